@@ -1,0 +1,1 @@
+"""Parts that models are wired from: encoders, sampling, correlation, attention, embeddings."""

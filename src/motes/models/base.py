@@ -1,0 +1,300 @@
+"""What every model is: features in, predictions out, window by window, with the state outside.
+
+A model file declares `Preset` values, which the registry finds.  The `Tracker` drives a model
+through `PointModel` alone:
+
+    features = model.encode(frames)                 # once per frame, whatever is asked later
+    state = model.start(queries)                    # a value: one model serves many videos
+    prediction, state = model.advance(state, features_of_the_window, queries, start)
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from motes.errors import InputError
+from motes.video.resize import ResizeRule
+
+
+@dataclass(frozen=True)
+class Features:
+    """What a model keeps of frames; every level is ``[B, T, C, h, w]``."""
+
+    levels: tuple[Tensor, ...]
+
+    def __len__(self) -> int:
+        return self.levels[0].shape[1]
+
+    def __getitem__(self, frames: slice) -> Features:
+        return Features(tuple(level[:, frames] for level in self.levels))
+
+    def padded(self, length: int) -> Features:
+        """These frames, the last one repeated until there are `length` of them."""
+        missing = length - len(self)
+        if missing <= 0:
+            return self
+        last = (level[:, -1:].expand(-1, missing, -1, -1, -1) for level in self.levels)
+        return Features(tuple(torch.cat(p, 1) for p in zip(self.levels, last, strict=True)))
+
+    @staticmethod
+    def concat(parts: Sequence[Features]) -> Features:
+        """Join consecutive stretches of frames."""
+        if len(parts) == 1:
+            return parts[0]
+        return Features(
+            tuple(torch.cat(p, 1) for p in zip(*(part.levels for part in parts), strict=True))
+        )
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Where the points are in the frames of a window (or of a whole video).
+
+    Attributes:
+        xy: float32 ``[B, T, N, 2]``, in pixels of the model's input.
+        visibility: float32 ``[B, T, N]``, a probability.
+        confidence: float32 ``[B, T, N]``, a probability; None where the architecture has none.
+        aux: In training mode what the losses need: from `PointModel.advance` one `Trace`, from
+            `PointModel.track` a tuple of them, one a window.  None in evaluation mode.
+    """
+
+    xy: Tensor
+    visibility: Tensor
+    confidence: Tensor | None = None
+    aux: Any = None
+
+    def __getitem__(self, frames: slice) -> Prediction:
+        confidence = None if self.confidence is None else self.confidence[:, frames]
+        return Prediction(self.xy[:, frames], self.visibility[:, frames], confidence, self.aux)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """All refinements of one window, in order, for the losses.
+
+    Attributes:
+        start: Number of the window's first frame.
+        xy: Per iteration (or decoder layer) ``[B, S, N, 2]``.
+        visibility: Per iteration logits ``[B, S, N]`` (one entry, if predicted once per window).
+        confidence: Per iteration logits ``[B, S, N]``; empty where the architecture has none.
+    """
+
+    start: int
+    xy: tuple[Tensor, ...]
+    visibility: tuple[Tensor, ...]
+    confidence: tuple[Tensor, ...] = ()
+
+
+S = TypeVar("S", bound="State")
+
+
+@dataclass(frozen=True)
+class State:
+    """What one window hands to the next.  Every tensor has the point axis second: ``[B, N, ...]``.
+
+    A subclass adds tensors (or tuples of tensors) and plain numbers; `select` and `grow` see to
+    all of them, so that points can leave and join in mid-stream.
+    """
+
+    def select(self: S, points: Tensor) -> S:
+        """Keep only these points (indices or mask)."""
+        return self._map(lambda v: v[:, points])
+
+    def grow(self: S, count: int) -> S:
+        """Add points that have no history: zeros."""
+
+        def extend(v: Tensor) -> Tensor:
+            return torch.cat([v, v.new_zeros(v.shape[0], count, *v.shape[2:])], 1)
+
+        return self._map(extend)
+
+    def _map(self: S, change: Callable[[Tensor], Tensor]) -> S:
+        def apply(v: Any) -> Any:
+            if isinstance(v, Tensor):
+                return change(v)
+            return tuple(apply(u) for u in v) if isinstance(v, tuple) else v
+
+        return replace(self, **{f.name: apply(getattr(self, f.name)) for f in fields(self)})
+
+
+class PointModel(nn.Module, ABC):
+    """A point tracker at its own working resolution.
+
+    Attributes:
+        window: Frames that are refined together; None: the whole video at once.
+        step: Frames from one window to the next.  The first `step` frames of a window are final
+            once it has been processed; the others are refined again by the next window.
+        stride: Height and width of the input must be multiples of it.
+        iterations: How often positions are refined by default; None where that means nothing.
+        joint: Whether points see each other, so that the answer for one depends on the others.
+    """
+
+    window: int | None = None
+    step: int = 1
+    stride: int = 1
+    iterations: int | None = None
+    joint: bool = True
+
+    @abstractmethod
+    def encode(self, video: Tensor) -> Features:
+        """Features of frames ``[B, T, 3, H, W]`` in [0, 1]; frames do not influence each other."""
+
+    @abstractmethod
+    def start(self, queries: Tensor) -> Any:
+        """The state before the first window, for queries ``[B, N, 3]``: a `State`."""
+
+    @abstractmethod
+    def advance(
+        self,
+        state: Any,
+        features: Features,
+        queries: Tensor,
+        start: int,
+        iterations: int | None = None,
+    ) -> tuple[Prediction, Any]:
+        """Track through one window.
+
+        Args:
+            state: From `start`, or from the window before.
+            features: Of the frames ``start, start + 1, ...``: at most `window` of them (any number,
+                if `window` is None).  Fewer only at the end of a video.
+            queries: ``[B, N, 3]`` (t, x, y); t counts frames of the video, not of the window.
+            start: Number of the first frame.
+            iterations: How often to refine; None: the model's default.
+
+        Returns:
+            The prediction for exactly the frames given, and the state for the next window.
+        """
+
+    def windows(self, num_frames: int) -> list[int]:
+        """First frames of the windows that cover a video of `num_frames` frames."""
+        if self.window is None or num_frames <= self.window:
+            return [0]
+        extra = -(-(num_frames - self.window) // self.step)
+        return [i * self.step for i in range(extra + 1)]
+
+    def forward(self, video: Tensor, queries: Tensor, iterations: int | None = None) -> Prediction:
+        """Track points through a whole video.
+
+        Args:
+            video: float32 ``[B, T, 3, H, W]`` in [0, 1]; H and W multiples of the stride.
+            queries: float32 ``[B, N, 3]`` (t, x, y), pixels of `video`.
+            iterations: How often to refine; None: the model's default.
+
+        Returns:
+            The `Prediction` for all T frames.
+
+        Raises:
+            InputError: A shape does not fit.
+        """
+        self.check(video, queries)
+        return self.track(self.encode(video), queries, iterations)
+
+    def track(
+        self, features: Features, queries: Tensor, iterations: int | None = None
+    ) -> Prediction:
+        """Track points through frames that are encoded already: all windows in order."""
+        T = len(features)
+        state, done = self.start(queries), []
+        starts = self.windows(T)
+        for start, following in zip(starts, [*starts[1:], T], strict=True):
+            window = features[start : start + (self.window or T)]
+            prediction, state = self.advance(state, window, queries, start, iterations)
+            done.append(prediction[: following - start])
+        return concat_predictions(done)
+
+    def check(self, video: Tensor, queries: Tensor) -> None:
+        """Raise `InputError` unless the shapes fit this model."""
+        if video.ndim != 5 or video.shape[2] != 3 or video.shape[1] < 1:
+            raise InputError(f"video: expected [B, T, 3, H, W], got {list(video.shape)}")
+        H, W = video.shape[-2:]
+        if H % self.stride or W % self.stride:
+            raise InputError(f"video: expected H and W as multiples of {self.stride}, got {H}x{W}")
+        B = video.shape[0]
+        if queries.ndim != 3 or queries.shape[::2] != (B, 3):
+            raise InputError(f"queries: expected [{B}, N, 3], got {list(queries.shape)}")
+
+
+def concat_predictions(parts: Sequence[Prediction]) -> Prediction:
+    """Join predictions of consecutive frames."""
+    confidences = [p.confidence for p in parts if p.confidence is not None]
+    traces = tuple(p.aux for p in parts if p.aux is not None)
+    return Prediction(
+        torch.cat([p.xy for p in parts], 1),
+        torch.cat([p.visibility for p in parts], 1),
+        torch.cat(confidences, 1) if confidences else None,
+        traces or None,
+    )
+
+
+@dataclass(frozen=True)
+class WeightsInfo:
+    """Where the weights of a preset come from, and what may be done with them.
+
+    Attributes:
+        licence: SPDX name, or the words of the owner.
+        repo: Repository on the Hugging Face hub.
+        filename: File in that repository, or in `motes/assets` when `embedded`.
+        url: Official download address, where there is no repository.
+        embedded: Whether the file is part of this package.
+    """
+
+    licence: str
+    filename: str
+    repo: str | None = None
+    url: str | None = None
+    embedded: bool = False
+
+
+@dataclass(frozen=True)
+class Support:
+    """Points that help a joint model when the user gives few; their results are dropped.
+
+    Attributes:
+        global_grid: Side of a grid over the whole frame; 0: none.
+        local_grid: Side of a grid around each query; 0: none.
+        local_extent: Width and height of a local grid, in pixels of the model.
+        below: Support points are added when there are fewer queries than this.
+    """
+
+    global_grid: int = 0
+    local_grid: int = 0
+    local_extent: float = 50.0
+    below: int = 0
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One model that users can name: an architecture, its configuration and its surroundings.
+
+    Attributes:
+        name: What users type.
+        summary: One line for the table of models.
+        build: Makes the module from `config`.
+        config: The frozen configuration of the architecture.
+        resize: How frames reach the working resolution.
+        visible_above: A point is visible where its score is above this.
+        score_with_confidence: Whether the score is visibility times confidence.
+        support: Support points that are added by default.
+        weights: None where the model needs none.
+        rename: Pure function from the keys of a checkpoint to those of the module.
+        configure: Fits `config` to a checkpoint (for example its window length), given its tensors.
+    """
+
+    name: str
+    summary: str
+    build: Callable[[Any], PointModel]
+    config: Any = None
+    resize: ResizeRule = field(default_factory=ResizeRule)
+    visible_above: float = 0.5
+    score_with_confidence: bool = False
+    support: Support = field(default_factory=Support)
+    weights: WeightsInfo | None = None
+    rename: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None = None
+    configure: Callable[[Any, Mapping[str, Tensor]], Any] | None = None

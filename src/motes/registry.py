@@ -1,0 +1,53 @@
+"""Find plug-ins by looking into a package: adding one means adding one file.
+
+A plug-in module declares module-level values of a known type (a model file its `Preset` values, an
+export file its `Format`).  `discover` imports every module of the package once and collects them.
+"""
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Iterable
+from functools import cache
+from typing import TypeVar
+
+from motes.errors import InputError
+
+T = TypeVar("T")
+
+
+@cache
+def discover(package: str, kind: type[T]) -> tuple[T, ...]:
+    """Collect the plug-ins of a package.
+
+    Args:
+        package: Dotted name of the package whose modules are searched.
+        kind: The type of a plug-in.  A module offers instances of it, alone or in a tuple.
+
+    Returns:
+        All instances, in the order of module names and then of definition.
+    """
+    found: list[T] = []
+    for info in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        module = importlib.import_module(f"{package}.{info.name}")
+        for value in vars(module).values():
+            members = value if isinstance(value, tuple) else (value,)
+            found += [m for m in members if isinstance(m, kind) and m not in found]
+    return tuple(found)
+
+
+def suggest(name: str, known: Iterable[str], what: str) -> InputError:
+    """Build the error for an unknown name, with the nearest known one.
+
+    Args:
+        name: What came.
+        known: What was expected.
+        what: The noun, such as ``"model"``.
+
+    Returns:
+        The exception, to be raised by the caller.
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return InputError(f"unknown {what} {name!r}{hint} Known: {', '.join(names)}")

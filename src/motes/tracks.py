@@ -1,0 +1,269 @@
+"""`Tracks`: where each point is in every frame, whether it is visible, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from motes.errors import InputError
+
+DEFAULT_FPS = Fraction(25)
+"""Frame rate of sources that have none, such as arrays and folders of images."""
+
+Index = int | slice | Sequence[int] | np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Tracks:
+    """N points in T consecutive frames.
+
+    Coordinates are pixels of the original video, x right, y down; (0, 0) is the centre of the
+    top-left pixel.  Frames are numbered as in the video: column ``i`` is frame ``start + i``, and
+    the times in `queries` count the same way.  The arrays are read-only.
+
+    Attributes:
+        xy: float32 ``[N, T, 2]``, position in pixels.
+        visible: bool ``[N, T]``.
+        confidence: float32 ``[N, T]`` in [0, 1]; by default 1 where visible, else 0.
+        queries: float32 ``[N, 3]``, the ``(t, x, y)`` that were asked for; by default each point's
+            first visible frame (its first frame, if it is never visible).
+        ids: int64 ``[N]``, unique; by default 0 .. N-1.
+        size: Width and height of the video in pixels.
+        fps: Frames per second, exact.
+        start: Number of the first frame.
+
+    Raises:
+        InputError: A shape, range or value does not fit; the message states expected and actual.
+    """
+
+    xy: np.ndarray
+    visible: np.ndarray
+    confidence: np.ndarray = None  # type: ignore[assignment]
+    queries: np.ndarray = None  # type: ignore[assignment]
+    ids: np.ndarray = None  # type: ignore[assignment]
+    size: tuple[int, int] = (0, 0)
+    fps: Fraction = DEFAULT_FPS
+    start: int = 0
+
+    def __post_init__(self) -> None:
+        xy = np.array(self.xy, np.float32)
+        if xy.ndim != 3 or xy.shape[2] != 2:
+            raise InputError(f"xy: expected shape [N, T, 2], got {list(xy.shape)}")
+        N, T, _ = xy.shape
+        self._freeze("xy", xy, (N, T, 2))
+        self._freeze("visible", np.array(self.visible, bool), (N, T))
+        given = self.visible if self.confidence is None else self.confidence
+        self._freeze("confidence", np.array(given, np.float32), (N, T))
+        given = self._first_visible() if self.queries is None else self.queries
+        self._freeze("queries", np.array(given, np.float32), (N, 3))
+        given = np.arange(N) if self.ids is None else self.ids
+        self._freeze("ids", np.array(given, np.int64), (N,))
+        object.__setattr__(self, "size", (int(self.size[0]), int(self.size[1])))
+        object.__setattr__(self, "fps", Fraction(self.fps))
+        object.__setattr__(self, "start", int(self.start))
+        self._check_values()
+
+    def _freeze(self, name: str, value: np.ndarray, shape: tuple[int, ...]) -> None:
+        if value.shape != shape:
+            raise InputError(f"{name}: expected shape {list(shape)}, got {list(value.shape)}")
+        value.flags.writeable = False
+        object.__setattr__(self, name, value)
+
+    def _first_visible(self) -> np.ndarray:
+        N, T = self.visible.shape
+        if T == 0:
+            return np.zeros((N, 3), np.float32)
+        first = self.visible.argmax(1)
+        return np.column_stack([first + self.start, self.xy[np.arange(N), first]])
+
+    def _check_values(self) -> None:
+        for name in ("xy", "confidence", "queries"):
+            if not np.isfinite(getattr(self, name)).all():
+                raise InputError(f"{name}: expected finite numbers, got NaN or infinity")
+        if self.confidence.size and not (0 <= self.confidence.min() <= self.confidence.max() <= 1):
+            low, high = self.confidence.min(), self.confidence.max()
+            raise InputError(f"confidence: expected values in [0, 1], got {low:g} to {high:g}")
+        if len(np.unique(self.ids)) != len(self.ids):
+            raise InputError("ids: expected unique numbers, got duplicates")
+        if min(self.size) < 1:
+            raise InputError(f"size: expected positive (width, height), got {self.size}")
+        if self.fps <= 0:
+            raise InputError(f"fps: expected a positive number, got {self.fps}")
+
+    @property
+    def num_points(self) -> int:
+        """Number of points N."""
+        return self.xy.shape[0]
+
+    @property
+    def num_frames(self) -> int:
+        """Number of frames T."""
+        return self.xy.shape[1]
+
+    @property
+    def frames(self) -> range:
+        """Numbers of the frames, ``start .. start + T - 1``."""
+        return range(self.start, self.start + self.num_frames)
+
+    def __len__(self) -> int:
+        return self.num_points
+
+    def __repr__(self) -> str:
+        W, H = self.size
+        return (
+            f"Tracks({self.num_points} points, frames {self.start}..{self.frames.stop - 1}, "
+            f"{W}x{H}, {float(self.fps):g} fps, {self.visible.mean():.0%} visible)"
+            if self.visible.size
+            else f"Tracks({self.num_points} points, {self.num_frames} frames, {W}x{H})"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        """Whether every field is the same, number for number."""
+        if not isinstance(other, Tracks):
+            return NotImplemented
+        mine, theirs = self.to_dict(), other.to_dict()
+        return all(np.array_equal(mine[k], theirs[k]) for k in mine)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __getitem__(self, key: Index | tuple[Index, slice]) -> Tracks:
+        """Select by point, or by point and time: ``tracks[3:9]``, ``tracks[mask, 10:20]``.
+
+        Times index columns (0 is the first frame held), and must be a slice of step 1, because
+        the frames of `Tracks` are consecutive.
+        """
+        points, times = key if isinstance(key, tuple) else (key, slice(None))
+        if not isinstance(times, slice) or times.step not in (None, 1):
+            raise InputError(f"time index: expected a slice of step 1, got {times!r}")
+        rows = np.atleast_1d(np.arange(self.num_points)[np.asarray(points)]) if not isinstance(
+            points, slice
+        ) else np.arange(self.num_points)[points]
+        first = times.indices(self.num_frames)[0]
+        return replace(
+            self,
+            xy=self.xy[rows][:, times],
+            visible=self.visible[rows][:, times],
+            confidence=self.confidence[rows][:, times],
+            queries=self.queries[rows],
+            ids=self.ids[rows],
+            start=self.start + first,
+        )
+
+    @staticmethod
+    def concat_points(parts: Sequence[Tracks]) -> Tracks:
+        """Join different points of the same frames.
+
+        Args:
+            parts: At least one; same frames, size and fps.  Clashing ids are renumbered 0 .. N-1.
+
+        Returns:
+            All points, in the order given.
+
+        Raises:
+            InputError: The parts do not cover the same frames of the same video.
+        """
+        first = _same_video(parts)
+        if any(p.frames != first.frames for p in parts):
+            raise InputError(f"expected the same frames in all parts, got {_ranges(parts)}")
+        ids = np.concatenate([p.ids for p in parts])
+        ids = ids if len(np.unique(ids)) == len(ids) else np.arange(len(ids))
+        fields = ("xy", "visible", "confidence", "queries")
+        joined = {f: np.concatenate([getattr(p, f) for p in parts]) for f in fields}
+        return replace(first, ids=ids, **joined)
+
+    @staticmethod
+    def concat_frames(parts: Sequence[Tracks]) -> Tracks:
+        """Join consecutive stretches of time of the same points.
+
+        Args:
+            parts: At least one; same ids, size and fps; each starts where the last one ended.
+
+        Returns:
+            All frames, in the order given.
+
+        Raises:
+            InputError: There is a gap or an overlap, or the points differ.
+        """
+        first = _same_video(parts)
+        ends = [p.frames.stop for p in parts]
+        if any(p.start != end for p, end in zip(parts[1:], ends, strict=False)):
+            raise InputError(f"expected consecutive frames, got {_ranges(parts)}")
+        if any(not np.array_equal(p.ids, first.ids) for p in parts):
+            raise InputError("expected the same ids in all parts, got different ones")
+        fields = ("xy", "visible", "confidence")
+        return replace(
+            first, **{f: np.concatenate([getattr(p, f) for p in parts], 1) for f in fields}
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as arrays and plain numbers, as the file formats store them."""
+        return {
+            "xy": self.xy,
+            "visible": self.visible,
+            "confidence": self.confidence,
+            "queries": self.queries,
+            "ids": self.ids,
+            "size": self.size,
+            "fps": (self.fps.numerator, self.fps.denominator),
+            "start": self.start,
+        }
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Tracks:
+        """The inverse of `to_dict`.
+
+        Raises:
+            InputError: A field is missing, or its value does not fit.
+        """
+        names = ("xy", "visible", "confidence", "queries", "ids", "size", "fps", "start")
+        missing = [name for name in names if name not in fields]
+        if missing:
+            raise InputError(f"tracks: expected the fields {', '.join(names)}; missing {missing}")
+        values = {name: fields[name] for name in names}
+        values["fps"] = Fraction(*(int(v) for v in values["fps"]))
+        return cls(**values)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write to a file; the suffix chooses the format (see `motes.export`).
+
+        Raises:
+            InputError: No format has this suffix.
+            FileError: The file cannot be written.
+        """
+        from motes.export import save
+
+        save(self, path)
+
+    @staticmethod
+    def load(path: str | PathLike[str]) -> Tracks:
+        """Read a file that `save` wrote.
+
+        Raises:
+            InputError: No format reads this suffix, or the content does not fit.
+            FileError: The file cannot be read.
+        """
+        from motes.export import load
+
+        return load(path)
+
+
+def _same_video(parts: Sequence[Tracks]) -> Tracks:
+    if not parts:
+        raise InputError("expected at least one Tracks to join, got none")
+    first = parts[0]
+    for p in parts:
+        if (p.size, p.fps) != (first.size, first.fps):
+            raise InputError(
+                f"expected parts of one video, got {first.size} at {first.fps} fps "
+                f"and {p.size} at {p.fps} fps"
+            )
+    return first
+
+
+def _ranges(parts: Sequence[Tracks]) -> str:
+    return ", ".join(f"{p.start}..{p.frames.stop - 1}" for p in parts)
