@@ -1,0 +1,1 @@
+"""Measure trackers: metrics, protocols and the benchmark that runs them."""

@@ -1,0 +1,90 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from motes.errors import InputError
+from motes.eval.metrics import THRESHOLDS, scored_frames, tapvid_metrics
+
+GOLDEN = Path(__file__).resolve().parents[2] / "../shared/golden/tapvid"
+CASES = ("first_a", "first_b", "strided_a", "strided_b")
+
+
+def perfect(N=3, T=8, mode="first"):
+    gt = np.random.default_rng(0).uniform(0, 256, (N, T, 2))
+    return [np.zeros(N, int), gt, np.zeros((N, T), bool), gt.copy(), np.zeros((N, T), bool), mode]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_equals_the_reference_metrics(case):
+    file = GOLDEN / f"{case}.npz"
+    if not file.exists():
+        pytest.skip("the reference values (../shared/golden/tapvid) are not here")
+    given = np.load(file)
+    result = tapvid_metrics(
+        given["query_tyx"][:, 0],
+        given["gt_tracks"],
+        given["gt_occluded"],
+        given["pred_tracks"],
+        given["pred_occluded"],
+        str(given["mode"]),
+    )
+    expected = {k.removeprefix("metric_"): v for k, v in given.items() if k.startswith("metric_")}
+    assert result.keys() == expected.keys()
+    for name, value in expected.items():
+        assert result[name] == pytest.approx(float(value), abs=1e-6), name
+
+
+@pytest.mark.parametrize("mode", ["first", "strided"])
+def test_perfect_answers_score_one(mode):
+    assert set(tapvid_metrics(*perfect(mode=mode)).values()) == {1.0}
+
+
+@pytest.mark.parametrize("distance", [0.5, 1.5, 3.0, 7.9, 12.0, 20.0])
+def test_a_shift_is_within_the_larger_thresholds_only(distance):
+    arguments = perfect()
+    arguments[3] = arguments[3] + [distance, 0]
+    result = tapvid_metrics(*arguments)
+    for d in THRESHOLDS:
+        assert result[f"pts_within_{d}"] == result[f"jaccard_{d}"] == float(distance < d)
+
+
+def test_first_scores_after_the_query_and_strided_all_but_the_query():
+    frames = np.array([0, 2, 3])
+    assert scored_frames(frames, 4, "first").astype(int).tolist() == [
+        [0, 1, 1, 1],
+        [0, 0, 0, 1],
+        [0, 0, 0, 0],
+    ]
+    assert scored_frames(frames, 4, "strided").sum(1).tolist() == [3, 3, 3]
+
+
+def test_frames_that_are_not_annotated_do_not_count():
+    arguments = perfect()
+    annotated = np.ones((3, 8), bool)
+    annotated[:, 5:] = False
+    arguments[3][:, 5:] += 99
+    arguments[4][:, 5:] = True
+    assert set(tapvid_metrics(*arguments, annotated=annotated).values()) == {1.0}
+
+
+def test_nothing_to_score_is_nan():
+    arguments = perfect()
+    arguments[0] = np.full(3, 7)  # asked for in the last frame
+    assert all(np.isnan(v) for v in tapvid_metrics(*arguments).values())
+
+
+@pytest.mark.parametrize(
+    ("index", "value", "words"),
+    [
+        (0, np.zeros(4), r"query_frames: expected shape \[3\], got \[4\]"),
+        (3, np.zeros((3, 7, 2)), r"points: expected shape \[3, 8, 2\], got \[3, 7, 2\]"),
+        (1, np.zeros((3, 8)), r"gt_points: expected shape"),
+        (5, "last", "mode: expected one of first, strided, got 'last'"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_named(index, value, words):
+    arguments = perfect()
+    arguments[index] = value
+    with pytest.raises(InputError, match=words):
+        tapvid_metrics(*arguments)
