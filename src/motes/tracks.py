@@ -140,9 +140,11 @@ class Tracks:
         points, times = key if isinstance(key, tuple) else (key, slice(None))
         if not isinstance(times, slice) or times.step not in (None, 1):
             raise InputError(f"time index: expected a slice of step 1, got {times!r}")
-        rows = np.atleast_1d(np.arange(self.num_points)[np.asarray(points)]) if not isinstance(
-            points, slice
-        ) else np.arange(self.num_points)[points]
+        rows = (
+            np.atleast_1d(np.arange(self.num_points)[np.asarray(points)])
+            if not isinstance(points, slice)
+            else np.arange(self.num_points)[points]
+        )
         first = times.indices(self.num_frames)[0]
         return replace(
             self,

@@ -141,6 +141,11 @@ class PointModel(nn.Module, ABC):
     iterations: int | None = None
     joint: bool = True
 
+    @property
+    def final(self) -> int:
+        """How many frames of a window no later window can change."""
+        return self.step
+
     @abstractmethod
     def encode(self, video: Tensor) -> Features:
         """Features of frames ``[B, T, 3, H, W]`` in [0, 1]; frames do not influence each other."""

@@ -1,0 +1,47 @@
+"""motes: track any point through any video.
+
+import motes
+
+tracker = motes.load()
+tracks = tracker.track("bike.mp4", [(0, 120.0, 80.5)])
+tracks.save("bike.csv")
+motes.render("bike.mp4", tracks, "bike_tracks.mp4")
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from motes.errors import FileError, InputError, MissingExtraError, MotesError
+    from motes.queries import Queries
+    from motes.render.video import render
+    from motes.tracker import Tracker, load
+    from motes.tracks import Tracks
+    from motes.video import open_video, open_writer
+
+_HOMES = {
+    "FileError": "motes.errors",
+    "InputError": "motes.errors",
+    "MissingExtraError": "motes.errors",
+    "MotesError": "motes.errors",
+    "Queries": "motes.queries",
+    "Tracker": "motes.tracker",
+    "Tracks": "motes.tracks",
+    "load": "motes.tracker",
+    "open_video": "motes.video",
+    "open_writer": "motes.video",
+    "render": "motes.render.video",
+}
+
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that ``import motes`` stays light."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'motes' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,59 @@
+"""What several commands share: the progress bar and how options are written."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+console = Console()
+"""Where tables and results go (stdout)."""
+
+
+class _Speed(ProgressColumn):
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self.unit = unit
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.1f} {self.unit}/s" if speed else "", style="cyan")
+
+
+@contextmanager
+def progress(
+    total: int | None, label: str, unit: str = "frames"
+) -> Iterator[Callable[[int], None]]:
+    """Show a bar with speed and time left on stderr; silent when that is not a terminal.
+
+    Args:
+        total: How many steps there are; None if that is unknown.
+        label: What is going on.
+        unit: What a step is.
+
+    Yields:
+        A function to call with the number of steps just done.
+    """
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Speed(unit),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task(label, total=total)
+        yield lambda n=1: bar.advance(task, n)

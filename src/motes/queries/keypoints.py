@@ -1,0 +1,38 @@
+"""Points at the strongest corners of a frame, where tracking is easiest."""
+
+import cv2
+import numpy as np
+
+from motes.errors import InputError
+from motes.queries.points import Queries
+
+
+def keypoints(
+    frame: np.ndarray, count: int, at: int = 0, mask: np.ndarray | None = None
+) -> Queries:
+    """Pick the strongest corners (Shi and Tomasi, "Good features to track", 1994).
+
+    Args:
+        frame: uint8 RGB ``[H, W, 3]``.
+        count: How many points at most.
+        at: Number of the frame.
+        mask: bool ``[H, W]``; only corners inside it are taken.
+
+    Returns:
+        At most `count` queries, the strongest first, refined to sub-pixel positions.
+
+    Raises:
+        InputError: `count` is not positive, or the frame has no corner.
+    """
+    if count < 1:
+        raise InputError(f"keypoints: expected a positive number of points, got {count}")
+    grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    inside = None if mask is None else mask.astype(np.uint8)
+    apart = max(3.0, 0.5 * np.sqrt(grey.size / count))
+    corners = cv2.goodFeaturesToTrack(grey, count, 0.005, apart, mask=inside)
+    if corners is None or not len(corners):
+        where = "in the frame" if mask is None else "inside the mask"
+        raise InputError(f"keypoints: expected corners {where}, found none")
+    stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 20, 0.01)
+    corners = cv2.cornerSubPix(grey, corners.astype(np.float32), (3, 3), (-1, -1), stop)
+    return Queries.of(corners.reshape(-1, 2), at)
