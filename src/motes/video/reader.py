@@ -1,0 +1,145 @@
+"""`open_video`: frames of anything, read lazily and numbered absolutely."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from motes.errors import InputError
+from motes.video.sources.arrays import open_array
+from motes.video.sources.base import Source
+from motes.video.sources.files import open_file
+from motes.video.sources.images import open_images
+from motes.video.sources.streams import open_camera, open_iterator
+
+OPENERS = (open_camera, open_images, open_file, open_array, open_iterator)
+"""Each returns None for what is not its kind; the first that answers wins."""
+
+
+class Video:
+    """Frames `start` to `end` of a source; made by `open_video`.
+
+    Iterating gives uint8 RGB ``[H, W, 3]`` frames one by one, upright, and as often as wanted
+    (an iterator or a camera only once).  Frames keep their numbers of the source: the first one
+    is number `start`.
+
+    Attributes:
+        start: Number of the first frame.
+        end: Number after the last frame; None: to the end of the source.
+    """
+
+    def __init__(self, source: Source, start: int = 0, end: int | None = None) -> None:
+        _check_range(source, start, end)
+        self.start, self.end = start, end
+        self._source = source
+        self._ahead: tuple[int, Iterator[np.ndarray]] = (-1, iter(()))
+
+    @property
+    def name(self) -> str:
+        """Name of the source, for people."""
+        return self._source.name
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """``(W, H)`` in pixels, upright."""
+        return self._source.size
+
+    @property
+    def fps(self) -> Fraction:
+        """Frames per second, exact; the average where the rate varies, 25 where there is none."""
+        return self._source.fps
+
+    @property
+    def num_frames(self) -> int | None:
+        """Number of frames from `start` to `end`; None, if only reading all of them would tell."""
+        total = self._source.num_frames
+        if total is None:
+            return None
+        return max(0, min(total, total if self.end is None else self.end) - self.start)
+
+    @property
+    def problem(self) -> str | None:
+        """After all frames were read: why fewer came than the file announces; else None."""
+        return self._source.problem
+
+    def __repr__(self) -> str:
+        W, H = self.size
+        return f"Video({self.name!r}, {W}x{H}, {self.fps} fps, from frame {self.start})"
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        count = None if self.end is None else self.end - self.start
+        return islice(self._source.frames(self.start), count)
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Read frames ``start .. stop - 1``, in any order of calls.
+
+        Consecutive stretches are decoded in one go; otherwise decoding begins at the keyframe
+        before.  From the first call on, an iterator's frames are kept in memory.
+
+        Args:
+            start: Number of the first frame, counted in the source.
+            stop: Number after the last.
+
+        Returns:
+            uint8 ``[n, H, W, 3]``; n is less than ``stop - start`` only where the video ends.
+
+        Raises:
+            InputError: The range is empty or begins before the video, or the frames are gone.
+        """
+        if not self.start <= start < stop:
+            expected = f"start from {self.start} on and before stop"
+            raise InputError(f"{self.name}: expected {expected}, got {start} and {stop}")
+        self._source.remember()
+        stop = stop if self.end is None else min(stop, self.end)
+        position, frames = self._ahead
+        frames = frames if position == start else self._source.frames(start)
+        W, H = self.size
+        picture = np.dtype((np.uint8, (H, W, 3)))
+        chunk = np.fromiter(islice(frames, max(stop - start, 0)), picture)
+        self._ahead = (start + len(chunk), frames)
+        return chunk
+
+
+def open_video(source: Any, *, start: int = 0, end: int | None = None) -> Video:
+    """Open anything that yields frames; nothing is read but what is asked for.
+
+    Args:
+        source: A path (video file, GIF, image, folder of images, glob), a URL that PyAV opens, the
+            number of a camera, an array ``[T, H, W, 3]`` or ``[T, H, W]``, a tensor
+            ``[T, 3, H, W]`` (uint8, or float in [0, 1]), an iterator of frames, or a `Video`.
+            Folders and globs are in natural order; transparent parts come on black.
+        start: Number of the first frame wanted.
+        end: Number after the last one; None: all.  A video may end before.
+
+    Returns:
+        The `Video`.
+
+    Raises:
+        FileError: There is no such file, or nothing in it that can be read as a video.
+        InputError: The source, its shape or its type is none of the above, or `start` and `end`
+            do not fit.
+    """
+    if isinstance(source, Video):
+        ends = [e for e in (end, source.end) if e is not None]
+        return Video(source._source, max(start, source.start), min(ends, default=None))
+    for opener in OPENERS:
+        if (opened := opener(source)) is not None:
+            return Video(opened, start, end)
+    raise InputError(
+        "video: expected a path, a URL, a camera number, an array, a tensor or an iterator of "
+        f"frames, got {type(source).__name__}"
+    )
+
+
+def _check_range(source: Source, start: int, end: int | None) -> None:
+    if start < 0:
+        raise InputError(f"start: expected a frame number from 0 on, got {start}")
+    if end is not None and end <= start:
+        raise InputError(f"end: expected a frame number after start ({start}), got {end}")
+    total = source.num_frames if start else None
+    if total is not None and start >= total:
+        raise InputError(f"start: expected a frame in 0..{total - 1} of {source.name}, got {start}")

@@ -1,0 +1,56 @@
+"""Frames in memory: arrays, tensors, and whatever else has a length and gives its i-th frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from motes.errors import InputError
+from motes.video.pixels import as_rgb, is_tensor
+from motes.video.sources.base import Source, size_of
+
+
+def open_array(source: Any) -> Source | None:
+    """Frames ``[T, H, W, 3]``, ``[T, H, W]``, a tensor ``[T, 3, H, W]`` or a list of frames."""
+    if isinstance(source, str) or not (
+        hasattr(source, "__getitem__") and hasattr(source, "__len__")
+    ):
+        return None
+    return ArraySource(source)
+
+
+class ArraySource(Source):
+    """Frames that are converted one by one, when they are asked for."""
+
+    def __init__(self, pictures: Sequence[Any]) -> None:
+        self.name = "tensor" if is_tensor(pictures) else "array"
+        _check_shape(pictures, self.name)
+        self._pictures = pictures
+        self.size = size_of(self._frame(0))
+
+    @property
+    def num_frames(self) -> int:
+        """Number of frames T."""
+        return len(self._pictures)
+
+    def frames(self, start: int) -> Iterator[np.ndarray]:
+        """See `Source.frames`."""
+        for number in range(start, self.num_frames):
+            yield self.checked(self._frame(number), number)
+
+    def _frame(self, number: int) -> np.ndarray:
+        return as_rgb(self._pictures[number], f"{self.name}: frame {number}")
+
+
+def _check_shape(pictures: Any, name: str) -> None:
+    """Speak of the whole array, where its shape as a whole does not fit."""
+    shape = list(getattr(pictures, "shape", [len(pictures)]))
+    layout = "[T, 3, H, W]" if name == "tensor" else "[T, H, W, 3] (or [T, H, W])"
+    if hasattr(pictures, "shape") and not (
+        len(shape) == 4 or (len(shape) == 3 and name == "array")
+    ):
+        raise InputError(f"{name}: expected shape {layout}, got {shape}")
+    if shape[0] == 0:
+        raise InputError(f"{name}: expected at least one frame, got none (shape {shape})")

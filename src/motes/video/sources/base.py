@@ -1,0 +1,57 @@
+"""`Source`: what every kind of source offers, and all that `Video` asks of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from fractions import Fraction
+
+import numpy as np
+
+from motes.errors import InputError
+from motes.tracks import DEFAULT_FPS
+
+
+class Source(ABC):
+    """Numbered frames of one size.
+
+    Attributes:
+        name: For messages.
+        size: ``(W, H)`` in pixels.
+        fps: Frames per second, exact; the average where the rate varies.
+        problem: Why fewer frames came than were announced; None as long as nothing is known.
+    """
+
+    name: str
+    size: tuple[int, int]
+    fps: Fraction = DEFAULT_FPS
+    problem: str | None = None
+
+    @property
+    @abstractmethod
+    def num_frames(self) -> int | None:
+        """How many frames there are; None, if only reading all of them would tell."""
+
+    @abstractmethod
+    def frames(self, start: int) -> Iterator[np.ndarray]:
+        """Frames `start`, `start` + 1, ... to the end: uint8 RGB ``[H, W, 3]``.
+
+        Raises:
+            InputError: A frame is of another size, or cannot be had any more.
+        """
+
+    def remember(self) -> None:
+        """Called before frames are read out of order; a one-shot source keeps them from now on."""
+
+    def checked(self, frame: np.ndarray, number: int) -> np.ndarray:
+        """The frame itself, if it is of the size of the video."""
+        H, W, _ = frame.shape
+        if (W, H) != self.size:
+            expected = "{}x{}".format(*self.size)
+            raise InputError(f"{self.name}: frame {number}: expected {expected}, got {W}x{H}")
+        return frame
+
+
+def size_of(frame: np.ndarray) -> tuple[int, int]:
+    """``(W, H)`` of a frame."""
+    return frame.shape[1], frame.shape[0]
