@@ -88,10 +88,10 @@ class Video:
             uint8 ``[n, H, W, 3]``; n is less than ``stop - start`` only where the video ends.
 
         Raises:
-            InputError: The range is empty or begins before the video, or the frames are gone.
+            InputError: The range runs backwards or begins before the video, or the frames are gone.
         """
-        if not self.start <= start < stop:
-            expected = f"start from {self.start} on and before stop"
+        if not self.start <= start <= stop:
+            expected = f"{self.start} <= start <= stop"
             raise InputError(f"{self.name}: expected {expected}, got {start} and {stop}")
         self._source.remember()
         stop = stop if self.end is None else min(stop, self.end)

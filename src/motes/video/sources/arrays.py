@@ -14,11 +14,8 @@ from motes.video.sources.base import Source, size_of
 
 def open_array(source: Any) -> Source | None:
     """Frames ``[T, H, W, 3]``, ``[T, H, W]``, a tensor ``[T, 3, H, W]`` or a list of frames."""
-    if isinstance(source, str) or not (
-        hasattr(source, "__getitem__") and hasattr(source, "__len__")
-    ):
-        return None
-    return ArraySource(source)
+    indexed = hasattr(source, "__getitem__") and hasattr(source, "__len__")
+    return ArraySource(source) if indexed and not isinstance(source, (str, bytes, dict)) else None
 
 
 class ArraySource(Source):
@@ -45,12 +42,10 @@ class ArraySource(Source):
 
 
 def _check_shape(pictures: Any, name: str) -> None:
-    """Speak of the whole array, where its shape as a whole does not fit."""
+    """Speak of the whole, where its shape as a whole does not fit; `as_rgb` checks each frame."""
     shape = list(getattr(pictures, "shape", [len(pictures)]))
-    layout = "[T, 3, H, W]" if name == "tensor" else "[T, H, W, 3] (or [T, H, W])"
-    if hasattr(pictures, "shape") and not (
-        len(shape) == 4 or (len(shape) == 3 and name == "array")
-    ):
+    dims, layout = ([4], "[T, 3, H, W]") if name == "tensor" else ([3, 4], "[T, H, W, 3]")
+    if hasattr(pictures, "shape") and len(shape) not in dims:
         raise InputError(f"{name}: expected shape {layout}, got {shape}")
     if shape[0] == 0:
         raise InputError(f"{name}: expected at least one frame, got none (shape {shape})")

@@ -40,13 +40,13 @@ class Source(ABC):
             InputError: A frame is of another size, or cannot be had any more.
         """
 
-    def remember(self) -> None:
+    def remember(self) -> None:  # noqa: B027 - nothing to do, unless frames pass only once
         """Called before frames are read out of order; a one-shot source keeps them from now on."""
 
     def checked(self, frame: np.ndarray, number: int) -> np.ndarray:
         """The frame itself, if it is of the size of the video."""
         H, W, _ = frame.shape
-        if (W, H) != self.size:
+        if self.size != (W, H):
             expected = "{}x{}".format(*self.size)
             raise InputError(f"{self.name}: frame {number}: expected {expected}, got {W}x{H}")
         return frame

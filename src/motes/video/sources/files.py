@@ -87,8 +87,8 @@ class FileSource(Source):
     def _decoded_from(self, start: int) -> Iterator[av.VideoFrame]:
         """Decode from the nearest keyframe before `start`; from the beginning, if that fails."""
         time = self._index.time(start) if start else None
-        for key in self._index.keys_before(time) if time is not None else ():
-            frames = dropwhile(lambda frame: (frame.pts or 0) < time, self._decoded(key))
+        for key in self._index.keys_before(time):
+            frames = dropwhile(lambda frame: _before(frame, time), self._decoded(key))
             first = next(frames, None)
             if first is not None and first.pts == time:
                 yield from chain([first], frames)
@@ -136,10 +136,10 @@ class FrameIndex:
     def scan(cls, container: Any, stream: Any, first: int | None) -> FrameIndex:
         """Read all packets of frames that are shown, from the time `first` on."""
         packets = [(p.pts, p.is_keyframe) for p in _packets(container, stream) if not p.is_discard]
-        times = {time for time, _ in packets}
-        if first is None or None in times or len(times) < len(packets):
+        timed = [(time, is_key) for time, is_key in packets if time is not None]
+        if first is None or len(dict(timed)) < len(packets):
             return cls(len(packets))
-        shown = sorted((time, is_key) for time, is_key in packets if time >= first)
+        shown = sorted((time, is_key) for time, is_key in timed if time >= first)
         keys = tuple(time for time, is_key in shown if is_key)
         return cls(len(shown), tuple(time for time, _ in shown), keys)
 
@@ -147,10 +147,14 @@ class FrameIndex:
         """When frame `number` is shown; None, if unknown."""
         return self.times[number] if number < len(self.times) else None
 
-    def keys_before(self, time: int) -> tuple[int, ...]:
-        """The nearest keyframe before a time, and the one before it: a seek may land late."""
-        last = bisect_right(self.keys, time)
+    def keys_before(self, time: int | None) -> tuple[int, ...]:
+        """The nearest keyframe up to a time, and the one before it, as a seek may land late."""
+        last = 0 if time is None else bisect_right(self.keys, time)
         return self.keys[max(last - 2, 0) : last][::-1]
+
+
+def _before(frame: av.VideoFrame, time: int | None) -> bool:
+    return frame.pts is not None and time is not None and frame.pts < time
 
 
 def to_rgb(frame: av.VideoFrame) -> np.ndarray:
@@ -166,7 +170,8 @@ def orientation(frame: av.VideoFrame) -> Orient:
     The matrix (FFmpeg, libavutil/display.h) maps a position of the stored frame to
     ``(a x + c y, b x + d y)``; cameras write quarter turns and mirrors.
     """
-    matrix = next((d for d in frame.side_data if d.type == SideData.DISPLAYMATRIX), None)
+    side_data: Any = frame.side_data
+    matrix = side_data.get(SideData.DISPLAYMATRIX)
     if matrix is None:
         return lambda picture: picture
     a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].astype(int)

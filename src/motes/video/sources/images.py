@@ -27,7 +27,8 @@ def open_images(source: Any) -> Source | None:
     if path.is_dir():
         return ImageSource(_images(path.iterdir(), str(source)), str(source))
     if not path.exists() and glob.has_magic(str(path)):
-        matches = map(Path, glob.glob(str(path), recursive=True))
+        pattern = str(path.relative_to(path.anchor))
+        matches = Path(path.anchor or ".").glob(pattern)
         return ImageSource(_images(matches, str(source)), str(source))
     if path.suffix.lower() in SUFFIXES and path.is_file():
         return ImageSource([path], path.name)
