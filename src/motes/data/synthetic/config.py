@@ -1,0 +1,78 @@
+"""What the synthetic engine makes: one frozen value, with every range it draws from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from motes.errors import InputError
+
+KINDS = ("mixed", "layers", "solids")
+
+
+@dataclass(frozen=True)
+class SyntheticConfig:
+    """Contents and looks of generated clips.
+
+    Lengths are fractions of the frame's side (the square root of its area) and speeds are such
+    fractions per frame, so that a clip looks the same at every size and every length.
+
+    Attributes:
+        frames: Number of frames T.
+        size: Height and width of the frames in pixels.
+        points: Number of tracks N.
+        kind: ``"layers"`` (flat shapes that bend and slide over each other), ``"solids"``
+            (a ray-cast 3-D world), or ``"mixed"`` (each clip is one of the two).
+        solids: With kind ``"mixed"``, the share of 3-D clips.
+        textures: Folder of photographs, searched recursively; None uses procedural textures.
+        procedural: With photographs, the share of textures that are procedural all the same.
+        layers: Fewest and most shapes in front of the background.
+        objects: Fewest and most moving objects of a 3-D world.
+        speed: Slowest and fastest typical speed of a clip (drawn on a logarithmic scale).
+        radius: Smallest and largest half-size of a shape.
+        ripple: Share of the shapes that bend.
+        shutter: Largest exposure time, in frames; 0 switches motion blur off.
+        samples: Images averaged per frame, over the exposure and over the pixel.
+        lighting: Whether there is shading, shadow and light that changes.
+        effects: Whether the camera adds drift of exposure and colour, blur, noise and compression.
+        foreground: How much more often tracks start on shapes than their area alone would give:
+            0 for as often as pixels show them, 1 for every surface alike.
+    """
+
+    frames: int = 24
+    size: tuple[int, int] = (256, 256)
+    points: int = 256
+    kind: str = "mixed"
+    solids: float = 0.5
+    textures: str | None = None
+    procedural: float = 0.25
+    layers: tuple[int, int] = (3, 12)
+    objects: tuple[int, int] = (3, 10)
+    speed: tuple[float, float] = (0.003, 0.06)
+    radius: tuple[float, float] = (0.07, 0.45)
+    ripple: float = 0.4
+    shutter: float = 0.7
+    samples: int = 3
+    lighting: bool = True
+    effects: bool = True
+    foreground: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise InputError(f"kind: expected one of {', '.join(KINDS)}, got {self.kind!r}")
+        if min(self.size) < 32:
+            raise InputError(f"size: expected at least 32x32 pixels, got {self.size}")
+        for name in ("frames", "points", "samples"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name}: expected at least 1, got {getattr(self, name)}")
+        for name in ("layers", "objects", "speed", "radius"):
+            low, high = getattr(self, name)
+            if not 0 <= low <= high:
+                raise InputError(f"{name}: expected 0 <= low <= high, got ({low}, {high})")
+        for name in ("solids", "procedural", "ripple", "shutter", "foreground"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name}: expected a number in 0..1, got {getattr(self, name)}")
+
+    @property
+    def side(self) -> float:
+        """Unit of length in pixels: the square root of the frame's area."""
+        return float((self.size[0] * self.size[1]) ** 0.5)

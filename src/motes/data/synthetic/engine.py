@@ -1,0 +1,154 @@
+"""From a seed to a clip with perfect ground truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from motes.data.sample import Sample
+from motes.data.synthetic.config import SyntheticConfig
+from motes.data.synthetic.dice import Dice
+from motes.data.synthetic.effects import camera_effects
+from motes.data.synthetic.layers import draw_layers
+from motes.data.synthetic.scene import Points, Scene, inside
+from motes.data.synthetic.textures import Textures
+
+OVERSAMPLING = 4
+"""Candidates per track, from which a fair mix of surfaces is chosen."""
+
+FARTHEST = 2.0
+"""Beyond so many frame sides outside of the frame, a position is no longer ground truth."""
+
+
+def synthesize(
+    config: SyntheticConfig,
+    seeds: Sequence[int],
+    device: str | torch.device = "cpu",
+    textures: Textures | None = None,
+) -> list[Sample]:
+    """Make clips; each depends on its own seed alone.
+
+    A clip is rendered as one batch of frames on the device.
+
+    Args:
+        config: What to make.
+        seeds: One number a clip.
+        device: Where pictures are made.
+        textures: Shared by several calls so that photographs are decoded once; by default made
+            from the configuration.
+
+    Returns:
+        One `Sample` a seed, on the device.
+    """
+    if textures is None:
+        textures = Textures(config.textures, config.procedural)
+    return [_clip(config, seed, torch.device(device), textures) for seed in seeds]
+
+
+class SyntheticClips(IterableDataset[Sample]):
+    """Endless clips for training; workers of a loader and processes of a run share the seeds.
+
+    Args:
+        config: What to make.
+        seed: The same seed gives the same clips.
+        start: Number of the first clip, to continue where another run stopped.
+        step: Every so manyth clip is made: the number of processes, with `start` their rank.
+        device: Where pictures are made.
+    """
+
+    def __init__(
+        self,
+        config: SyntheticConfig,
+        seed: int = 0,
+        start: int = 0,
+        step: int = 1,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        self.config, self.seed, self.device = config, seed, device
+        self.start, self.step = start, step
+        self.textures = Textures(config.textures, config.procedural)
+
+    def __iter__(self) -> Iterator[Sample]:
+        worker = get_worker_info()
+        rank, workers = (worker.id, worker.num_workers) if worker else (0, 1)
+        index = self.start + self.step * rank
+        while True:
+            yield self[index]
+            index += self.step * workers
+
+    def __getitem__(self, index: int) -> Sample:
+        """The clip of that number, always the same."""
+        seed = clip_seed(self.seed, index)
+        return synthesize(self.config, [seed], self.device, self.textures)[0]
+
+
+def clip_seed(seed: int, index: int) -> int:
+    """The seed of one clip of a series."""
+    return (seed << 32) + index
+
+
+@torch.no_grad()
+def _clip(config: SyntheticConfig, seed: int, device: torch.device, textures: Textures) -> Sample:
+    dice = Dice(seed)
+    scene = draw_scene(config, dice, textures, device)
+    times = torch.arange(config.frames, dtype=torch.float64)
+    video = expose(config, dice, scene, times)
+    if config.effects:
+        video = camera_effects(dice, video, times)
+    points = choose_points(config, dice, scene, times)
+    found = scene.locate(points, times)
+    sides = torch.tensor(config.size[::-1], dtype=torch.float64)
+    near = ((found.xy / sides - 0.5).abs() < FARTHEST + 0.5).all(-1)
+    return Sample(
+        video=(video.clamp(0, 1) * 255 + 0.5).to(torch.uint8),
+        xy=found.xy.nan_to_num().clamp(-1e4, 1e4).to(device, torch.float32),
+        visible=(found.visible & found.valid & inside(found.xy, config.size)).to(device),
+        valid=(found.valid & near).to(device),
+    )
+
+
+def draw_scene(
+    config: SyntheticConfig, dice: Dice, textures: Textures, device: torch.device
+) -> Scene:
+    """A random scene of one of the kinds asked for."""
+    return draw_layers(config, dice, textures, device)
+
+
+def expose(config: SyntheticConfig, dice: Dice, scene: Scene, times: Tensor) -> Tensor:
+    """Average pictures over the exposure, which is centred on each frame's time.
+
+    The samples also differ in where they look inside the pixel, which smooths edges.
+    """
+    shutter = config.shutter * dice.number(0, 1) if dice.chance(0.6) else 0.0
+    video = torch.zeros(())
+    for k in range(config.samples):
+        moment = times + shutter * ((k + 0.5) / config.samples - 0.5)
+        picture = scene.render(moment, _offset(k, config.samples))
+        video = picture if k == 0 else video.add_(picture)
+    return video / config.samples if config.samples > 1 else video
+
+
+def _offset(k: int, samples: int) -> tuple[float, float]:
+    """Where sample k looks inside the pixel: spread evenly, along a golden spiral of rows."""
+    if samples == 1:
+        return 0.0, 0.0
+    order = (k * 0.6180339887 + 0.5) % 1.0
+    return ((k + 0.5) / samples - 0.5) * 0.8, (order - 0.5) * 0.8
+
+
+def choose_points(config: SyntheticConfig, dice: Dice, scene: Scene, times: Tensor) -> Points:
+    """N points seen in some frame, with more on small surfaces than their area would give."""
+    H, W = config.size
+    each = -(-OVERSAMPLING * config.points // len(times))
+    scale = torch.tensor([W - 1, H - 1], dtype=torch.float64)
+    points = scene.pick(times, dice.uniform(0, 1, len(times), each, 2) * scale)
+    points = points[(points.surface >= 0).nonzero()[:, 0]]
+    counts = torch.bincount(points.surface).double()
+    weights = counts[points.surface] ** -config.foreground
+    chosen = torch.multinomial(
+        weights, config.points, len(weights) < config.points, generator=dice.generator
+    )
+    return points[chosen]
