@@ -1,0 +1,156 @@
+"""`open_writer`: frames to a file or a folder, which appears only when it is complete."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from fractions import Fraction
+from numbers import Rational
+from pathlib import Path
+from uuid import uuid4
+
+import av
+import numpy as np
+
+from motes.errors import FileError, InputError
+from motes.registry import discover
+from motes.video.sinks.base import Kind, Sink
+
+LARGEST_DENOMINATOR = 1_000_000
+"""Of a frame rate: 30000/1001 stays what it is, and the float 29.97 becomes 2997/100."""
+
+
+class Writer:
+    """Takes the frames of one output; made by `open_writer`."""
+
+    def __init__(self, sink: Sink, path: Path, size: tuple[int, int]) -> None:
+        self.path, self.size = path, size
+        self.count = 0
+        self._sink = sink
+
+    def write(self, frame: np.ndarray) -> None:
+        """Append a frame.
+
+        Args:
+            frame: uint8 RGB ``[H, W, 3]`` of the size of this output.
+
+        Raises:
+            InputError: It is of another shape or type.
+            FileError: It cannot be written, for example because the disk is full.
+        """
+        W, H = self.size
+        if frame.shape != (H, W, 3) or frame.dtype != np.uint8:
+            got = f"{frame.dtype} {list(frame.shape)}"
+            raise InputError(f"{self.path}: expected a uint8 frame {[H, W, 3]}, got {got}")
+        with _file_errors(self.path):
+            self._sink.write(frame)
+        self.count += 1
+
+
+def open_writer(
+    path: str | os.PathLike[str], size: tuple[int, int], fps: Rational | float
+) -> AbstractContextManager[Writer]:
+    """Open an output for frames.
+
+    It is written under a temporary name beside its place, and renamed when the ``with`` block ends
+    well; otherwise nothing is left behind, and what was there before stays.
+
+    Args:
+        path: By its suffix ``.mp4`` (H.264; odd sizes get one more row or column) or ``.gif``; a
+            folder of PNG images where there is no suffix, or a slash at the end.
+        size: ``(W, H)`` in pixels.
+        fps: Frames per second; kept exact.
+
+    Returns:
+        A context manager that gives the `Writer`.
+
+    Raises:
+        InputError: Nothing writes this suffix, `size` or `fps` is not positive, or the block ended
+            without a frame.
+        FileError: The folder does not exist, or the file cannot be written.
+    """
+    check_output(path)
+    if min(size) < 1 or fps <= 0:
+        raise InputError(f"{path}: expected a positive size and frame rate, got {size} and {fps}")
+    rate = Fraction(fps).limit_denominator(LARGEST_DENOMINATOR)
+    return _writing(_kind(path), Path(path).expanduser(), size, rate)
+
+
+def check_output(path: str | os.PathLike[str]) -> None:
+    """Raise, before any work is done, what `open_writer` would raise for this path.
+
+    Raises:
+        InputError: Nothing writes this suffix.
+        FileError: Its folder does not exist or cannot be written to, or something is in the way.
+    """
+    folder = _kind(path).suffix == ""
+    place = Path(path).expanduser()
+    if not place.parent.is_dir():
+        raise FileError(f"{path}: expected an existing folder, {place.parent} is none")
+    if not os.access(place.parent, os.W_OK):
+        raise FileError(f"{path}: expected a folder that can be written to: {place.parent}")
+    if folder and place.exists() and not (place.is_dir() and not any(place.iterdir())):
+        raise FileError(f"{path}: expected a new or an empty folder, found one with content")
+
+
+def writer_suffixes() -> tuple[str, ...]:
+    """The suffixes that `open_writer` knows; the empty one is a folder of images."""
+    return tuple(kind.suffix for kind in discover("motes.video.sinks", Kind))
+
+
+@contextmanager
+def _writing(kind: Kind, path: Path, size: tuple[int, int], fps: Fraction) -> Iterator[Writer]:
+    temporary = path.with_name(f".{path.stem}.{uuid4().hex[:8]}{path.suffix}")
+    try:
+        with _file_errors(path):
+            sink = kind.open(temporary, size, fps)
+        try:
+            writer = Writer(sink, path, size)
+            yield writer
+        except BaseException:
+            with suppress(av.FFmpegError, OSError):
+                sink.close()
+            raise
+        with _file_errors(path):
+            sink.close()
+            _check_any(writer)
+            temporary.replace(path)
+    finally:
+        _remove(temporary)
+
+
+def _kind(path: str | os.PathLike[str]) -> Kind:
+    place = Path(path).expanduser()
+    is_folder = str(path).endswith(("/", os.sep)) or place.is_dir()
+    suffix = "" if is_folder else place.suffix.lower()
+    kinds = discover("motes.video.sinks", Kind)
+    found = next((kind for kind in kinds if kind.suffix == suffix), None)
+    if found is None:
+        known = ", ".join(kind.suffix or "a folder" for kind in kinds)
+        raise InputError(f"{path}: expected {known}, got {suffix}")
+    return found
+
+
+def _check_any(writer: Writer) -> None:
+    if writer.count == 0:
+        raise InputError(f"{writer.path}: expected at least one frame, got none")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _file_errors(path: Path) -> Iterator[None]:
+    """What the system or FFmpeg says, as our error that names the output."""
+    try:
+        yield
+    except (FileError, InputError):
+        raise
+    except (av.FFmpegError, OSError) as error:
+        raise FileError(f"{path}: cannot be written: {error.strerror or error}") from error
