@@ -1,0 +1,86 @@
+"""``motes plot``: one picture of a whole clip."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from zipfile import ZipFile, is_zipfile
+
+import numpy as np
+import typer
+
+from motes.cli._common import console
+
+if TYPE_CHECKING:
+    from motes.tracks import Tracks
+
+
+def command(
+    tracks: Annotated[
+        Path,
+        typer.Argument(help="A track file, or a clip with known tracks (NAME.mp4 with NAME.npz)."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The picture, .png.")],
+    video: Annotated[
+        str | None, typer.Option(help="The video that was tracked; default: a plain ground.")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Default: the name of the video.")] = None,
+    color: Annotated[
+        str, typer.Option(help="position, point, speed, confidence or '#ff8800'.")
+    ] = "position",
+    width: Annotated[
+        float | None, typer.Option(help="Width of the trails in pixels; default: by size.")
+    ] = None,
+    opacity: Annotated[float, typer.Option(help="Of everything drawn, up to 1.")] = 1.0,
+    background: Annotated[
+        str, typer.Option(help="normal, dim (darker) or mono (quiet grey).")
+    ] = "normal",
+    hidden: Annotated[bool, typer.Option(help="Draw hidden points, hollow.")] = True,
+) -> None:
+    """Make one picture of a whole clip.
+
+    It shows where the points begin, the paths they took, moments between, and when each point is
+    visible.
+
+    Examples:
+
+      motes plot bike.npz --video bike.mp4 -o bike.png
+
+      motes plot bike.csv --video bike.mp4 -o bike.png --color speed
+
+      motes plot generated/0007.mp4 -o clip.png
+    """
+    from motes.render.sheet import plot
+    from motes.render.style import Style
+
+    style = Style(color=color, width=width, opacity=opacity, background=background, hidden=hidden)
+    footage, content = _load(tracks, video)
+    plot(footage, content, output, title=title, style=style)
+    console.print(f"wrote {output}", highlight=False, markup=False)
+
+
+def _load(path: Path, video: str | None) -> "tuple[Any, Tracks]":
+    """The footage and the tracks: of a track file, or of a clip with known tracks."""
+    from motes.export import formats
+    from motes.tracks import Tracks
+
+    if path.suffix.lower() in formats() and not _holds_truth(path):
+        return video, Tracks.load(path)
+    from motes.data.clips import load_clip
+
+    clip = load_clip(path.with_suffix(".npz"))
+    return video or clip.video, _hold(clip.tracks, clip.annotated)
+
+
+def _holds_truth(path: Path) -> bool:
+    """Whether a file is the ``.npz`` of a clip, not one of tracks."""
+    if not is_zipfile(path):
+        return False
+    with ZipFile(path) as archive:
+        return "points.npy" in archive.namelist()
+
+
+def _hold(tracks: "Tracks", known: np.ndarray) -> "Tracks":
+    """Keep each point as it was last known while nothing is known of it."""
+    column = np.maximum.accumulate(np.where(known, np.arange(tracks.num_frames), 0), axis=1)
+    xy = np.take_along_axis(tracks.xy, column[..., None], 1)
+    visible = np.take_along_axis(tracks.visible, column, 1)
+    return type(tracks)(xy, visible, size=tracks.size, fps=tracks.fps, start=tracks.start)

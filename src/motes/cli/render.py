@@ -1,0 +1,61 @@
+"""``motes render``: a video with its tracks drawn over it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from motes.cli._common import console, progress
+
+
+def command(
+    video: Annotated[str, typer.Argument(help="The video that was tracked.")],
+    tracks: Annotated[Path, typer.Argument(help="Its tracks, such as bike.npz or bike.csv.")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="Where to write: .mp4, .gif, or FOLDER/.")
+    ],
+    look: Annotated[
+        str, typer.Option(help="trails, dots, arrows (from the beginning) or labels (with ids).")
+    ] = "trails",
+    color: Annotated[
+        str,
+        typer.Option(
+            help="position (rainbow over where the points begin), point (each its own), speed, "
+            "confidence, or one colour as '#ff8800'."
+        ),
+    ] = "position",
+    tail: Annotated[int, typer.Option(help="Length of the tails in frames.")] = 20,
+    width: Annotated[
+        float | None, typer.Option(help="Width of the trails in pixels; default: by size.")
+    ] = None,
+    opacity: Annotated[float, typer.Option(help="Of everything drawn, up to 1.")] = 1.0,
+    background: Annotated[
+        str, typer.Option(help="normal, dim (darker) or mono (quiet grey).")
+    ] = "normal",
+    hidden: Annotated[bool, typer.Option(help="Draw hidden points, hollow.")] = True,
+    scale: Annotated[
+        float, typer.Option(help="Size of the picture; 2 gives small footage crisp trails.")
+    ] = 1.0,
+) -> None:
+    """Draw tracks over their video.
+
+    The result has the frames that the tracks cover.  Trails taper and fade into the past; a hidden
+    point is a ring.
+
+    Examples:
+
+      motes render bike.mp4 bike.npz -o bike_tracks.mp4
+
+      motes render bike.mp4 bike.csv -o bike.gif --color speed --background mono --tail 40
+
+      motes render bike.mp4 bike.npz -o stills/ --look labels --scale 2
+    """
+    from motes.render.style import Style
+    from motes.render.video import render
+    from motes.tracks import Tracks
+
+    style = Style(look, color, tail, width, opacity, background, hidden, scale)
+    content = Tracks.load(tracks)
+    with progress(content.num_frames, "drawing") as advance:
+        render(video, content, output, style=style, progress=advance)
+    console.print(f"wrote {output}", highlight=False, markup=False)

@@ -1,0 +1,61 @@
+"""`Painter`: draws tracks over frames, one at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from motes.errors import InputError
+from motes.render.backgrounds import prepare
+from motes.render.canvas import Canvas
+from motes.render.scene import Scene, find_look
+from motes.render.style import Style
+from motes.tracks import Tracks
+
+
+class Painter:
+    """Draws tracks over frames of their video, in any order.
+
+    Args:
+        tracks: What to draw.
+        style: How to draw it; by default, as `Style` does.
+
+    Raises:
+        InputError: The style names an unknown look.
+    """
+
+    def __init__(self, tracks: Tracks, style: Style | None = None) -> None:
+        self.scene = Scene(tracks, style or Style())
+        self.look = find_look(self.scene.style.look)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the pictures."""
+        return Canvas(self.scene.tracks.size, self.scene.style.scale).size
+
+    def __call__(self, frame: np.ndarray, number: int) -> np.ndarray:
+        """Draw the tracks over one frame.
+
+        Args:
+            frame: uint8 ``[H, W, 3]``, RGB; it is not changed.
+            number: The frame's number in the video.  A frame that the tracks do not cover gets
+                the background, and no points.
+
+        Returns:
+            uint8 ``[H', W', 3]``: the picture, `Style.scale` times as large.
+
+        Raises:
+            InputError: The frame is not of the size that the tracks were made on.
+        """
+        tracks, style = self.scene.tracks, self.scene.style
+        check_size(frame.shape[1::-1], tracks)
+        canvas = Canvas(tracks.size, style.scale)
+        if number in tracks.frames and tracks.num_points:
+            self.look.draw(canvas, self.scene, number - tracks.start)
+        return canvas.over(prepare(frame, style.background))
+
+
+def check_size(size: tuple[int, ...], tracks: Tracks) -> None:
+    """Raise `InputError` unless `size` (W, H) is that of the video the tracks were made on."""
+    if tuple(size) != tracks.size:
+        (W, H), (w, h) = tracks.size, size
+        raise InputError(f"video: expected {W}x{H} pixels, as the tracks have, got {w}x{h}")

@@ -1,0 +1,240 @@
+"""`plot`: one picture of a whole clip, like a figure of a paper.
+
+Two large frames (where the points begin; the paths they took), a strip of moments between, and
+below it when each point is visible.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from motes.errors import InputError
+from motes.export.base import replacing
+from motes.render import dots, trails
+from motes.render.backgrounds import prepare
+from motes.render.canvas import Canvas
+from motes.render.lettering import BOLD, REGULAR, width_of, write
+from motes.render.painter import check_size
+from motes.render.scene import Scene
+from motes.render.style import Style
+from motes.render.video import make_style
+from motes.tracks import Tracks
+
+PAPER, INK, QUIET, SLATE = (255, 255, 255), (28, 30, 34), (125, 129, 136), (38, 40, 45)
+ABSENT = (240, 240, 238)  # in the chart, where a point is hidden
+PANEL = (960, 860)  # a large frame fits into this
+MARGIN, GAP, MOMENTS = 64, 20, 6
+CHART_HEIGHT = 150
+TITLE_SIZE, TYPE_SIZE = 34, 20
+PATH_FADE = 0.45  # opacity of the beginning of a path, relative to its end
+
+
+def plot(
+    video: Any,
+    tracks: Tracks,
+    out: str | PathLike[str],
+    *,
+    title: str | None = None,
+    style: Style | None = None,
+    **options: Any,
+) -> None:
+    """Make a contact sheet: key frames, the paths of the whole clip, and who is visible when.
+
+    Args:
+        video: Anything that `motes.open_video` takes; None draws on a plain ground.
+        tracks: What to draw.
+        out: The file, ``.png``.
+        title: Stands above; by default the name of the video.
+        style: How to draw (tails and scale are chosen by the sheet).
+        **options: Fields of `Style`, as a short way to write ``style=Style(...)``.
+
+    Raises:
+        InputError: An option or the suffix is unknown, the tracks are empty, or they were made on
+            a video of another size or with other frames.
+        FileError: The video cannot be read, or the file cannot be written.
+    """
+    style = make_style(style, options)
+    if Path(out).suffix.lower() != ".png":
+        raise InputError(f"{out}: expected a name that ends in .png")
+    if not tracks.visible.size:
+        raise InputError("tracks: expected at least one point and one frame, got none")
+    with replacing(out) as temporary:
+        page = compose(video, tracks, title, style)
+        temporary.write_bytes(cv2.imencode(".png", page[..., ::-1])[1].tobytes())
+
+
+def compose(video: Any, tracks: Tracks, title: str | None, style: Style) -> np.ndarray:
+    """The sheet as uint8 ``[H, W, 3]``; the arguments are those of `plot`."""
+    footage = Footage.of(video, tracks)
+    page = _Page(Scene(tracks, style), footage)
+    rows = [
+        page.heading(title or footage.name),
+        page.overview(),
+        page.strip(),
+        page.chart(),
+    ]
+    sheet = np.concatenate(rows)
+    return np.pad(sheet, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), constant_values=PAPER[0])
+
+
+@dataclass(frozen=True)
+class Footage:
+    """Single frames of a video, or a plain ground where there is none."""
+
+    name: str
+    size: tuple[int, int]
+    video: Any = None
+
+    @classmethod
+    def of(cls, video: Any, tracks: Tracks) -> Footage:
+        """Open the video of these tracks, and check that it is theirs."""
+        if video is None:
+            return cls("Tracks", tracks.size)
+        from motes.video import open_video
+
+        opened = open_video(video, start=tracks.start, end=tracks.frames.stop)
+        check_size(opened.size, tracks)
+        return cls(opened.name, tracks.size, opened)
+
+    def frame(self, number: int) -> np.ndarray:
+        """uint8 ``[H, W, 3]``."""
+        if self.video is None:
+            W, H = self.size
+            return np.full((H, W, 3), SLATE, np.uint8)
+        frames = self.video.read(number, number + 1)
+        if not len(frames):
+            raise InputError(
+                f"video: expected a frame {number}, as the tracks have; it ends before"
+            )
+        return frames[0]
+
+
+class _Page:
+    """The rows of the sheet, all of one width."""
+
+    def __init__(self, scene: Scene, footage: Footage) -> None:
+        self.scene, self.footage, self.tracks = scene, footage, scene.tracks
+        W, H = self.tracks.size
+        large = min(PANEL[0], PANEL[1] * W / H)
+        self.small = max(1, round((2 * large - (MOMENTS - 2) * GAP) / MOMENTS))
+        self.width = MOMENTS * self.small + (MOMENTS - 1) * GAP
+        self.large = (self.width - GAP) // 2
+
+    def heading(self, title: str) -> np.ndarray:
+        """The title, and what the clip is in numbers."""
+        t = self.tracks
+        facts = (
+            f"{t.num_points} points    frames {t.start}–{t.frames.stop - 1}    "
+            f"{t.size[0]}×{t.size[1]}    {float(t.fps):.4g} fps"
+        )
+        row = self._blank(108)
+        write(row, title, (-1, 34), TITLE_SIZE, INK, BOLD)
+        write(row, facts, (0, 74), TYPE_SIZE, QUIET)
+        return row
+
+    def overview(self) -> np.ndarray:
+        """Where the points begin, and the paths of the whole clip."""
+        first, last = int(np.median(self.scene.begins)), self.tracks.num_frames - 1
+        first = min(first, last)
+        left = self._picture(first, self.large, 0)
+        right = self._paths(last, self.large)
+        captions = [(self._number(first), "start"), (self._number(last), "the paths to here")]
+        return self._row([left, right], captions)
+
+    def strip(self) -> np.ndarray:
+        """Moments at even distances."""
+        spaced = np.linspace(0, self.tracks.num_frames - 1, MOMENTS + 2)[1:-1]
+        columns = np.unique(spaced.round().astype(int)).tolist()
+        tail = max(4, self.tracks.num_frames // MOMENTS)
+        pictures = [self._picture(i, self.small, tail) for i in columns]
+        return self._row(pictures, [(self._number(i), self._seconds(i)) for i in columns])
+
+    def chart(self) -> np.ndarray:
+        """One line a point, in its colour where it is visible; time runs to the right."""
+        scene, T = self.scene, self.tracks.num_frames
+        bars = np.where(self.tracks.visible[..., None], scene.colors, np.array(ABSENT, np.uint8))
+        order = np.argsort(_rank(scene), kind="stable")
+        row = self._blank(44 + CHART_HEIGHT + 44)
+        write(row, "visible", (0, 28), TYPE_SIZE, INK, BOLD)
+        share = f"{self.tracks.visible.mean():.0%} of all points in all frames"
+        write(row, share, (width_of("visible", TYPE_SIZE, BOLD) + 10, 28), TYPE_SIZE, QUIET)
+        row[44 : 44 + CHART_HEIGHT] = _stretch(bars[order], (CHART_HEIGHT, self.width))
+        for number in ticks(self.tracks.frames):
+            self._tick(row, str(number), (number - self.tracks.start + 0.5) / T * self.width)
+        return row
+
+    def _tick(self, row: np.ndarray, label: str, x: float) -> None:
+        below, wide = 44 + CHART_HEIGHT, width_of(label, TYPE_SIZE)
+        row[below : below + 7, int(x) : int(x) + 2] = QUIET
+        left = min(max(0, x - wide / 2), self.width - wide)
+        write(row, label, (left, below + 32), TYPE_SIZE, QUIET)
+
+    def _picture(self, i: int, width: int, tail: int) -> np.ndarray:
+        scene, canvas, frame = self._prepare(i, width, tail)
+        trails.draw(canvas, scene, i)
+        return canvas.over(prepare(frame, scene.style.background))
+
+    def _paths(self, i: int, width: int) -> np.ndarray:
+        scene, canvas, frame = self._prepare(i, width, i + 1)
+        paths = scene.tail(i, i + 1, step=0.75 / canvas.scale, budget=100_000)
+        alpha = (PATH_FADE + (1 - PATH_FADE) * paths.freshness) * paths.visible
+        line = np.full(len(alpha), 0.7 * scene.width)
+        canvas.lines(paths.start, paths.end, line, paths.color, alpha * scene.style.opacity)
+        dots.draw(canvas, replace(scene, style=replace(scene.style, hidden=False)), i)
+        return canvas.over(prepare(frame, "mono"))
+
+    def _prepare(self, i: int, width: int, tail: int) -> tuple[Scene, Canvas, np.ndarray]:
+        scale = width / self.tracks.size[0]
+        line = self.scene.style.width or (1.0 + width / 700) / scale
+        style = replace(self.scene.style, tail=tail, width=line)
+        frame = self.footage.frame(self.tracks.start + i)
+        return Scene(self.tracks, style), Canvas(self.tracks.size, scale), frame
+
+    def _row(self, pictures: list[np.ndarray], captions: list[tuple[str, str]]) -> np.ndarray:
+        height, width = pictures[0].shape[:2]
+        row = self._blank(height + 60)
+        for k, (picture, (head, rest)) in enumerate(zip(pictures, captions, strict=True)):
+            x = k * (width + GAP)
+            row[:height, x : x + width] = picture
+            write(row, head, (x, height + 28), TYPE_SIZE, INK, BOLD)
+            after = x + width_of(head, TYPE_SIZE, BOLD) + 10
+            write(row, rest, (after, height + 28), TYPE_SIZE, QUIET, REGULAR)
+        return row
+
+    def _blank(self, height: int) -> np.ndarray:
+        return np.full((height, self.width, 3), PAPER, np.uint8)
+
+    def _number(self, i: int) -> str:
+        return str(self.tracks.start + i)
+
+    def _seconds(self, i: int) -> str:
+        return f"{float((self.tracks.start + i) / self.tracks.fps):.2f} s"
+
+
+def ticks(frames: range) -> list[int]:
+    """Round numbers among the frames, at most eight: steps are 1, 2 or 5 times a power of ten."""
+    steps = (k * 10**e for e in range(12) for k in (1, 2, 5))
+    step = next(s for s in steps if len(frames) <= 8 * s)
+    return [number for number in frames if number % step == 0]
+
+
+def _rank(scene: Scene) -> np.ndarray:
+    """Where each point begins along the longer side of all beginnings, as the rainbow runs."""
+    tracks = scene.tracks
+    columns = scene.begins.clip(0, tracks.num_frames - 1)
+    first = tracks.xy[np.arange(tracks.num_points), columns]
+    return first[:, np.ptp(first, axis=0).argmax()]
+
+
+def _stretch(bars: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Resize ``[N, T, 3]`` to rows and columns: averaged where it shrinks, sharp where it grows."""
+    N, T = bars.shape[:2]
+    rows, columns = (size * -(-want // size) for size, want in zip((N, T), shape, strict=True))
+    sharp = np.repeat(np.repeat(bars, rows // N, 0), columns // T, 1)
+    return cv2.resize(sharp, shape[::-1], interpolation=cv2.INTER_AREA)
