@@ -1,0 +1,78 @@
+"""Track files: one format a file of this package, chosen by suffix.
+
+A module offers a `Format`; the registry finds it.
+"""
+
+from os import PathLike
+from pathlib import Path
+
+from motes.errors import FileError, InputError
+from motes.export.base import Format, replacing
+from motes.registry import discover
+from motes.tracks import Tracks
+
+
+def formats() -> dict[str, Format]:
+    """Every format, by its suffix such as ``".csv"``."""
+    return {f.suffix: f for f in discover("motes.export", Format)}
+
+
+def find_format(path: str | PathLike[str]) -> Format:
+    """The format of a file name.
+
+    Raises:
+        InputError: No format has this suffix.
+    """
+    known = formats()
+    suffix = Path(path).suffix.lower()
+    if suffix not in known:
+        raise InputError(
+            f"{path}: expected a track file with one of the suffixes {' '.join(sorted(known))}, "
+            f"got {suffix or 'none'!r}"
+        )
+    return known[suffix]
+
+
+def check_output(path: str | PathLike[str]) -> None:
+    """Make sure that tracks could be written here, before any work is done.
+
+    Raises:
+        InputError: No format writes this suffix.
+        FileError: The folder does not exist.
+    """
+    find_format(path)
+    folder = Path(path).absolute().parent
+    if not folder.is_dir():
+        raise FileError(f"cannot write {path}: the folder {folder} does not exist")
+
+
+def save(tracks: Tracks, path: str | PathLike[str]) -> None:
+    """Write tracks to a file, whole or not at all.
+
+    Raises:
+        InputError: No format writes this suffix.
+        FileError: The file cannot be written.
+    """
+    check_output(path)
+    with replacing(path) as temporary:
+        find_format(path).write(tracks, temporary)
+
+
+def load(path: str | PathLike[str]) -> Tracks:
+    """Read tracks from a file.
+
+    Raises:
+        InputError: No format reads this suffix, or the content does not fit.
+        FileError: The file does not exist or cannot be read.
+    """
+    read = find_format(path).read
+    if read is None:
+        raise InputError(f"{path}: this format can be written, but not read back")
+    if not Path(path).is_file():
+        raise FileError(f"no such track file: {path}")
+    try:
+        return read(Path(path))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {error}") from None

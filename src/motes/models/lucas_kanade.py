@@ -108,16 +108,11 @@ class LucasKanade(PointModel):
     ) -> tuple[np.ndarray, np.ndarray]:
         c = self.config
         stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_COUNT, c.iterations, c.precision)
+        size, guess = (c.patch, c.patch), points[:, None].copy()
         found, status, _ = cv2.calcOpticalFlowPyrLK(
-            a,
-            b,
-            points[:, None],
-            None,
-            winSize=(c.patch, c.patch),
-            maxLevel=c.levels,
-            criteria=stop,
+            a, b, points[:, None], guess, winSize=size, maxLevel=c.levels, criteria=stop
         )
-        return found[:, 0], status[:, 0].astype(bool)
+        return np.asarray(found)[:, 0], np.asarray(status)[:, 0].astype(bool)
 
 
 def _begin(state: LucasKanadeState, queries: Tensor, frame: int) -> LucasKanadeState:

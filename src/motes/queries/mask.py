@@ -24,9 +24,9 @@ def read_mask(mask: str | PathLike[str] | np.ndarray, size: tuple[int, int]) -> 
         FileError: The file cannot be read as an image.
         InputError: The mask has another size than the video, or is empty.
     """
-    values = mask if isinstance(mask, np.ndarray) else _read_image(mask)
+    values: np.ndarray = mask if isinstance(mask, np.ndarray) else _read_image(mask)
     if values.ndim == 3:
-        values = values[..., 3] if values.shape[2] == 4 else values.any(2)
+        values = values[..., 3] if values.shape[2] == 4 else values.max(2)
     W, H = size
     if values.shape != (H, W):
         got = "x".join(str(n) for n in values.shape[::-1])

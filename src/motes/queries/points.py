@@ -56,7 +56,7 @@ class Queries:
         return self.txy[:, 1:]
 
     @classmethod
-    def of(cls, points: Queries | np.ndarray | Sequence[Sequence[float]], at: int = 0) -> Queries:
+    def of(cls, points: Points, at: int = 0) -> Queries:
         """Read anything that means queries.
 
         Args:
@@ -119,6 +119,10 @@ class Queries:
                 f"query {row}: expected a frame from {frames.start} to {frames.stop - 1}, "
                 f"got {self.frames[row]}"
             )
+
+
+Points = Queries | np.ndarray | Sequence[Sequence[float]]
+"""What can stand for queries: see `Queries.of`."""
 
 
 def parse_points(text: str, at: int = 0) -> Queries:

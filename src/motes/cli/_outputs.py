@@ -1,0 +1,54 @@
+"""Where results go: pictures by `motes.render`, everything else by `motes.export`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from motes.cli._common import console, progress
+from motes.errors import InputError
+from motes.export import check_output as check_tracks
+from motes.export import formats
+from motes.tracks import Tracks
+from motes.video import Video
+from motes.video.writer import check_output as check_video
+from motes.video.writer import suffixes as video_suffixes
+
+
+def check_outputs(outputs: Sequence[str]) -> None:
+    """Make sure that every output could be written, before any work is done.
+
+    Raises:
+        InputError: A suffix that nobody writes; the message names those that somebody does.
+        FileError: A folder does not exist.
+    """
+    for output in outputs:
+        if _is_picture(output):
+            check_video(output)
+        elif Path(output).suffix.lower() in formats():
+            check_tracks(output)
+        else:
+            known = " ".join(sorted([*formats(), *video_suffixes()]))
+            raise InputError(
+                f"{output}: expected an output with one of the suffixes {known}, "
+                f"got {Path(output).suffix or 'none'}"
+            )
+
+
+def write_outputs(tracks: Tracks, video: Video, outputs: Sequence[str]) -> None:
+    """Write tracks to every output, and say so."""
+    for output in outputs:
+        if _is_picture(output):
+            _render(tracks, video, output)
+        else:
+            tracks.save(output)
+        console.print(f"wrote {output}", highlight=False, markup=False)
+
+
+def _render(tracks: Tracks, video: Video, output: str) -> None:
+    from motes.render.video import render
+
+    with progress(tracks.num_frames, f"drawing {output}") as advance:
+        render(video, tracks, output, progress=advance)
+
+
+def _is_picture(output: str) -> bool:
+    return output.endswith("/") or Path(output).suffix.lower() in video_suffixes()

@@ -1,0 +1,84 @@
+"""From what a user asks for to the queries of a video."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from motes.errors import InputError
+from motes.queries.grid import grid as grid_queries
+from motes.queries.keypoints import keypoints as keypoint_queries
+from motes.queries.mask import read_mask
+from motes.queries.points import Points, Queries
+
+if TYPE_CHECKING:
+    from motes.video import Video
+
+UNKNOWN_END = 2**31
+"""Stands for the end of a video that does not say how long it is."""
+
+
+def select(
+    video: Video,
+    queries: Points | None = None,
+    *,
+    grid: int | None = None,
+    keypoints: int | None = None,
+    mask: str | PathLike[str] | np.ndarray | None = None,
+    at: int | None = None,
+) -> Queries:
+    """Make queries from whatever was asked for, and check them against the video.
+
+    Args:
+        video: What will be tracked through.
+        queries: Rows ``(t, x, y)``, or ``(x, y)`` in frame `at`.
+        grid: Instead: ``grid x grid`` points spread over frame `at`.
+        keypoints: Instead: so many of the strongest corners of frame `at`.
+        mask: Image file or array ``[H, W]``: only points inside it are taken.
+        at: Frame of points that name none; by default the first of the video.
+
+    Returns:
+        The queries, all inside the image and the frames of the video.
+
+    Raises:
+        InputError: Not exactly one of the three was given, or something does not fit the video.
+        FileError: The mask cannot be read.
+    """
+    ways = {"queries": queries, "grid": grid, "keypoints": keypoints}
+    named = [name for name, value in ways.items() if value is not None]
+    if len(named) != 1:
+        got = " and ".join(named) or "none of them"
+        raise InputError(f"expected one of queries, grid or keypoints, got {got}")
+    at = video.start if at is None else at
+    inside = None if mask is None else read_mask(mask, video.size)
+    _check_frame(at, frame_range(video))
+    if grid is not None:
+        return grid_queries(grid, video.size, at, inside)
+    if keypoints is not None:
+        return keypoint_queries(video.read(at, at + 1)[0], keypoints, at, inside)
+    found = Queries.of(queries if queries is not None else [], at)
+    found.check(video.size, frame_range(video))
+    return found if inside is None else _inside(found, inside)
+
+
+def frame_range(video: Video) -> range:
+    """Numbers of the frames of a video, as far as it knows them."""
+    if video.num_frames is None:
+        return range(video.start, UNKNOWN_END)
+    return range(video.start, video.start + video.num_frames)
+
+
+def _check_frame(at: int, frames: range) -> None:
+    if at not in frames:
+        raise InputError(f"at: expected a frame from {frames.start} to {frames.stop - 1}, got {at}")
+
+
+def _inside(queries: Queries, mask: np.ndarray) -> Queries:
+    H, W = mask.shape
+    column, row = np.clip(np.rint(queries.xy).astype(int), 0, (W - 1, H - 1)).T
+    kept = queries.txy[mask[row, column]]
+    if len(queries) and not len(kept):
+        raise InputError(f"expected points inside the mask, got {len(queries)} outside it")
+    return Queries(kept)

@@ -1,0 +1,276 @@
+"""`Session`: a video whose frames are encoded once, whatever is asked of it afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from motes import windows
+from motes.errors import InputError
+from motes.models.base import Features, Prediction, concat_predictions
+from motes.queries.points import Points, Queries
+from motes.queries.select import select
+from motes.queries.support import support_points
+from motes.tracks import Tracks
+from motes.video import Video
+
+if TYPE_CHECKING:
+    from motes.tracker import Tracker
+
+CHUNK = 8
+"""Frames that are read and encoded at a time."""
+
+ALONE = 8
+"""Queries that are tracked at a time when each is tracked as if it were alone."""
+
+KEPT_BYTES = 4 << 30
+"""Features up to this size are kept in memory; beyond it frames are encoded again when needed."""
+
+Progress = Callable[[int], None]
+
+
+class Session:
+    """Tracks points through one video; frames are encoded when first needed, and kept.
+
+    Attributes:
+        tracker: Whose model is used.
+        video: What is tracked through.
+        resize: From the pixels of the video to those of the model, and back.
+    """
+
+    def __init__(self, tracker: Tracker, video: Video, keep: bool = True) -> None:
+        """Open a session.
+
+        Args:
+            tracker: Whose model is used.
+            video: What is tracked through.
+            keep: Whether features are kept for the next pass.  If not, memory stays flat.
+        """
+        self.tracker = tracker
+        self.video = video
+        self.resize = tracker.preset.resize.plan(video.size)
+        self._keep = keep
+        self._kept: dict[int, Features] = {}
+        self._length: int | None = None  # known for certain after the first pass
+
+    @torch.inference_mode()
+    def track(
+        self,
+        queries: Points | None = None,
+        *,
+        grid: int | None = None,
+        keypoints: int | None = None,
+        mask: Any = None,
+        at: int | None = None,
+        backward: bool = False,
+        joint: bool = True,
+        support: bool = True,
+        iterations: int | None = None,
+        progress: Progress | None = None,
+    ) -> Tracks:
+        """Track points; see `Tracker.track` for the arguments, the result and the errors."""
+        points = select(self.video, queries, grid=grid, keypoints=keypoints, mask=mask, at=at)
+        passes = _Passes(self, backward, iterations, progress or _silent)
+        groups = self._groups(points, joint, support)
+        found = [passes.run(group) for group in groups]
+        self._check_length(points)
+        count = len(points) if joint else 1  # of the points in a group, the others are support
+        return self.tracks(points, _join(found, count), backward)
+
+    def _groups(self, points: Queries, joint: bool, support: bool) -> list[Tensor]:
+        """Queries ``[B, N, 3]`` that are tracked together, in frames from 0 and model pixels."""
+        txy = self.to_model(points)
+        alone = [txy] if joint else np.split(txy, len(txy)) if len(txy) else [txy]
+        full = [self._with_support(q) if support else q for q in alone]
+        tensors = [torch.from_numpy(q).to(self.tracker.device) for q in full]
+        return [torch.stack(tensors[i : i + ALONE]) for i in range(0, len(tensors), ALONE)]
+
+    def to_model(self, points: Queries) -> np.ndarray:
+        """Queries ``[N, 3]`` with frames counted from 0 and positions in pixels of the model."""
+        frames = points.txy[:, :1] - self.video.start
+        return np.hstack([frames, self.resize.points(points.xy)]).astype(np.float32)
+
+    def _with_support(self, queries: np.ndarray) -> np.ndarray:
+        s = self.tracker.preset.support
+        if not 0 < len(queries) < s.below:
+            return queries
+        extra = support_points(
+            queries, self.resize.target, s.global_grid, s.local_grid, s.local_extent
+        )
+        return np.concatenate([queries, extra])
+
+    def _check_length(self, points: Queries) -> None:
+        """The number of frames is certain only now: a video may say a wrong one, or none."""
+        start = self.video.start
+        points.check(self.video.size, range(start, start + (self._length or 0)))
+
+    def chunks(self, last: int | None = None) -> Iterator[Features]:
+        """Features in order of time, or from frame `last` (counted from 0) back to the first."""
+        if last is not None:
+            yield from self._chunks_back(last)
+        elif self._length is not None and len(self._kept) * CHUNK >= self._length:
+            yield from (self._kept[k] for k in range(len(self._kept)))
+        else:
+            yield from self._chunks_forward()
+
+    def _chunks_forward(self) -> Iterator[Features]:
+        frames, length = iter(self.video), 0
+        while chunk := list(islice(frames, CHUNK)):
+            yield self._features(length // CHUNK, np.stack(chunk))
+            length += len(chunk)
+        self._length = length
+        if not length:
+            raise InputError(f"{self.video.name}: expected at least one frame, got none")
+
+    def _chunks_back(self, last: int) -> Iterator[Features]:
+        for k in range(last // CHUNK, -1, -1):
+            if k not in self._kept:
+                first = self.video.start + k * CHUNK
+                stop = min(first + CHUNK, self.video.start + (self._length or last + 1))
+                features = self._features(k, self.video.read(first, stop))
+            else:
+                features = self._kept[k]
+            features = features[: last + 1 - k * CHUNK]
+            yield Features(tuple(level.flip(1) for level in features.levels))
+
+    def _features(self, k: int, frames: np.ndarray) -> Features:
+        if k in self._kept:
+            return self._kept[k]
+        features = self.tracker.encode(frames, self.resize)
+        held = sum(level.nbytes for level in features.levels) * (len(self._kept) + 1)
+        if self._keep and held <= KEPT_BYTES:
+            self._kept[k] = features
+        return features
+
+    def tracks(self, points: Queries, found: Prediction, everywhere: bool) -> Tracks:
+        """From a model's prediction ``[1, T, N]`` to what the user gets.
+
+        Args:
+            points: The queries.
+            found: The prediction, in pixels of the model.
+            everywhere: Whether it holds before the query frames, too.
+        """
+        xy = self.resize.inverse(found.xy[0].float().cpu().numpy()).transpose(1, 0, 2)
+        sure = found.visibility if found.confidence is None else found.confidence
+        confidence = sure[0].float().cpu().numpy().T.clip(0, 1)
+        visible = self.tracker.visible(found)[0].cpu().numpy().T
+        return assemble(points, xy, visible, confidence, self.video, everywhere)
+
+
+def assemble(
+    points: Queries,
+    xy: np.ndarray,
+    visible: np.ndarray,
+    confidence: np.ndarray,
+    video: Video,
+    everywhere: bool,
+    start: int | None = None,
+) -> Tracks:
+    """Make `Tracks` in which each query point is exact, visible and certain.
+
+    Args:
+        points: N queries.
+        xy: ``[N, T, 2]`` in pixels of the video.
+        visible: ``[N, T]``.
+        confidence: ``[N, T]``.
+        video: Gives size and frame rate.
+        everywhere: Whether the values hold before the query frames; if not, points are hidden
+            there, at their query.
+        start: Number of the first frame; by default that of the video.
+    """
+    start = video.start if start is None else start
+    frames = start + np.arange(xy.shape[1])
+    early = frames < points.frames[:, None]
+    here = frames == points.frames[:, None]
+    fixed = here if everywhere else here | early
+    hidden = np.zeros_like(early) if everywhere else early
+    return Tracks(
+        np.where(fixed[..., None], points.xy[:, None], xy),
+        (visible & ~hidden) | here,
+        np.where(hidden, 0, np.where(here, 1, confidence)),
+        points.txy,
+        size=video.size,
+        fps=video.fps,
+        start=start,
+    )
+
+
+class _Passes:
+    """One group of queries at a time, through the video and, if wanted, back again."""
+
+    def __init__(
+        self, session: Session, backward: bool, iterations: int | None, progress: Progress
+    ) -> None:
+        self.session = session
+        self.model = session.tracker.model
+        # A model that sees the whole video at once looks both ways anyway.
+        self.backward = backward and self.model.window is not None
+        self.iterations = iterations
+        self.progress = progress
+
+    def run(self, queries: Tensor) -> Prediction:
+        """Track a group ``[B, N, 3]`` in every frame."""
+        found = self._one_way(queries, self.session.chunks())
+        last = int(queries[..., 0].max()) if queries.numel() else 0
+        if not self.backward or not 0 < last < found.xy.shape[1]:
+            return found
+        mirrored = torch.cat([last - queries[..., :1], queries[..., 1:]], -1)
+        back = self._one_way(mirrored, self.session.chunks(last))
+        return _merge(found, back, queries)
+
+    def _one_way(self, queries: Tensor, chunks: Iterator[Features]) -> Prediction:
+        state, parts = windows.begin(self.model, queries), []
+        for features in chunks:
+            part, state = self._advance(windows.push, state, _expand(features, len(queries)))
+            parts.append(part)
+            self.progress(len(features))
+        part, state = self._advance(windows.close, state)
+        return concat_predictions([p for p in [*parts, part] if p is not None])
+
+    def _advance(self, step: Callable[..., Any], *inputs: Any) -> Any:
+        with self.session.tracker.autocast():
+            return step(self.model, *inputs, iterations=self.iterations)
+
+
+def _expand(features: Features, B: int) -> Features:
+    return Features(tuple(level.expand(B, -1, -1, -1, -1) for level in features.levels))
+
+
+def _merge(found: Prediction, back: Prediction, queries: Tensor) -> Prediction:
+    """Take the frames before each query from the pass that ran backward."""
+    L = back.xy.shape[1]
+    frames = torch.arange(L, device=queries.device)[None, :, None]
+    early = frames < queries[:, None, :, 0]  # [B, L, N]
+
+    def pick(forward: Tensor, backward: Tensor) -> Tensor:
+        mask = early if forward.ndim == 3 else early[..., None]
+        return torch.cat([torch.where(mask, backward.flip(1), forward[:, :L]), forward[:, L:]], 1)
+
+    confidence = None
+    if found.confidence is not None and back.confidence is not None:
+        confidence = pick(found.confidence, back.confidence)
+    return Prediction(pick(found.xy, back.xy), pick(found.visibility, back.visibility), confidence)
+
+
+def _join(found: list[Prediction], count: int) -> Prediction:
+    """Put groups ``[B, T, count + support]`` side by side as ``[1, T, N]``."""
+
+    def join(values: list[Tensor]) -> Tensor:
+        flat = [v[:, :, :count].transpose(1, 2).flatten(0, 1) for v in values]  # [B * count, T]
+        return torch.cat(flat).transpose(0, 1)[None]
+
+    confidences = [p.confidence for p in found if p.confidence is not None]
+    return Prediction(
+        join([p.xy for p in found]),
+        join([p.visibility for p in found]),
+        join(confidences) if confidences else None,
+    )
+
+
+def _silent(_: int) -> None:
+    pass

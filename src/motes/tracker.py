@@ -1,0 +1,207 @@
+"""`Tracker`: a model plus everything between it and the user.
+
+Resizing there and back, windows, support points, thresholds, backward tracking, devices and
+number types live here and in `Session` and `Stream`; models know none of them.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from motes.errors import InputError
+from motes.models.base import Features, PointModel, Prediction, Preset
+from motes.queries.points import Points
+from motes.registry import discover, suggest
+from motes.session import Progress, Session
+from motes.tracks import Tracks
+from motes.video import Video, open_video
+from motes.video.resize import Resize
+
+DEFAULT_MODEL = "lk"
+DTYPES = {t: getattr(torch, t) for t in ("float32", "bfloat16", "float16")}
+
+
+def presets() -> dict[str, Preset]:
+    """Every model that can be named, by its name."""
+    return {p.name: p for p in discover("motes.models", Preset)}
+
+
+def load(
+    name: str = DEFAULT_MODEL,
+    *,
+    weights: str | PathLike[str] | None = None,
+    device: str | None = None,
+    dtype: str = "float32",
+) -> Tracker:
+    """Load a model by its name, ready to track.
+
+    Args:
+        name: See ``motes models``.
+        weights: A checkpoint file (official ``.pth`` or our safetensors).  By default the weights
+            in the package, or those that ``motes fetch NAME`` stored.
+        device: Such as ``"cpu"`` or ``"cuda:1"``; by default a GPU if there is one.
+        dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``: the number type of features and
+            attention.  Coordinates are always float32.
+
+    Returns:
+        The tracker.
+
+    Raises:
+        InputError: Unknown name (the message suggests the nearest), device or number type, or
+            weights that do not fit.
+        FileError: The weights cannot be read.
+    """
+    known = presets()
+    if name not in known:
+        raise suggest(name, known, "model")
+    if dtype not in DTYPES:
+        raise suggest(dtype, DTYPES, "dtype")
+    chosen = _device(device)
+    model = _model(known[name], weights)
+    return Tracker(model.to(chosen).eval(), known[name], DTYPES[dtype])
+
+
+class Tracker:
+    """Tracks points through videos with one model.
+
+    Attributes:
+        model: The bare module, at its own working resolution.
+        preset: Name, resize rule, thresholds and support points of the model.
+        dtype: Number type of features and attention.
+    """
+
+    def __init__(
+        self, model: PointModel, preset: Preset, dtype: torch.dtype = torch.float32
+    ) -> None:
+        self.model = model
+        self.preset = preset
+        self.dtype = dtype
+
+    def __repr__(self) -> str:
+        return f"Tracker({self.preset.name!r}, device={str(self.device)!r}, dtype={self.dtype})"
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model lives (the CPU, if it has no parameters)."""
+        first = next(self.model.parameters(), None)
+        return torch.device("cpu") if first is None else first.device
+
+    def track(
+        self,
+        video: Any,
+        queries: Points | None = None,
+        *,
+        grid: int | None = None,
+        keypoints: int | None = None,
+        mask: str | PathLike[str] | np.ndarray | None = None,
+        at: int | None = None,
+        backward: bool = False,
+        joint: bool = True,
+        support: bool = True,
+        start: int = 0,
+        end: int | None = None,
+        iterations: int | None = None,
+        progress: Progress | None = None,
+    ) -> Tracks:
+        """Track points through a video.
+
+        Args:
+            video: Anything that `motes.open_video` opens, or a `Video`.
+            queries: Rows ``(t, x, y)``, or ``(x, y)`` in frame `at`; pixels of the video.
+            grid: Instead of `queries`: ``grid x grid`` points spread over frame `at`.
+            keypoints: Instead of `queries`: so many of the strongest corners of frame `at`.
+            mask: Image file or array ``[H, W]``: only points inside it are tracked.
+            at: Frame of points that name none; by default the first.
+            backward: Also track from each query towards the start of the video.
+            joint: Whether the points help each other; if not, each is tracked as if it were alone
+                (what the TAP-Vid benchmark calls independent queries).
+            support: Whether a joint model gets support points when there are few queries.
+            start: First frame to look at.
+            end: Frame to stop before; by default the end of the video.
+            iterations: How often an iterative model refines; by default as its preset says.
+            progress: Called with the number of frames just finished, for every pass.
+
+        Returns:
+            `Tracks` of the frames ``start .. end - 1``.  The query point itself is exact, visible
+            and certain.  Frames before a query are hidden, unless tracked backward.
+
+        Raises:
+            InputError: A query lies outside the image or the frames, a mask has another size, ...
+            FileError: The video cannot be read.
+        """
+        source = video if isinstance(video, Video) else open_video(video, start=start, end=end)
+        one_pass = joint and not backward
+        return Session(self, source, keep=not one_pass).track(
+            queries,
+            grid=grid,
+            keypoints=keypoints,
+            mask=mask,
+            at=at,
+            backward=backward,
+            joint=joint,
+            support=support,
+            iterations=iterations,
+            progress=progress,
+        )
+
+    def session(self, video: Any, *, start: int = 0, end: int | None = None) -> Session:
+        """Open a video for many questions: its frames are encoded once.
+
+        Args:
+            video: Anything that `motes.open_video` opens, or a `Video`.
+            start: First frame to look at.
+            end: Frame to stop before; by default the end of the video.
+
+        Returns:
+            The session; ``session.track(...)`` takes what `track` takes.
+        """
+        source = video if isinstance(video, Video) else open_video(video, start=start, end=end)
+        return Session(self, source)
+
+    def encode(self, frames: np.ndarray, resize: Resize) -> Features:
+        """Features of uint8 frames ``[n, H, W, 3]``, resized to the model."""
+        pixels = torch.from_numpy(frames).to(self.device).permute(0, 3, 1, 2)
+        scaled = resize.frames(pixels.float() / 255)
+        with self.autocast():
+            return self.model.encode(scaled[None])
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The context in which the model computes in `dtype`."""
+        if self.dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, self.dtype)
+
+    def visible(self, prediction: Prediction) -> Tensor:
+        """Whether points count as visible, bool ``[B, T, N]``."""
+        score = prediction.visibility
+        if self.preset.score_with_confidence and prediction.confidence is not None:
+            score = score * prediction.confidence
+        return score > self.preset.visible_above
+
+
+def _device(name: str | None) -> torch.device:
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"device: expected one that torch can use, got {name!r} ({reason})"
+        ) from None
+
+
+def _model(preset: Preset, weights: str | PathLike[str] | None) -> PointModel:
+    if preset.weights is None:
+        if weights is not None:
+            raise InputError(f"weights: expected none, because {preset.name} has none to load")
+        return preset.build(preset.config)
+    from motes.weights import load_weights
+
+    return load_weights(preset, weights)

@@ -1,0 +1,109 @@
+import csv
+import json
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from motes import FileError, InputError, Tracks
+from motes.export import formats
+
+
+def make(N=3, T=4):
+    rng = np.random.default_rng(0)
+    return Tracks(
+        rng.uniform(-5, 700, (N, T, 2)),
+        rng.random((N, T)) > 0.4,
+        rng.random((N, T)),
+        np.column_stack([rng.integers(0, 30, N), rng.uniform(0, 99, (N, 2))]),
+        rng.permutation(N) * 3,
+        (640, 480),
+        Fraction(30000, 1001),
+        12,
+    )
+
+
+@pytest.mark.parametrize("suffix", [s for s, f in formats().items() if f.read])
+@pytest.mark.parametrize("shape", [(3, 4), (1, 1), (0, 4), (3, 0), (0, 0)])
+def test_read_back_without_loss(tmp_path, suffix, shape):
+    path = tmp_path / f"tracks{suffix}"
+    make(*shape).save(path)
+    assert Tracks.load(path) == make(*shape)
+
+
+def test_the_expected_formats_are_there():
+    assert {".npz", ".csv", ".json"} <= set(formats())
+
+
+def test_csv_is_plain(tmp_path):
+    make().save(tmp_path / "t.csv")
+    with (tmp_path / "t.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0])[:6] == ["id", "t", "x", "y", "visible", "confidence"]
+    assert len(rows) == 12
+    assert [int(r["t"]) for r in rows[:4]] == [12, 13, 14, 15]
+    assert {r["visible"] for r in rows} <= {"0", "1"}
+
+
+def test_csv_of_somebody_else(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("id,t,x,y,visible,confidence\n5,2,10,20,1,1\n5,3,11,21,0,0.5\n")
+    tracks = Tracks.load(path)
+    assert (tracks.ids.tolist(), tracks.frames, tracks.size) == ([5], range(2, 4), (12, 22))
+    assert tracks.queries.tolist() == [[2, 10, 20]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", "a,b\n1,2\n", "expected the columns id,t,x,y,visible,confidence, got a,b"),
+        ("a.csv", "id,t,x,y,visible,confidence\n1,2,3\n", "line 2: expected"),
+        ("a.csv", "id,t,x,y,visible,confidence\n1,0,1,1,1,1\n1,2,1,1,1,1\n", "point 1 in frame 1"),
+        ("a.json", "{", "expected JSON"),
+        ("a.json", "[]", "motes-tracks"),
+        (
+            "a.json",
+            json.dumps({"format": "motes-tracks", "version": 9}),
+            "expected version 1, got 9",
+        ),
+        ("a.json", json.dumps({"format": "motes-tracks", "version": 1}), "expected the fields"),
+        ("a.npz", "hello", "expected a NumPy archive"),
+    ],
+)
+def test_content_that_does_not_fit(tmp_path, name, content, message):
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(InputError, match=message) as caught:
+        Tracks.load(path)
+    assert str(path) in str(caught.value)
+
+
+def test_an_npz_of_something_else(tmp_path):
+    np.savez(tmp_path / "a.npz", points=np.zeros(3))
+    with pytest.raises(InputError, match="missing"):
+        Tracks.load(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("name", ["tracks.xyz", "tracks"])
+def test_unknown_suffix(tmp_path, name):
+    with pytest.raises(InputError, match=r"expected a track file with one of the suffixes .*\.csv"):
+        make().save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_are_whole_or_not_there(tmp_path, monkeypatch):
+    path = tmp_path / "t.json"
+    make().save(path)
+    before = path.read_text()
+    monkeypatch.setattr("motes.export.json._plain", lambda v: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        make().save(path)
+    assert path.read_text() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["t.json"]
+
+
+def test_folders_and_files_that_are_missing(tmp_path):
+    with pytest.raises(FileError, match="does not exist"):
+        make().save(tmp_path / "no" / "t.csv")
+    with pytest.raises(FileError, match="no such track file"):
+        Tracks.load(tmp_path / "no.npz")

@@ -1,0 +1,105 @@
+import cv2
+import numpy as np
+import pytest
+
+from motes import FileError, InputError, open_video
+from motes.queries.grid import grid
+from motes.queries.keypoints import keypoints
+from motes.queries.mask import read_mask
+from motes.queries.select import select
+from motes.queries.support import MOST_FRAMES, support_points
+
+SIZE = (64, 48)
+
+
+def video(start=0):
+    return open_video(np.zeros((8, 48, 64, 3), np.uint8), start=start)
+
+
+def half():
+    mask = np.zeros((48, 64), bool)
+    mask[:, :32] = True
+    return mask
+
+
+def test_grid_is_even_and_centred():
+    points = grid(4, SIZE, at=3)
+    assert points.xy[:4].tolist() == [[7.5, 5.5], [23.5, 5.5], [39.5, 5.5], [55.5, 5.5]]
+    assert np.allclose(points.xy.mean(0), [31.5, 23.5])  # the centre of the image
+    assert set(points.frames) == {3}
+
+
+def test_grid_in_a_mask():
+    assert (grid(4, SIZE, mask=half()).xy[:, 0] < 32).all()
+    lonely = np.zeros((48, 64), bool)
+    lonely[0, 0] = True
+    with pytest.raises(InputError, match="none of 4x4 lies there"):
+        grid(4, SIZE, mask=lonely)
+
+
+def test_keypoints_find_the_corners():
+    frame = np.zeros((48, 64, 3), np.uint8)
+    frame[10:30, 20:50] = 255
+    found = keypoints(frame, 4, at=2).xy
+    corners = [(19.5, 9.5), (49.5, 9.5), (19.5, 29.5), (49.5, 29.5)]
+    assert all(np.abs(found - corner).max(1).min() < 1 for corner in corners)
+    assert (keypoints(frame, 4, mask=half()).xy[:, 0] < 32).all()
+    with pytest.raises(InputError, match="found none"):
+        keypoints(np.zeros_like(frame), 4)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_mask_files(tmp_path, channels):
+    image = np.zeros((48, 64, channels), np.uint8)
+    image[5:9, 6:8] = 255
+    cv2.imwrite(str(tmp_path / "m.png"), image)
+    mask = read_mask(tmp_path / "m.png", SIZE)
+    assert mask[5:9, 6:8].all()
+    assert mask.sum() == 8
+
+
+def test_masks_that_do_not_fit(tmp_path):
+    with pytest.raises(InputError, match="expected the size of the video, 64x48, got 48x64"):
+        read_mask(np.ones((64, 48)), SIZE)
+    with pytest.raises(InputError, match="empty mask"):
+        read_mask(np.zeros((48, 64)), SIZE)
+    with pytest.raises(FileError, match="no such mask"):
+        read_mask(tmp_path / "no.png", SIZE)
+    (tmp_path / "text.png").write_text("hello")
+    with pytest.raises(FileError, match="as an image"):
+        read_mask(tmp_path / "text.png", SIZE)
+
+
+def test_select_keeps_points_in_the_mask_and_counts_frames_as_the_video_does():
+    points = select(video(start=2), [(10, 10), (50, 10)], mask=half())
+    assert points.txy.tolist() == [[2, 10, 10]]
+    with pytest.raises(InputError, match="inside the mask, got 1 outside"):
+        select(video(), [(50, 10)], mask=half())
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({}, "got none of them"),
+        ({"grid": 3, "keypoints": 5}, "got grid and keypoints"),
+        ({"grid": 0}, "expected a positive number"),
+        ({"grid": 3, "at": 8}, "at: expected a frame from 0 to 7, got 8"),
+        ({"queries": [(9, 1, 1)]}, "expected a frame from 0 to 7, got 9"),
+        ({"queries": [(0, 99, 1)]}, "inside the 64x48 image"),
+    ],
+)
+def test_select_refuses(asked, message):
+    with pytest.raises(InputError, match=message):
+        select(video(), **asked)
+
+
+def test_support_points_stand_in_the_frames_of_the_queries():
+    queries = np.array([[3, 10, 10], [5, 20, 20]], np.float32)
+    points = support_points(queries, SIZE, 6, 3, 10.0)
+    assert len(points) == 2 * 36 + 2 * 9
+    assert set(points[:, 0]) == {3, 5}
+    near = points[-9:]
+    assert np.allclose(near[:, 1:].mean(0), 20)
+    assert np.ptp(near[:, 1]) == 10
+    many = np.column_stack([np.arange(30), np.full((30, 2), 9)])
+    assert len(support_points(many, SIZE, 2, 0, 0.0)) == 4 * MOST_FRAMES
