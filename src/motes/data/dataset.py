@@ -1,0 +1,282 @@
+"""`Dataset`, `Collection` and `Clip`: clips with known tracks, whatever they look like on disk.
+
+A file of this package that declares a `Dataset` makes its layout known to `load`::
+
+    collection = motes.data.load("clips", "clips/val")
+    for result in collection.each(measure): ...             # every clip, for evaluation
+    sample = collection.draw(rng, lambda clip: clip.sample(range(24)))      # one clip, to train on
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from motes.errors import FileError, InputError, MotesError
+from motes.registry import discover, suggest
+from motes.tracks import Tracks
+
+if TYPE_CHECKING:
+    from motes.data.sample import Sample
+    from motes.video import Video
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A video and the true tracks of points in it.
+
+    Attributes:
+        name: What reports call it.
+        video: The frames, read when they are asked for.
+        tracks: The truth, in pixels of `video`, for its frames 0 .. T-1.
+        annotated: bool ``[N, T]``; where it is false nothing is known.
+    """
+
+    name: str
+    video: Video
+    tracks: Tracks
+    annotated: np.ndarray
+
+    def __post_init__(self) -> None:
+        T = self.tracks.num_frames
+        if self.video.num_frames not in (None, T):
+            raise FileError(f"{self.name}: {self.video.num_frames} frames, but tracks of {T}")
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """All frames, uint8 ``[H, W, 3]``, one by one.
+
+        Raises:
+            FileError: The video cannot be decoded, or has not as many frames as the tracks.
+        """
+        count = 0
+        for frame in self.video:
+            yield frame
+            count += 1
+        self._check_end(count, self.tracks.num_frames)
+
+    def read(self, frames: range) -> np.ndarray:
+        """Read frames.
+
+        Args:
+            frames: Their numbers, ascending.
+
+        Returns:
+            uint8 ``[n, H, W, 3]``.
+
+        Raises:
+            FileError: The video cannot be decoded, or ends early.
+        """
+        video = self.video.read(frames.start, frames[-1] + 1)
+        self._check_end(frames.start + len(video), frames[-1] + 1)
+        return video[:: frames.step]
+
+    def _check_end(self, count: int, expected: int) -> None:
+        if count != expected:
+            why = f" ({self.video.problem})" if self.video.problem else ""
+            raise FileError(f"{self.name}: expected {expected} frames, got {count}{why}")
+
+    def sample(self, frames: range | None = None) -> Sample:
+        """These frames (None: all) with all points, as training takes them.
+
+        Raises:
+            FileError: The video cannot be decoded, or ends early.
+        """
+        import torch
+
+        from motes.data.sample import Sample
+
+        frames = range(self.tracks.num_frames) if frames is None else frames
+        video = torch.from_numpy(self.read(frames)).permute(0, 3, 1, 2).contiguous()
+        known = (self.tracks.xy, self.tracks.visible, self.annotated)
+        xy, visible, valid = (torch.tensor(a[:, list(frames)].swapaxes(0, 1)) for a in known)
+        return Sample(video, xy, visible & valid, valid)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A clip that was found but not read yet; `load` raises `FileError` when it is unusable."""
+
+    name: str
+    load: Callable[[], Clip]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One layout in which data sets lie on disk.
+
+    Attributes:
+        name: What users type.
+        layout: What is looked for, as messages say it.
+        find: Lists the clips under a path; it reads no more than it must.
+    """
+
+    name: str
+    layout: str
+    find: Callable[[Path], Iterable[Entry]]
+
+
+@dataclass
+class Collection:
+    """The clips of a data set.  Unusable ones are skipped, and listed with the reason.
+
+    Attributes:
+        path: Where they were found.
+        entries: The clips, not read yet.
+        skipped: Reason by name of each clip that turned out to be unusable.
+    """
+
+    path: Path
+    entries: list[Entry]
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def each(self, use: Callable[[Clip], R]) -> Iterator[R]:
+        """Apply `use` to one clip after the other; a clip for which it raises is skipped.
+
+        Raises:
+            FileError: At the end, if not a single clip could be used.
+        """
+        for entry in self.entries:
+            try:
+                result = use(entry.load())
+            except (MotesError, MemoryError) as reason:
+                self.skipped[entry.name] = str(reason)
+                continue
+            yield result
+        self._check_left()
+
+    def draw(self, rng: np.random.Generator, use: Callable[[Clip], R]) -> R:
+        """Apply `use` to a clip drawn at random, and to another one if it raises.
+
+        A clip that was skipped is not drawn again.
+
+        Raises:
+            FileError: No clip is left.
+        """
+        while True:
+            self._check_left()
+            left = [entry for entry in self.entries if entry.name not in self.skipped]
+            entry = left[rng.integers(len(left))]
+            try:
+                return use(entry.load())
+            except (MotesError, MemoryError) as reason:
+                self.skipped[entry.name] = str(reason)
+
+    def _check_left(self) -> None:
+        if all(entry.name in self.skipped for entry in self.entries):
+            name, reason = next(iter(self.skipped.items()))
+            raise FileError(
+                f"{self.path}: none of {len(self)} clips could be used; {name}: {reason}"
+            )
+
+
+def datasets() -> tuple[Dataset, ...]:
+    """All known layouts."""
+    return discover("motes.data", Dataset)
+
+
+def load(name: str, path: str | PathLike[str], limit: int | None = None) -> Collection:
+    """Find the clips of a data set.
+
+    Args:
+        name: Layout, one of `datasets`.
+        path: Folder or file.
+        limit: Use the first so many clips only.
+
+    Raises:
+        InputError: No layout has this name, or the limit is not positive.
+        FileError: The path does not exist, or holds nothing in this layout.
+    """
+    known = {dataset.name: dataset for dataset in datasets()}
+    if name not in known:
+        raise suggest(name, known, "dataset")
+    if limit is not None and limit < 1:
+        raise InputError(f"limit: expected at least 1 clip, got {limit}")
+    path = Path(path)
+    if not path.exists():
+        raise FileError(f"{path}: no such file or folder")
+    entries = list(known[name].find(path))[:limit]
+    if not entries:
+        raise FileError(f"{path}: expected {known[name].layout}, found none")
+    return Collection(path, entries)
+
+
+def raster_to_pixels(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Convert positions ``[..., 2]`` from TAP-Vid raster coordinates to pixels (float32).
+
+    Args:
+        points: x/W and y/H, where 0 and 1 are the edges of the image.
+        size: ``(W, H)`` of the video.
+    """
+    return (np.asarray(points, np.float64) * size - 0.5).astype(np.float32)
+
+
+def pixels_to_raster(xy: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The inverse of `raster_to_pixels` (float32)."""
+    return ((np.asarray(xy, np.float64) + 0.5) / size).astype(np.float32)
+
+
+def inside(xy: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Bool ``[...]``: whether positions ``[..., 2]`` lie in an image of `size` (W, H)."""
+    return np.all((xy >= -0.5) & (xy <= np.asarray(size) - 0.5), axis=-1)
+
+
+def make_clip(
+    name: str,
+    video: Video,
+    xy: np.ndarray,
+    visible: np.ndarray,
+    annotated: np.ndarray | None = None,
+) -> Clip:
+    """Put a clip together from what a file holds.
+
+    Args:
+        name: Name of the clip.
+        video: Its frames.
+        xy: ``[N, T, 2]`` in pixels.  Where it is not finite nothing is known.
+        visible: bool ``[N, T]``.
+        annotated: bool ``[N, T]``; None: everywhere.
+
+    Raises:
+        FileError: The parts do not fit each other.
+    """
+    annotated = np.ones(visible.shape, bool) if annotated is None else annotated.astype(bool)
+    check_shapes(name, xy, visible, annotated)
+    finite = np.isfinite(xy).all(-1)
+    known = finite & annotated
+    placed = np.where(finite[..., None], xy, 0)
+    tracks = Tracks(placed, visible.astype(bool) & known, size=video.size, fps=video.fps)
+    return Clip(name, video, tracks, known)
+
+
+def check_shapes(name: str, xy: np.ndarray, *flags: np.ndarray) -> None:
+    """Raise `FileError` unless positions are ``[N, T, 2]`` and all flags ``[N, T]``."""
+    if xy.ndim != 3 or xy.shape[2] != 2 or any(f.shape != xy.shape[:2] for f in flags):
+        got = ", ".join(str(list(a.shape)) for a in (xy, *flags))
+        raise FileError(f"{name}: expected positions [N, T, 2] and flags [N, T], got {got}")
+
+
+def read_arrays(path: Path, needed: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Read arrays of an ``.npz`` file: the needed ones, and `annotated` where there is one.
+
+    Raises:
+        FileError: The file cannot be read, holds objects, or lacks an array.
+    """
+    try:
+        with np.load(path) as file:
+            missing = [name for name in needed if name not in file]
+            if missing:
+                raise FileError(f"{path}: expected arrays {', '.join(needed)}; missing {missing}")
+            return {name: file[name] for name in (*needed, "annotated") if name in file}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as reason:
+        raise reason if isinstance(reason, FileError) else FileError(f"{path}: {reason}") from None

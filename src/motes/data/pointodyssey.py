@@ -1,0 +1,43 @@
+"""PointOdyssey (Zheng et al. 2023): long synthetic videos with dense tracks.
+
+``SEQ/rgbs/*.jpg`` with ``SEQ/anno.npz``, which holds `trajs_2d` ``[T, N, 2]`` in pixels, `visibs`
+bool ``[T, N]`` and `valids` bool ``[T, N]`` (where a trajectory exists).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from motes.data.dataset import Clip, Dataset, Entry, check_shapes, inside, make_clip, read_arrays
+from motes.video import open_video
+
+FOLDERS = ("anno.npz", "*/anno.npz", "*/*/anno.npz")
+"""A sequence, a split such as ``train``, or the root of the data set."""
+
+
+def find(path: Path) -> Iterator[Entry]:
+    """One entry for each sequence."""
+    for file in sorted(file for pattern in FOLDERS for file in path.glob(pattern)):
+        yield Entry(file.parent.name, partial(load_clip, file.parent))
+
+
+def load_clip(folder: Path) -> Clip:
+    """The clip in a sequence's folder.
+
+    Raises:
+        FileError: A part is missing, damaged, or does not fit.
+    """
+    arrays = read_arrays(folder / "anno.npz", ("trajs_2d", "visibs", "valids"))
+    xy, seen, valid = (arrays[name].swapaxes(0, 1) for name in ("trajs_2d", "visibs", "valids"))
+    check_shapes(str(folder), xy, seen, valid)
+    video = open_video(folder / "rgbs")
+    with np.errstate(invalid="ignore"):
+        visible = seen.astype(bool) & inside(xy, video.size)
+    return make_clip(folder.name, video, xy, visible, valid.astype(bool))
+
+
+POINTODYSSEY = Dataset("pointodyssey", "folders SEQ with rgbs/ and anno.npz", find)

@@ -1,0 +1,83 @@
+"""TAP-Vid pickles: DAVIS, RGB-Stacking, Kinetics (Doersch et al. 2022) and RoboTAP (2023).
+
+A file holds a dict of clips by name (DAVIS, RoboTAP) or a list of clips (RGB-Stacking, shards of
+Kinetics).  A clip is a dict of `video` uint8 ``[T, H, W, 3]``, or T encoded images; `points`
+``[N, T, 2]`` in raster coordinates (x/W and y/H); and `occluded` bool ``[N, T]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from motes.data.dataset import Clip, Dataset, Entry, make_clip, raster_to_pixels
+from motes.data.unpickle import read_pickle
+from motes.errors import FileError
+from motes.video import open_video
+
+
+def find(path: Path) -> Iterator[Entry]:
+    """The clips of a pickle, or of all pickles of a folder, one file after the other."""
+    files = sorted(path.glob("*.pkl")) if path.is_dir() else [path]
+    for file in files:
+        try:
+            content = read_pickle(file)
+            yield from _entries(file, content)
+        except FileError as reason:
+            yield Entry(file.name, partial(_fail, reason))
+
+
+def _fail(reason: FileError) -> Clip:
+    raise reason
+
+
+def _entries(file: Path, content: Any) -> Iterator[Entry]:
+    if isinstance(content, list):
+        content = {f"{file.stem}_{i:04d}": clip for i, clip in enumerate(content)}
+    if not isinstance(content, dict):
+        kind = type(content).__name__
+        raise FileError(f"{file}: expected a dict or a list of clips, got {kind}")
+    for name, clip in content.items():
+        yield Entry(str(name), partial(parse_clip, str(name), clip))
+
+
+def parse_clip(name: str, content: Any) -> Clip:
+    """The clip that a pickle describes.
+
+    Raises:
+        FileError: A part is missing or does not fit; an image cannot be decoded.
+    """
+    if not isinstance(content, Mapping) or not {"video", "points", "occluded"} <= content.keys():
+        raise FileError(f"{name}: expected a dict with video, points and occluded")
+    video = open_video(decode_frames(name, content["video"]))
+    xy = raster_to_pixels(content["points"], video.size)
+    return make_clip(name, video, xy, ~np.asarray(content["occluded"], bool))
+
+
+def decode_frames(name: str, frames: np.ndarray | Sequence[bytes]) -> np.ndarray:
+    """Frames uint8 ``[T, H, W, 3]``, decoded if they are encoded images (JPEG, PNG).
+
+    Raises:
+        FileError: They are neither, or an image is damaged.
+    """
+    if isinstance(frames, np.ndarray) and frames.dtype == np.uint8 and frames.ndim == 4:
+        return np.asarray(frames)
+    if len(frames) == 0 or not all(isinstance(frame, bytes) for frame in frames):
+        raise FileError(f"{name}: expected uint8 frames [T, H, W, 3], or encoded images")
+    return np.stack([_decode(f"{name}, frame {t}", frame) for t, frame in enumerate(frames)])
+
+
+def _decode(what: str, image: bytes) -> np.ndarray:
+    import cv2
+
+    bgr = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise FileError(f"{what}: damaged image")
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+
+TAPVID = Dataset("tapvid", "TAP-Vid pickles (*.pkl)", find)
