@@ -24,7 +24,7 @@ from motes.video.resize import ResizeRule
 
 @dataclass(frozen=True)
 class Features:
-    """What a model keeps of frames; every level is ``[B, T, C, h, w]``."""
+    """What a model keeps of frames: levels ``[B, T, ...]``, of ``[C, h, w]`` or ``[h, w, C]``."""
 
     levels: tuple[Tensor, ...]
 
@@ -39,7 +39,7 @@ class Features:
         missing = length - len(self)
         if missing <= 0:
             return self
-        last = (level[:, -1:].expand(-1, missing, -1, -1, -1) for level in self.levels)
+        last = (level[:, -1:].repeat_interleave(missing, 1) for level in self.levels)
         return Features(tuple(torch.cat(p, 1) for p in zip(self.levels, last, strict=True)))
 
     @staticmethod
@@ -202,11 +202,18 @@ class PointModel(nn.Module, ABC):
         return self.track(self.encode(video), queries, iterations)
 
     def track(
-        self, features: Features, queries: Tensor, iterations: int | None = None
+        self,
+        features: Features,
+        queries: Tensor,
+        iterations: int | None = None,
+        state: Any = None,
     ) -> Prediction:
-        """Track points through frames that are encoded already: all windows in order."""
-        T = len(features)
-        state, done = self.start(queries), []
+        """Track points through frames that are encoded already: all windows in order.
+
+        `state` is where to begin; None: `start`.
+        """
+        T, done = len(features), []
+        state = self.start(queries) if state is None else state
         starts = self.windows(T)
         for start, following in zip(starts, [*starts[1:], T], strict=True):
             window = features[start : start + (self.window or T)]

@@ -1,0 +1,92 @@
+"""Attention blocks with pre-norm, and what they are put together from."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Attention(nn.Module):
+    """Multi-head attention from `x` to `context`."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.to_q = nn.Linear(width, width)
+        self.to_kv = nn.Linear(width, 2 * width)
+        self.to_out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, context: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Attend.
+
+        Args:
+            x: ``[n, Q, width]``.
+            context: ``[n, K, width]``.
+            bias: Added to the scores, broadcast to ``[n, heads, Q, K]``.
+
+        Returns:
+            ``[n, Q, width]``.
+        """
+        q = self._split(self.to_q(x))
+        k, v = (self._split(half) for half in self.to_kv(context).chunk(2, -1))
+        out = F.scaled_dot_product_attention(q, k, v, bias)
+        return self.to_out(out.transpose(1, 2).flatten(2))
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [n, heads, L, d]
+
+
+class MLP(nn.Module):
+    """Two linear layers with a tanh-approximated GELU between."""
+
+    def __init__(self, width: int, ratio: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, ratio * width)
+        self.fc2 = nn.Linear(ratio * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map each token, ``[..., width]``."""
+        return self.fc2(F.gelu(self.fc1(x), approximate="tanh"))
+
+
+def plain_norm(x: Tensor) -> Tensor:
+    """Layer norm without parameters."""
+    return F.layer_norm(x, x.shape[-1:], eps=1e-6)
+
+
+class SelfBlock(nn.Module):
+    """Attention among tokens, then an MLP for each."""
+
+    def __init__(self, width: int, heads: int, ratio: int) -> None:
+        super().__init__()
+        self.attention = Attention(width, heads)
+        self.mlp = MLP(width, ratio)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Update tokens ``[n, L, width]``."""
+        y = plain_norm(x)
+        x = x + self.attention(y, y)
+        return x + self.mlp(plain_norm(x))
+
+
+class CrossBlock(nn.Module):
+    """Attention from tokens to a context, then an MLP for each token."""
+
+    def __init__(self, width: int, heads: int, ratio: int) -> None:
+        super().__init__()
+        self.norm_context = nn.LayerNorm(width, eps=1e-5)
+        self.attention = Attention(width, heads)
+        self.mlp = MLP(width, ratio)
+
+    def forward(self, x: Tensor, context: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Update tokens ``[n, Q, width]``; `context` and `bias` as in `Attention`."""
+        x = x + self.attention(plain_norm(x), self.norm_context(context), bias)
+        return x + self.mlp(plain_norm(x))
+
+
+def init_linear(module: nn.Module) -> None:
+    """Xavier-uniform weights and zero biases for every linear layer inside."""
+    for part in module.modules():
+        if isinstance(part, nn.Linear):
+            nn.init.xavier_uniform_(part.weight)
+            nn.init.zeros_(part.bias)

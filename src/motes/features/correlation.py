@@ -1,0 +1,164 @@
+"""How well the surroundings of a point match the surroundings of its query."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from motes.features.sampling import Outside, blend, neighbourhood, patches
+
+WORKING_SET = 2**22
+"""Numbers gathered at a time: small enough to stay near the processor's caches."""
+
+
+def frame_index(batch: int, points: int, window: int, frames: int, device: torch.device) -> Tensor:
+    """Which of ``B * frames`` maps belongs to each point and frame of a window.
+
+    Args:
+        batch: B.
+        points: N.
+        window: S, frames of the window.
+        frames: Frames that exist; the window goes on with the last one.
+        device: Where.
+
+    Returns:
+        int64 ``[B, N, S]``.
+    """
+    first = torch.arange(batch, device=device)[:, None, None] * frames
+    frame = torch.arange(window, device=device).clamp(max=frames - 1)
+    return (first + frame).expand(batch, points, window)
+
+
+def query_patches(levels: Sequence[Tensor], t: Tensor, xy: Tensor, radius: int) -> list[Tensor]:
+    """Features around queries, per pyramid level.
+
+    Args:
+        levels: ``[B, T, h, w, C]``.
+        t: int64 ``[B, N]``, frame of each query.
+        xy: float32 ``[B, N, 2]``, pixels of the first level.
+        radius: Of the patches.
+
+    Returns:
+        Per level ``[B, N, (2r+1)^2, C]``.
+    """
+    B, T = levels[0].shape[:2]
+    index = (torch.arange(B, device=t.device)[:, None] * T + t).flatten()
+    found = []
+    for level, maps in enumerate(levels):
+        samples = patches(maps.flatten(0, 1), index, xy.flatten(0, 1) / 2**level, radius)
+        found.append(samples.unflatten(0, (B, -1)))
+    return found
+
+
+class PatchCorrelation(nn.Module):
+    """All-to-all match of two patches, embedded by an MLP (LocoTrack; CoTracker3, section 3.2).
+
+    Args:
+        radius: Patches are ``(2r+1) x (2r+1)``.
+        levels: Pyramid levels; they share the MLP.
+        hidden: Hidden width of the MLP.
+        out: Numbers per level.
+    """
+
+    def __init__(self, radius: int, levels: int, hidden: int, out: int) -> None:
+        super().__init__()
+        self.radius = radius
+        self.out_channels = levels * out
+        self.fc1 = nn.Linear((2 * radius + 1) ** 4, hidden)
+        self.fc2 = nn.Linear(hidden, out)
+
+    def forward(self, levels: Sequence[Tensor], support: Sequence[Tensor], xy: Tensor) -> Tensor:
+        """Correlate.
+
+        Args:
+            levels: ``[B, T, h, w, C]``.
+            support: Per level ``[B, N, (2r+1)^2, C]``, by `query_patches`.
+            xy: float32 ``[B, N, S, 2]``, pixels of the first level.  Frames from T on are as
+                frame T - 1.
+
+        Returns:
+            ``[B, N, S, out_channels]``.
+        """
+        B, N, S, _ = xy.shape
+        index = frame_index(B, N, S, levels[0].shape[1], xy.device).flatten(0, 1)
+        xy = xy.flatten(0, 1)
+        embedded = [
+            self._embed(maps.flatten(0, 1), own.flatten(0, 1), index, xy / 2**level)
+            for level, (maps, own) in enumerate(zip(levels, support, strict=True))
+        ]
+        return torch.cat(embedded, -1).unflatten(0, (B, N))
+
+    def _embed(self, maps: Tensor, support: Tensor, index: Tensor, xy: Tensor) -> Tensor:
+        """One level, some points at a time; points ``[n, S]`` to ``[n, S, out]``."""
+        each = xy.shape[1] * (2 * self.radius + 2) ** 2 * maps.shape[-1]
+        parts = [part.split(max(1, WORKING_SET // each)) for part in (support, index, xy)]
+        done = []
+        for own, frames, at in zip(*parts, strict=True):
+            volume = correlate(maps, own, frames, at, self.radius)
+            done.append(self.fc2(F.gelu(self.fc1(volume))))
+        return (
+            torch.cat(done) if done else self.fc2.bias.new_empty(*xy.shape[:2], len(self.fc2.bias))
+        )
+
+
+def correlate(maps: Tensor, support: Tensor, index: Tensor, xy: Tensor, radius: int) -> Tensor:
+    """Dot products of all pairs from two patches.
+
+    The dot products are taken with whole pixels and blended afterwards: both are linear, and there
+    are fewer dot products than channels to blend.
+
+    Args:
+        maps: ``[M, h, w, C]``.
+        support: ``[n, K, C]``, K = (2r+1)^2.
+        index: int64 ``[n, S]``: which map.
+        xy: float32 ``[n, S, 2]``, pixels of the map.
+        radius: Of the patches.
+
+    Returns:
+        ``[n, S, K * K]``: position in the target patch slow, in the support patch fast.
+    """
+    n, S = index.shape
+    values, fraction = neighbourhood(maps, index.flatten(), xy.flatten(0, 1), radius)
+    side, C = values.shape[1], values.shape[-1]
+    dots = values.view(n, S * side * side, C) @ support.mT  # [n, S side side, K]
+    blended = blend(dots.view(n * S, side, side, -1), fraction)
+    return blended.reshape(n, S, -1)
+
+
+def correlate_by_definition(
+    maps: Tensor, support: Tensor, index: Tensor, xy: Tensor, radius: int
+) -> Tensor:
+    """The readable twin of `correlate`: sample both patches, then multiply."""
+    n, S = index.shape
+    target = patches(maps, index.flatten(), xy.flatten(0, 1), radius).unflatten(0, (n, S))
+    return torch.einsum("nspc,nkc->nspk", target, support).flatten(2)
+
+
+def point_correlation(
+    levels: Sequence[Tensor], features: Tensor, xy: Tensor, radius: int, outside: Outside
+) -> Tensor:
+    """Match of each point's feature with the surroundings of its place (CoTracker, section 3.2).
+
+    Args:
+        levels: ``[B, T, h, w, C]``.
+        features: ``[B, N, S, C]``, one for each point and frame.
+        xy: float32 ``[B, N, S, 2]``, pixels of the first level.  Frames from T on are as T - 1.
+        radius: Of the patches.
+        outside: What lies outside the maps.
+
+    Returns:
+        ``[B, N, S, levels * (2r+1)^2]``, dot products over the square root of C.
+    """
+    B, N, S, C = features.shape
+    index = frame_index(B, N, S, levels[0].shape[1], xy.device).flatten()
+    own = features.reshape(-1, C, 1)
+    found = []
+    for level, maps in enumerate(levels):
+        at = xy.reshape(-1, 2) / 2**level
+        values, fraction = neighbourhood(maps.flatten(0, 1), index, at, radius, outside)
+        dots = values.flatten(1, 2) @ own / C**0.5
+        found.append(blend(dots.view(*values.shape[:3], 1), fraction).flatten(1))
+    return torch.cat(found, -1).view(B, N, S, -1)

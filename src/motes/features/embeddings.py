@@ -1,0 +1,84 @@
+"""Sines and cosines of times, places and displacements."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def sincos(position: Tensor, width: int) -> Tensor:
+    """Embed positions as `width` numbers: all sines, then all cosines; computed in float64.
+
+    Frequencies fall from 1 towards 1/10000 (Attention Is All You Need, section 3.5).
+
+    Args:
+        position: ``[...]``.
+        width: Even.
+
+    Returns:
+        float32 ``[..., width]``.
+    """
+    half = width // 2
+    exponent = torch.arange(half, dtype=torch.float64, device=position.device) / half
+    angle = position.double()[..., None] * 10000.0**-exponent
+    return torch.cat([angle.sin(), angle.cos()], -1).float()
+
+
+def time_table(length: int, width: int) -> Tensor:
+    """One row per frame, ``[length, width]``."""
+    return sincos(torch.arange(length), width)
+
+
+def resize_time(table: Tensor, length: int) -> Tensor:
+    """Resize a time table ``[T, D]`` to `length` rows, linearly with half-pixel centres."""
+    if len(table) == length:
+        return table
+    return F.interpolate(table.mT[None], length, mode="linear", align_corners=False)[0].mT
+
+
+def place_table(height: int, width: int, channels: int) -> Tensor:
+    """One row per cell of a map, ``[height, width, channels]``: half from x, then half from y."""
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    return torch.cat([sincos(x, channels // 2), sincos(y, channels // 2)], -1)
+
+
+class OctaveEmbedding(nn.Module):
+    """A vector with the sines, then the cosines, of its octaves (CoTracker3).
+
+    Order: the vector; sin(2^k r), k slow and component fast; the same shifted by pi/2.
+    """
+
+    def __init__(self, dims: int, octaves: int) -> None:
+        super().__init__()
+        self.octaves = octaves
+        self.out_channels = dims * (1 + 2 * octaves)
+
+    def forward(self, r: Tensor) -> Tensor:
+        """Embed ``[..., dims]`` as ``[..., out_channels]``."""
+        scales = 2.0 ** torch.arange(self.octaves, device=r.device)
+        angles = (r[..., None, :] * scales[:, None]).flatten(-2)
+        return torch.cat([r, angles.sin(), (angles + 0.5 * math.pi).sin()], -1)
+
+
+class HarmonicEmbedding(nn.Module):
+    """A vector with sines and cosines at evenly spaced frequencies (CoTracker 1 and 2).
+
+    Order: the vector; then for each component sin, cos, sin, cos, ... of rising frequency.  The
+    frequencies reach 969 radians per unit, so that rounding of the input shows.
+    """
+
+    def __init__(self, dims: int, frequencies: int, top: float = 1000.0) -> None:
+        super().__init__()
+        self.frequencies = frequencies
+        self.spacing = top / frequencies
+        self.out_channels = dims * (1 + 2 * frequencies)
+
+    def forward(self, r: Tensor) -> Tensor:
+        """Embed ``[..., dims]`` as ``[..., out_channels]``."""
+        scales = torch.arange(self.frequencies, device=r.device) * self.spacing
+        angles = r[..., None] * scales
+        waves = torch.stack([angles.sin(), angles.cos()], -1).flatten(-3)
+        return torch.cat([r, waves], -1)

@@ -1,0 +1,109 @@
+"""The convolutional frame encoder that all CoTracker versions share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def instance_norm(x: Tensor) -> Tensor:
+    """Normalise each channel of each frame over its pixels.
+
+    One group per channel makes group norm the same function; unlike PyTorch's instance norm it
+    has a fast kernel for channels-last memory.
+    """
+    return F.group_norm(x, x.shape[1], eps=1e-5)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions beside a shortcut."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, 1)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, 1, 1)
+        shortcut = nn.Conv2d(in_channels, out_channels, 1, stride) if stride > 1 else None
+        self.shortcut = shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[n, C, H, W]`` to ``[n, C', H / stride, W / stride]``."""
+        y = instance_norm(self.conv1(x)).relu()
+        y = instance_norm(self.conv2(y)).relu()
+        skip = x if self.shortcut is None else instance_norm(self.shortcut(x))
+        return (skip + y).relu()
+
+
+class FrameEncoder(nn.Module):
+    """Frames in, one feature map each out; frames do not influence each other.
+
+    Four residual stages at 1/2, 1/4, 1/8 and 1/16 of the size are brought to one size, joined and
+    mixed (CoTracker, section 3.2).
+
+    Args:
+        widths: Channels of the four stages.
+        mixed: Channels after the stages are joined.
+        out_channels: Channels of the result.
+        stride: The result is 1/stride of the frame.
+    """
+
+    def __init__(self, widths: Sequence[int], mixed: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.out_channels = out_channels
+        self.stem = nn.Conv2d(3, widths[0], 7, 2, 3)
+        ins = (widths[0], *widths[:-1])
+        strides = (1, *(2 for _ in widths[1:]))
+        self.stages = nn.ModuleList(
+            nn.Sequential(ResidualBlock(a, b, s), ResidualBlock(b, b, 1))
+            for a, b, s in zip(ins, widths, strides, strict=True)
+        )
+        self.mix = nn.Conv2d(sum(widths), mixed, 3, padding=1)
+        self.out = nn.Conv2d(mixed, out_channels, 1)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Encode frames.
+
+        Args:
+            frames: ``[n, 3, H, W]`` in [-1, 1].
+
+        Returns:
+            ``[n, C, H // stride, W // stride]``, channels-last in memory.
+        """
+        size = [side // self.stride for side in frames.shape[-2:]]
+        x = frames.contiguous(memory_format=torch.channels_last)
+        x = instance_norm(self.stem(x)).relu()
+        scales = []
+        for stage in self.stages:
+            x = stage(x)
+            scales.append(resize(x, size))
+        x = instance_norm(self.mix(torch.cat(scales, 1))).relu()
+        return self.out(x)
+
+
+def resize(x: Tensor, size: Sequence[int]) -> Tensor:
+    """Bilinear, the centres of the corner pixels mapped onto each other."""
+    if list(x.shape[-2:]) == list(size):
+        return x
+    return F.interpolate(x, list(size), mode="bilinear", align_corners=True)
+
+
+def pyramid(features: Tensor, levels: int) -> tuple[Tensor, ...]:
+    """Halve feature maps by averaging 2x2 pixels; an odd last row or column is dropped.
+
+    Args:
+        features: ``[n, C, h, w]``.
+        levels: Number of maps, the given one included.
+
+    Returns:
+        Maps ``[n, h, w, C]``, the finest first.  A map of one pixel is not divided further.
+    """
+    maps = [features]
+    while len(maps) < levels:
+        maps.append(F.avg_pool2d(maps[-1], 2))
+    return tuple(m.permute(0, 2, 3, 1) for m in maps)

@@ -1,0 +1,130 @@
+"""The transformers that refine tracks: attention over time, then over the points of a frame."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from motes.features.attention import CrossBlock, SelfBlock, init_linear
+
+
+class ProxyTransformer(nn.Module):
+    """Points exchange information through a few virtual tracks (CoTracker3, section 3.3).
+
+    Attention over N points then costs N times the number of virtual tracks, not N squared.
+
+    Args:
+        in_channels: Width of the input tokens.
+        width: Width inside.
+        heads: Heads of every attention.
+        depth: Number of rounds of time and space attention.
+        virtual_tracks: Number of virtual tracks.
+        ratio: Hidden width of the MLPs over `width`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        width: int,
+        heads: int,
+        depth: int,
+        virtual_tracks: int,
+        ratio: int = 4,
+    ) -> None:
+        super().__init__()
+        self.out_channels = width
+        self.input = nn.Linear(in_channels, width)
+        self.virtual_tracks = nn.Parameter(torch.randn(1, virtual_tracks, 1, width))
+
+        def blocks(kind: type[nn.Module]) -> nn.ModuleList:
+            return nn.ModuleList(kind(width, heads, ratio) for _ in range(depth))
+
+        self.time = blocks(SelfBlock)
+        self.gather = blocks(CrossBlock)  # virtual tracks look at points
+        self.virtual = blocks(SelfBlock)  # virtual tracks look at each other
+        self.spread = blocks(CrossBlock)  # points look at virtual tracks
+        init_linear(self)
+
+    def forward(self, tokens: Tensor, known: Tensor | None = None) -> Tensor:
+        """Refine tokens.
+
+        Args:
+            tokens: ``[B, N, T, D]``.
+            known: bool ``[B, N]``: points that may take part; None: all.  The others still get an
+                output.
+
+        Returns:
+            ``[B, N, T, width]``.
+        """
+        B, N, T, _ = tokens.shape
+        virtual = self.virtual_tracks.expand(B, -1, T, -1)
+        x = torch.cat([self.input(tokens), virtual.to(tokens.dtype)], 1)  # [B, N + V, T, width]
+        M = virtual.shape[1]
+        to_points, to_virtual = mask_biases(known, M, T, tokens.dtype)
+        rounds = zip(self.time, self.gather, self.virtual, self.spread, strict=True)
+        for time, gather, among, spread in rounds:
+            x = time(x.flatten(0, 1)).unflatten(0, (B, N + M))
+            x = x.transpose(1, 2).flatten(0, 1)  # [B T, N + V, width]
+            points, virtual = x.split([N, M], 1)
+            virtual = among(gather(virtual, points, to_points))
+            points = spread(points, virtual, to_virtual)
+            x = torch.cat([points, virtual], 1).unflatten(0, (B, T)).transpose(1, 2)
+        return x[:, :N]
+
+
+def mask_biases(
+    known: Tensor | None, virtual_tracks: int, frames: int, dtype: torch.dtype
+) -> tuple[Tensor | None, Tensor | None]:
+    """Additive attention biases that keep unknown points out.
+
+    The bias is finite, so that a row that is masked throughout becomes a plain average.  With
+    exactly as many points as virtual tracks the published model masks rows instead of keys when
+    virtual tracks look at points; that is kept, because the trained weights are used that way.
+
+    Args:
+        known: bool ``[B, N]`` or None.
+        virtual_tracks: Number of virtual tracks.
+        frames: Number of frames; they share the mask.
+        dtype: Of the attention scores.
+
+    Returns:
+        For virtual tracks looking at points, and for points looking at virtual tracks; each
+        broadcasts to ``[B T, heads, queries, keys]``.
+    """
+    if known is None or bool(known.all()):
+        return None, None
+    bias = torch.zeros(known.shape, dtype=dtype, device=known.device)
+    bias = bias.masked_fill(~known, torch.finfo(dtype).min).repeat_interleave(frames, 0)
+    rows, keys = bias[:, None, :, None], bias[:, None, None, :]
+    return (rows if known.shape[1] == virtual_tracks else keys), rows
+
+
+class AxialTransformer(nn.Module):
+    """Attention over time and over points in turns (CoTracker, section 3.2).
+
+    Args:
+        in_channels: Width of the input tokens.
+        width: Width inside.
+        heads: Heads of every attention.
+        depth: Number of rounds.
+        ratio: Hidden width of the MLPs over `width`.
+    """
+
+    def __init__(
+        self, in_channels: int, width: int, heads: int, depth: int, ratio: int = 4
+    ) -> None:
+        super().__init__()
+        self.out_channels = width
+        self.input = nn.Linear(in_channels, width)
+        self.time = nn.ModuleList(SelfBlock(width, heads, ratio) for _ in range(depth))
+        self.space = nn.ModuleList(SelfBlock(width, heads, ratio) for _ in range(depth))
+        init_linear(self)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Refine tokens ``[B, N, T, D]`` to ``[B, N, T, width]``."""
+        x = self.input(tokens)
+        B, N, T, _ = x.shape
+        for time, space in zip(self.time, self.space, strict=True):
+            x = time(x.flatten(0, 1)).unflatten(0, (B, N)).transpose(1, 2)
+            x = space(x.flatten(0, 1)).unflatten(0, (B, T)).transpose(1, 2)
+        return x
