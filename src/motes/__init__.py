@@ -21,6 +21,21 @@ if TYPE_CHECKING:
     from motes.tracks import Tracks
     from motes.video import open_video, open_writer
 
+__all__ = [
+    "FileError",
+    "InputError",
+    "MissingExtraError",
+    "MotesError",
+    "Queries",
+    "Tracker",
+    "Tracks",
+    "__version__",
+    "load",
+    "open_video",
+    "open_writer",
+    "render",
+]
+
 _HOMES = {
     "FileError": "motes.errors",
     "InputError": "motes.errors",
@@ -32,14 +47,13 @@ _HOMES = {
     "load": "motes.tracker",
     "open_video": "motes.video",
     "open_writer": "motes.video",
-    "render": "motes.render.video",
 }
-
-__all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that ``import motes`` stays light."""
+    if name == "render":
+        return import_module("motes.render")  # a package that can be called
     if name not in _HOMES:
         raise AttributeError(f"module 'motes' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)

@@ -8,9 +8,8 @@ from motes.errors import InputError
 from motes.export import check_output as check_tracks
 from motes.export import formats
 from motes.tracks import Tracks
-from motes.video import Video
-from motes.video.writer import check_output as check_video
-from motes.video.writer import suffixes as video_suffixes
+from motes.video import Video, writer_suffixes
+from motes.video import check_output as check_video
 
 
 def check_outputs(outputs: Sequence[str]) -> None:
@@ -26,7 +25,7 @@ def check_outputs(outputs: Sequence[str]) -> None:
         elif Path(output).suffix.lower() in formats():
             check_tracks(output)
         else:
-            known = " ".join(sorted([*formats(), *video_suffixes()]))
+            known = " ".join(sorted([*formats(), *filter(None, writer_suffixes())]))
             raise InputError(
                 f"{output}: expected an output with one of the suffixes {known}, "
                 f"got {Path(output).suffix or 'none'}"
@@ -51,4 +50,4 @@ def _render(tracks: Tracks, video: Video, output: str) -> None:
 
 
 def _is_picture(output: str) -> bool:
-    return output.endswith("/") or Path(output).suffix.lower() in video_suffixes()
+    return Path(output).suffix.lower() in writer_suffixes()

@@ -1,0 +1,48 @@
+"""``motes demo``: see it work on the bundled clip."""
+
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from motes.cli._common import console, progress
+from motes.errors import FileError
+
+
+def command(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")] = Path(
+        "motes_demo"
+    ),
+    model: Annotated[str | None, typer.Option(help="See: motes models.")] = None,
+) -> None:
+    """Track a grid of points through a bundled clip, and say where the pictures are.
+
+    The clip is a highway filmed by a shaky camera.  The folder then holds the video with its trails
+    (tracks.mp4), a sheet with the paths of the whole clip (sheet.png) and the numbers (tracks.csv).
+    """
+    from motes.render import plot, render
+    from motes.tracker import DEFAULT_MODEL, load
+    from motes.video import open_video
+
+    folder = _make_folder(output)
+    with as_file(files("motes") / "assets" / "demo.mp4") as clip:
+        video = open_video(clip)
+        tracker = load(model or DEFAULT_MODEL)
+        with progress(video.num_frames, f"tracking with {tracker.preset.name}") as advance:
+            tracks = tracker.track(video, grid=20, progress=advance)
+        tracks.save(folder / "tracks.csv")
+        with progress(tracks.num_frames, "drawing") as advance:
+            render(video, tracks, folder / "tracks.mp4", scale=2, progress=advance)
+        plot(video, tracks, folder / "sheet.png")
+    console.print(tracks, highlight=False)
+    console.print(f"look at {folder / 'tracks.mp4'} and {folder / 'sheet.png'}", highlight=False)
+    console.print("then try: motes track YOUR_VIDEO.mp4", highlight=False)
+
+
+def _make_folder(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"cannot make the folder {path}: {error.strerror}") from None
+    return path
