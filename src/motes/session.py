@@ -99,8 +99,9 @@ class Session:
         s = self.tracker.preset.support
         if not 0 < len(queries) < s.below:
             return queries
+        around = queries * np.float32([0, 1, 1]) if s.first_frame else queries
         extra = support_points(
-            queries, self.resize.target, s.global_grid, s.local_grid, s.local_extent
+            around, self.resize.target, s.global_grid, s.local_grid, s.local_extent
         )
         return np.concatenate([queries, extra])
 
