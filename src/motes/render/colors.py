@@ -17,12 +17,13 @@ from motes.tracks import Tracks
 
 # Stops of palettes: (lightness, chroma, hue), each about as vivid as a screen shows that hue.
 RAINBOW = (
-    (0.67, 0.24, 22), (0.77, 0.18, 60), (0.88, 0.18, 98), (0.82, 0.23, 142), (0.85, 0.15, 190),
-    (0.72, 0.16, 240), (0.64, 0.21, 280), (0.68, 0.27, 322), (0.72, 0.22, 352),
+    (0.67, 0.24, 22), (0.77, 0.18, 60), (0.88, 0.18, 98), (0.87, 0.22, 122), (0.82, 0.22, 145),
+    (0.85, 0.15, 190), (0.72, 0.16, 240), (0.64, 0.21, 280), (0.68, 0.27, 322), (0.72, 0.22, 352),
 )  # fmt: skip
 SLOW_TO_FAST = ((0.64, 0.20, 275), (0.78, 0.14, 215), (0.86, 0.21, 140), (0.90, 0.18, 98),
                 (0.70, 0.22, 35))  # fmt: skip
 UNSURE_TO_SURE = ((0.66, 0.25, 18), (0.79, 0.17, 65), (0.91, 0.18, 105), (0.85, 0.15, 180))
+TOLERANCE = 3e-4  # of linear RGB, much less than one step of a screen
 GOLDEN = 0.6180339887  # steps of the golden ratio fill a circle evenly
 
 
@@ -50,7 +51,7 @@ def oklch(lightness: np.ndarray, chroma: np.ndarray, hue: np.ndarray) -> np.ndar
 
 
 def _in_gamut(linear: np.ndarray) -> np.ndarray:
-    return np.all((linear >= 0) & (linear <= 1), axis=-1)
+    return np.all((linear > -TOLERANCE) & (linear < 1 + TOLERANCE), axis=-1)
 
 
 def _linear_rgb(L: np.ndarray, C: np.ndarray, h: np.ndarray) -> np.ndarray:
@@ -111,12 +112,12 @@ def by_position(tracks: Tracks) -> np.ndarray:
     span = np.maximum(np.ptp(first, axis=0), 1e-6)
     across, down = ((first - first.min(0)) / span).T
     along, aside = (across, down) if span[0] >= span[1] else (down, across)
-    return ramp(RAINBOW, 0.93 * along + 0.07 * aside, lighter=0.06 - 0.12 * aside)[:, None]
+    return ramp(RAINBOW, 0.93 * along + 0.07 * aside, lighter=0.03 - 0.10 * aside)[:, None]
 
 
 def by_point(tracks: Tracks) -> np.ndarray:
     """A colour of its own for every point, by its id: neighbours differ as much as they can."""
-    return ramp(RAINBOW, tracks.ids * GOLDEN % 1, lighter=0.06 - 0.06 * (tracks.ids % 3))[:, None]
+    return ramp(RAINBOW, tracks.ids * GOLDEN % 1, lighter=0.04 - 0.05 * (tracks.ids % 3))[:, None]
 
 
 def by_speed(tracks: Tracks) -> np.ndarray:
