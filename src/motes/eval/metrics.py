@@ -75,6 +75,18 @@ def scored_frames(query_frames: np.ndarray, num_frames: int, mode: Mode) -> np.n
     return frames > asked if mode == "first" else frames != asked
 
 
+def check_mode(mode: str) -> Mode:
+    """The mode of this name.
+
+    Raises:
+        InputError: There is none.
+    """
+    for known in get_args(Mode):
+        if mode == known:
+            return known
+    raise InputError(f"mode: expected one of {', '.join(get_args(Mode))}, got {mode!r}")
+
+
 def _check(
     query_frames: np.ndarray,
     gt_points: np.ndarray,
@@ -83,8 +95,7 @@ def _check(
     occluded: np.ndarray,
     mode: str,
 ) -> tuple[int, int]:
-    if mode not in get_args(Mode):
-        raise InputError(f"mode: expected one of {', '.join(get_args(Mode))}, got {mode!r}")
+    check_mode(mode)
     if gt_points.ndim != 3:
         raise InputError(f"gt_points: expected shape [N, T, 2], got {list(gt_points.shape)}")
     N, T, _ = gt_points.shape

@@ -1,0 +1,149 @@
+"""``motes eval``: measure models side by side on clips with known tracks."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from motes.cli._common import console, progress
+from motes.errors import FileError, InputError
+
+if TYPE_CHECKING:
+    from motes.data import Collection
+    from motes.eval.benchmark import Answered, Score, Summary
+    from motes.eval.task import Task
+    from motes.tracker import Tracker
+    from motes.tracks import Tracks
+
+
+def command(
+    dataset: Annotated[str, typer.Argument(help="clips, tapvid, kubric or pointodyssey.")],
+    path: Annotated[Path, typer.Argument(help="Folder or file of the data set.")],
+    model: Annotated[
+        list[str] | None, typer.Option(help="Name, or NAME=WEIGHTS; repeatable. See: motes models.")
+    ] = None,
+    protocol: Annotated[
+        str, typer.Option(help="tapvid, cotracker-single, cotracker-joint or cotracker-online.")
+    ] = "tapvid",
+    mode: Annotated[str, typer.Option(help="Queries: first or strided.")] = "first",
+    limit: Annotated[int | None, typer.Option(help="Only the first so many clips.")] = None,
+    points: Annotated[int | None, typer.Option(help="At most so many queries a clip.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for numbers, predictions and charts."),
+    ] = None,
+) -> None:
+    """Measure models on clips with known tracks, with the TAP-Vid metrics.
+
+    Prints one table.  With -o, also writes scores.csv and scores.json (every clip), charts, and the
+    predictions: DIR/predictions/MODEL/CLIP.npz, in pixels of the original video.
+
+    Examples:
+      motes eval clips clips/val --model lk --model flow -o results
+
+      motes eval tapvid tapvid_davis.pkl --model cotracker3-offline --mode strided
+    """
+    from motes import data
+    from motes.eval.benchmark import evaluate, summarise
+    from motes.eval.metrics import check_mode
+    from motes.eval.protocols import find_protocol
+
+    rules, where = find_protocol(protocol), check_mode(mode)
+    if points is not None and points < 1:
+        raise InputError(f"--points: expected at least 1, got {points}")
+    collection = data.load(dataset, path, limit)
+    if output is not None:
+        _prepare(output)
+    trackers = _load(model or ["lk"], device, dtype)
+
+    scores: list[Score] = []
+    with progress(len(collection), "evaluating", "clips") as advance:
+        for found in evaluate(
+            collection, trackers, rules, where, at_most=points, answered=_saver(output)
+        ):
+            scores += found
+            advance(1)
+    console.print(_table(summarise(scores), f"{dataset} {path}: {protocol}, {mode}"))
+    _report_skipped(collection)
+    if output is not None:
+        facts = {"dataset": dataset, "path": str(path), "protocol": protocol, "mode": mode}
+        _write(output, scores, facts | {"points": points, "skipped": collection.skipped})
+
+
+def _prepare(folder: Path) -> None:
+    """Make sure that results can be written, before any work is done."""
+    from motes.eval.report import check_charts
+
+    check_charts()
+    _make_folder(folder)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"cannot make the folder {folder}: {error.strerror}") from None
+
+
+def _load(models: list[str], device: str | None, dtype: str) -> "dict[str, Tracker]":
+    """Trackers by label: the name, with that of the weights' file if one was given."""
+    from motes.tracker import load
+
+    trackers = {}
+    for text in models:
+        name, _, weights = text.partition("=")
+        label = f"{name}={Path(weights).stem}" if weights else name
+        if label in trackers:
+            raise InputError(f"--model: expected different models, got {label} twice")
+        trackers[label] = load(name, weights=weights or None, device=device, dtype=dtype)
+    return trackers
+
+
+def _saver(output: Path | None) -> "Answered | None":
+    """What stores the answers; names are made safe, because they come out of data sets."""
+    if output is None:
+        return None
+
+    def save(task: "Task", label: str, answer: "Tracks") -> None:
+        folder = output / "predictions" / label
+        _make_folder(folder)
+        answer.save(folder / (re.sub(r"[^\w.-]", "_", task.name) + ".npz"))
+
+    return save
+
+
+def _table(summaries: "list[Summary]", title: str) -> Table:
+    from motes.eval.metrics import THRESHOLDS
+
+    within = {f"<{d} px": f"pts_within_{d}" for d in THRESHOLDS}
+    columns = {
+        "AJ": "average_jaccard",
+        "δ avg": "average_pts_within_thresh",
+        "OA": "occlusion_accuracy",
+    }
+    columns |= within
+    table = Table("model", box=None, title=title, title_justify="left")
+    for column in (*columns, "clips", "frames/s"):
+        table.add_column(column, justify="right")
+    for s in summaries:
+        numbers = [f"{100 * s.metrics[name]:.1f}" for name in columns.values()]
+        table.add_row(s.model, *numbers, str(s.clips), f"{s.frames_per_second:.1f}")
+    return table
+
+
+def _report_skipped(collection: "Collection") -> None:
+    if collection.skipped:
+        typer.echo(f"motes: {len(collection.skipped)} clips skipped", err=True)
+    for name, reason in collection.skipped.items():
+        typer.echo(f"motes: skipped {name}: {reason}", err=True)
+
+
+def _write(folder: Path, scores: "list[Score]", facts: dict[str, Any]) -> None:
+    from motes.eval.report import write_report
+
+    for file in write_report(folder, scores, facts):
+        console.print(f"wrote {file}", highlight=False, markup=False)

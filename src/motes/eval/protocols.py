@@ -1,0 +1,133 @@
+"""Protocols: what exactly is asked of a tracker, and in which pixels, when it is measured.
+
+Published numbers of the same model differ by protocol.  Ours have names, and are data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from motes.eval.metrics import Mode
+from motes.models.base import Support
+from motes.registry import suggest
+
+if TYPE_CHECKING:
+    from motes.tracker import Tracker
+
+ALWAYS = 1 << 30
+"""More queries than there will ever be: support points are always added."""
+
+STRIDE = 5
+"""In mode `strided`, points are asked for in every so many frames."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a tracker is asked about the points of a clip.
+
+    Attributes:
+        name: What users type.
+        summary: One line for the help and the reports.
+        independent: Whether each query is tracked as if it were alone.
+        scale: Raster coordinate 1 (the right or bottom edge) in pixels; scores are taken there.
+        shift: Raster coordinate 0 in pixels, -0.5 where pixel centres are whole numbers.
+        support: Replaces the support points of joint models; None: the model's own.
+        product: Whether visibility is multiplied by confidence, where there is one; None: as the
+            model's preset says.
+        from_query: Whether windows begin at the frame of the query instead of at the first frame.
+    """
+
+    name: str
+    summary: str
+    independent: bool
+    scale: float = 256.0
+    shift: float = -0.5
+    support: Support | None = None
+    product: bool | None = None
+    from_query: bool = False
+
+    def pixels(self, raster: np.ndarray) -> np.ndarray:
+        """Positions ``[..., 2]`` in the pixels of this protocol (float64), from raster ones."""
+        return np.asarray(raster, np.float64) * self.scale + self.shift
+
+    def raster(self, pixels: np.ndarray) -> np.ndarray:
+        """The inverse of `pixels` (float64)."""
+        return (np.asarray(pixels, np.float64) - self.shift) / self.scale
+
+    def adapt(self, tracker: Tracker) -> Tracker:
+        """The same tracker with the support points and the visibility of this protocol."""
+        from motes.tracker import Tracker
+
+        preset = tracker.preset
+        if self.support is not None:
+            preset = replace(preset, support=self.support)
+        if self.product is not None:
+            preset = replace(preset, score_with_confidence=self.product)
+        return Tracker(tracker.model, preset, tracker.dtype)
+
+
+TAPVID = Protocol(
+    "tapvid",
+    "TAP-Vid to the letter: independent queries, raster coordinates",
+    independent=True,
+)
+
+COTRACKER_JOINT = Protocol(
+    "cotracker-joint",
+    "as in CoTracker3's code: all queries together with a global 5x5 grid",
+    independent=False,
+    scale=255.0,  # raster coordinate 1 is the centre of the last pixel
+    shift=0.0,
+    support=Support(global_grid=5, below=ALWAYS, first_frame=True),
+    product=True,
+)
+
+COTRACKER_SINGLE = replace(
+    COTRACKER_JOINT,
+    name="cotracker-single",
+    summary="as in CoTracker's papers: each query with a local 8x8 and a global 5x5 grid",
+    independent=True,
+    support=Support(global_grid=5, local_grid=8, below=ALWAYS, first_frame=True),
+    from_query=True,
+)
+
+COTRACKER_ONLINE = replace(
+    COTRACKER_JOINT,
+    name="cotracker-online",
+    summary="as in CoTracker3's code for its online models: all queries together, nothing else",
+    support=Support(),
+)
+
+PROTOCOLS = (TAPVID, COTRACKER_SINGLE, COTRACKER_JOINT, COTRACKER_ONLINE)
+
+
+def find_protocol(name: str) -> Protocol:
+    """The protocol of this name.
+
+    Raises:
+        InputError: There is none; the message suggests the nearest.
+    """
+    known = {protocol.name: protocol for protocol in PROTOCOLS}
+    if name not in known:
+        raise suggest(name, known, "protocol")
+    return known[name]
+
+
+def choose_queries(visible: np.ndarray, mode: Mode) -> tuple[np.ndarray, np.ndarray]:
+    """Which points are asked for in which frames (TAP-Vid, section 4).
+
+    Args:
+        visible: bool ``[N, T]``, the truth.
+        mode: See `Mode`.
+
+    Returns:
+        Points and frames, int64 ``[Q]`` each.  A point that is never visible is not asked for.
+    """
+    if mode == "first":
+        points = np.flatnonzero(visible.any(1))
+        return points, visible[points].argmax(1)
+    frames, points = np.nonzero(visible[:, ::STRIDE].T)
+    return points, frames * STRIDE

@@ -1,0 +1,142 @@
+"""`Task`: the questions that a protocol asks about a clip, and the answers to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from motes.data.dataset import Clip, pixels_to_raster, raster_to_pixels
+from motes.errors import FileError
+from motes.eval.lanczos import resize
+from motes.eval.metrics import Mode, tapvid_metrics
+from motes.eval.protocols import Protocol, choose_queries
+from motes.tracks import Tracks
+
+if TYPE_CHECKING:
+    from motes.tracker import Tracker
+
+SIDE = 256
+"""Width and height to which frames are resized, whatever their shape (TAP-Vid)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Q queries in a clip, and the truth about them.
+
+    Attributes:
+        name: Of the clip.
+        frames: uint8 ``[T, 256, 256, 3]``.
+        queries: float32 ``[Q, 3]`` (t, x, y), in the protocol's pixels.
+        points: float64 ``[Q, T, 2]``, true positions there.
+        occluded: bool ``[Q, T]``.
+        annotated: bool ``[Q, T]``.
+        protocol: How to ask.
+        mode: Where to ask, and what to score.
+        size: ``(W, H)`` of the original video.
+        fps: Of the original video.
+    """
+
+    name: str
+    frames: np.ndarray
+    queries: np.ndarray
+    points: np.ndarray
+    occluded: np.ndarray
+    annotated: np.ndarray
+    protocol: Protocol
+    mode: Mode
+    size: tuple[int, int]
+    fps: Fraction
+
+    @classmethod
+    def of(cls, clip: Clip, protocol: Protocol, mode: Mode, at_most: int | None = None) -> Task:
+        """Read a clip and choose its queries.
+
+        Args:
+            clip: The clip.
+            protocol: How to ask.
+            mode: Where to ask.
+            at_most: With more queries than this, take so many, evenly spread over the list.
+
+        Raises:
+            FileError: The clip cannot be read, or no point is ever visible.
+        """
+        points, asked = choose_queries(clip.tracks.visible, mode)
+        if not len(points):
+            raise FileError(f"{clip.name}: expected a visible point, got none")
+        if at_most is not None and len(points) > at_most:
+            some = np.linspace(0, len(points) - 1, at_most).round().astype(int)
+            points, asked = points[some], asked[some]
+        truth = protocol.pixels(pixels_to_raster(clip.tracks.xy[points], clip.tracks.size))
+        return cls(
+            name=clip.name,
+            frames=np.stack([resize(frame, (SIDE, SIDE)) for frame in clip]),
+            queries=_queries(truth, asked),
+            points=truth,
+            occluded=~clip.tracks.visible[points],
+            annotated=clip.annotated[points],
+            protocol=protocol,
+            mode=mode,
+            size=clip.tracks.size,
+            fps=clip.tracks.fps,
+        )
+
+    @property
+    def asked(self) -> np.ndarray:
+        """int64 ``[Q]``, the frame of each query."""
+        return self.queries[:, 0].astype(np.int64)
+
+    def answer(self, tracker: Tracker) -> Tracks:
+        """Let a tracker answer, in the pixels of `frames`."""
+        tracker = self.protocol.adapt(tracker)
+        windowed = tracker.model.window is not None
+        if self.protocol.from_query and windowed and tracker.model.joint:
+            return self._answer_from_query(tracker)
+        return self._track(tracker, self.frames, self.queries)
+
+    def _track(self, tracker: Tracker, frames: np.ndarray, queries: np.ndarray) -> Tracks:
+        joint = not (self.protocol.independent and tracker.model.joint)
+        return tracker.track(frames, queries, joint=joint, backward=self.mode == "strided")
+
+    def _answer_from_query(self, tracker: Tracker) -> Tracks:
+        """Queries of each frame on the video from there on, and on the reversed video before."""
+        xy = np.repeat(self.queries[:, None, 1:], len(self.frames), 1)
+        visible = np.zeros(xy.shape[:2], bool)
+        for t in np.unique(self.asked):
+            chosen = self.asked == t
+            queries = self.queries[chosen] * [0, 1, 1]
+            after = self._track(tracker, self.frames[t:], queries)
+            xy[chosen, t:], visible[chosen, t:] = after.xy, after.visible
+            if self.mode == "strided" and t > 0:
+                before = self._track(tracker, self.frames[t::-1], queries)[:, 1:]
+                xy[chosen, :t], visible[chosen, :t] = before.xy[:, ::-1], before.visible[:, ::-1]
+        return Tracks(xy, visible, queries=self.queries, size=(SIDE, SIDE))
+
+    def score(self, answer: Tracks) -> dict[str, float]:
+        """The metrics of an answer (`tapvid_metrics`)."""
+        return tapvid_metrics(
+            self.asked,
+            self.points,
+            self.occluded,
+            answer.xy,
+            ~answer.visible,
+            self.mode,
+            self.annotated,
+        )
+
+    def on_video(self, answer: Tracks) -> Tracks:
+        """An answer in pixels of the original video, as `motes render` and others take it."""
+
+        def convert(xy: np.ndarray) -> np.ndarray:
+            return raster_to_pixels(self.protocol.raster(xy), self.size)
+
+        queries = np.column_stack([answer.queries[:, :1], convert(answer.queries[:, 1:])])
+        return replace(answer, xy=convert(answer.xy), queries=queries, size=self.size, fps=self.fps)
+
+
+def _queries(truth: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Rows (t, x, y); a truth that rounding put outside of the frames is put back."""
+    xy = truth[np.arange(len(asked)), asked].clip(-0.5, SIDE - 0.5)
+    return np.column_stack([asked, xy]).astype(np.float32)
