@@ -1,0 +1,5 @@
+"""``python -m motes``: the command line."""
+
+from motes.cli import main
+
+main()
