@@ -16,6 +16,7 @@ from motes.models.base import Features, Prediction, concat_predictions
 from motes.queries.points import Points, Queries
 from motes.queries.select import select
 from motes.queries.support import support_points
+from motes.results import to_tracks
 from motes.tracks import Tracks
 from motes.video import Video
 
@@ -80,7 +81,13 @@ class Session:
         found = [passes.run(group) for group in groups]
         self._check_length(points)
         count = len(points) if joint else 1  # of the points in a group, the others are support
-        return self.tracks(points, _join(found, count), backward)
+        return self._tracks(points, _join(found, count), backward)
+
+    def _tracks(self, points: Queries, found: Prediction, backward: bool) -> Tracks:
+        both_ways = backward or self.tracker.model.window is None
+        visible = self.tracker.visible(found)
+        fps, start = self.video.fps, self.video.start
+        return to_tracks(found, visible, points, self.resize, fps, start, both_ways)
 
     def _groups(self, points: Queries, joint: bool, support: bool) -> list[Tensor]:
         """Queries ``[B, N, 3]`` that are tracked together, in frames from 0 and model pixels."""
@@ -147,58 +154,6 @@ class Session:
         if self._keep and held <= KEPT_BYTES:
             self._kept[k] = features
         return features
-
-    def tracks(self, points: Queries, found: Prediction, everywhere: bool) -> Tracks:
-        """From a model's prediction ``[1, T, N]`` to what the user gets.
-
-        Args:
-            points: The queries.
-            found: The prediction, in pixels of the model.
-            everywhere: Whether it holds before the query frames, too.
-        """
-        xy = self.resize.inverse(found.xy[0].float().cpu().numpy()).transpose(1, 0, 2)
-        sure = found.visibility if found.confidence is None else found.confidence
-        confidence = sure[0].float().cpu().numpy().T.clip(0, 1)
-        visible = self.tracker.visible(found)[0].cpu().numpy().T
-        return assemble(points, xy, visible, confidence, self.video, everywhere)
-
-
-def assemble(
-    points: Queries,
-    xy: np.ndarray,
-    visible: np.ndarray,
-    confidence: np.ndarray,
-    video: Video,
-    everywhere: bool,
-    start: int | None = None,
-) -> Tracks:
-    """Make `Tracks` in which each query point is exact, visible and certain.
-
-    Args:
-        points: N queries.
-        xy: ``[N, T, 2]`` in pixels of the video.
-        visible: ``[N, T]``.
-        confidence: ``[N, T]``.
-        video: Gives size and frame rate.
-        everywhere: Whether the values hold before the query frames; if not, points are hidden
-            there, at their query.
-        start: Number of the first frame; by default that of the video.
-    """
-    start = video.start if start is None else start
-    frames = start + np.arange(xy.shape[1])
-    early = frames < points.frames[:, None]
-    here = frames == points.frames[:, None]
-    fixed = here if everywhere else here | early
-    hidden = np.zeros_like(early) if everywhere else early
-    return Tracks(
-        np.where(fixed[..., None], points.xy[:, None], xy),
-        (visible & ~hidden) | here,
-        np.where(hidden, 0, np.where(here, 1, confidence)),
-        points.txy,
-        size=video.size,
-        fps=video.fps,
-        start=start,
-    )
 
 
 class _Passes:
