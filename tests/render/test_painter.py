@@ -28,6 +28,22 @@ def test_a_point_is_drawn_where_it_is_to_a_fraction_of_a_pixel(build, at, scale)
     np.testing.assert_allclose(centre, expected, atol=0.06)
 
 
+@pytest.mark.parametrize("scale", [0.5, 1, 2])
+def test_a_point_has_the_size_of_its_trail(build, scale):
+    picture = paint(still(build, 30, 20), 1, width=6, scale=scale)
+    area = picture[..., 0].sum() / 255
+    assert area == pytest.approx(np.pi * (1.35 * 6 * scale) ** 2, rel=0.2)
+
+
+def test_footage_shines_through_and_a_dark_rim_surrounds(build):
+    white = np.full_like(BLACK, 255)
+    solid, faint = (paint(still(build, 30, 20), 1, white, width=6, opacity=o) for o in (1, 0.5))
+    assert solid[20, 30, 1] == 0
+    assert 30 < faint[20, 30, 1] < 150
+    assert solid[20, 36:42].max(-1).min() < 180
+    assert (solid[20, 52:] == 255).all()
+
+
 @pytest.mark.parametrize("frame", [0, 128, 255])
 def test_a_visible_point_is_filled_and_a_hidden_one_hollow(build, frame):
     footage = np.full_like(BLACK, frame)

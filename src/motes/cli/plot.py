@@ -37,11 +37,10 @@ def command(
 ) -> None:
     """Make one picture of a whole clip.
 
-    It shows where the points begin, the paths they took, moments between, and when each point is
-    visible.
+    It shows where the points begin, the paths they took, moments between,
+    and when each point is visible.
 
     Examples:
-
       motes plot bike.npz --video bike.mp4 -o bike.png
 
       motes plot bike.csv --video bike.mp4 -o bike.png --color speed

@@ -12,7 +12,8 @@ def command(
     video: Annotated[str, typer.Argument(help="The video that was tracked.")],
     tracks: Annotated[Path, typer.Argument(help="Its tracks, such as bike.npz or bike.csv.")],
     output: Annotated[
-        str, typer.Option("--output", "-o", help="Where to write: .mp4, .gif, or FOLDER/.")
+        list[str],
+        typer.Option("--output", "-o", help="Where to write: .mp4, .gif or FOLDER/. Repeatable."),
     ],
     look: Annotated[
         str, typer.Option(help="trails, dots, arrows (from the beginning) or labels (with ids).")
@@ -39,23 +40,26 @@ def command(
 ) -> None:
     """Draw tracks over their video.
 
-    The result has the frames that the tracks cover.  Trails taper and fade into the past; a hidden
-    point is a ring.
+    The result has the frames that the tracks cover.
+    Trails taper and fade into the past; a hidden point is a ring.
 
     Examples:
-
       motes render bike.mp4 bike.npz -o bike_tracks.mp4
 
-      motes render bike.mp4 bike.csv -o bike.gif --color speed --background mono --tail 40
+      motes render bike.mp4 bike.csv -o bike.gif --color speed --background mono
 
       motes render bike.mp4 bike.npz -o stills/ --look labels --scale 2
     """
     from motes.render.style import Style
     from motes.render.video import render
     from motes.tracks import Tracks
+    from motes.video import check_output
 
+    for path in output:
+        check_output(path)
     style = Style(look, color, tail, width, opacity, background, hidden, scale)
     content = Tracks.load(tracks)
-    with progress(content.num_frames, "drawing") as advance:
-        render(video, content, output, style=style, progress=advance)
-    console.print(f"wrote {output}", highlight=False, markup=False)
+    for path in output:
+        with progress(content.num_frames, f"drawing {path}") as advance:
+            render(video, content, path, style=style, progress=advance)
+        console.print(f"wrote {path}", highlight=False, markup=False)
