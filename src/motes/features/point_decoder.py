@@ -1,0 +1,290 @@
+"""The decoder of TAPTR and TAPTRv2: refines points as a detection transformer refines boxes.
+
+Sources: "TAPTR" (arXiv 2403.13042), "TAPTRv2" (arXiv 2407.16291), taptrv2.md, sections 7 and 12.
+Positions are (x, y, w, h), normalised so that 0 and 1 are the centres of the first and the last
+pixel; w and h mean nothing, but they take part.  Shapes: B videos, S frames of a window, N points,
+C channels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from motes.features.correlation import point_correlation
+from motes.features.deformable import (
+    QUERIES_AT_ONCE,
+    DeformableAttention,
+    KeyAwareDeformableAttention,
+    Pyramid,
+    in_chunks,
+    init_xavier,
+    mlp,
+)
+from motes.features.positions import logit, sine_code
+from motes.features.proxy import GroupAttention, ProxyAttention
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """Sizes of a `Decoder`."""
+
+    width: int  # C
+    heads: int
+    levels: int  # feature maps
+    samples: int  # places that a head looks at in each feature map
+    hidden: int  # hidden width of the MLPs
+    depth: int  # layers
+    proxies: int | None  # proxy tokens of the attention among points; None: full attention
+    cost_volume: bool  # TAPTR: a cost volume instead of the position update
+
+
+@dataclass(frozen=True)
+class Window:
+    """What the decoder sees of a window besides content and positions.
+
+    Attributes:
+        memory: Tokens of the ``B * S`` frames.
+        tracked: bool ``[B, S, N]``: from the query frame on.
+        updated: bool ``[B, S, N]``: after the query frame.
+    """
+
+    memory: Pyramid
+    tracked: Tensor
+    updated: Tensor
+
+
+class Refined(NamedTuple):
+    """What a decoder layer says: ``[B, S, N, ...]`` each."""
+
+    content: Tensor  # C, with the position update mixed in
+    positions: Tensor  # 4, logits
+    classes: Tensor  # 3, logits
+    moved: Tensor | None  # 4, logits right after the position update; None in TAPTR
+
+
+class PositionCode(nn.Module):
+    """What queries and keys know of a position."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.mlp = mlp(2 * width, width, width)
+
+    def forward(self, position: Tensor) -> Tensor:
+        """Positions ``[..., 4]`` to codes ``[..., C]``."""
+        first = self.mlp[0].weight
+        return self.mlp(sine_code(position, first.shape[1] // 4).to(first.dtype))
+
+
+class PointBlock(nn.Module):
+    """What both versions share: attention over time, over points, and an MLP (figure 3(b))."""
+
+    def __init__(self, c: DecoderConfig) -> None:
+        super().__init__()
+        self.norm_cross = nn.LayerNorm(c.width)
+        self.time = GroupAttention(c.width, c.heads)
+        self.norm_time = nn.LayerNorm(c.width)
+        self.points = (
+            GroupAttention(c.width, c.heads)
+            if c.proxies is None
+            else ProxyAttention(c.width, c.heads, c.proxies)
+        )
+        self.norm_points = nn.LayerNorm(c.width)
+        self.mlp = mlp(c.width, c.hidden, c.width)
+        self.norm_mlp = nn.LayerNorm(c.width)
+
+    def over_time(self, x: Tensor, code: Tensor, window: Window) -> Tensor:
+        """Each point by itself: its frames see each other."""
+        B = len(x)
+        by_point = (t.transpose(1, 2).flatten(0, 1) for t in (x, code, window.tracked))
+        found = self.time(*by_point).unflatten(0, (B, -1)).transpose(1, 2)
+        return self.norm_time(x + found)
+
+    def over_points(self, x: Tensor, code: Tensor, window: Window) -> Tensor:
+        """Each frame by itself: its points see each other."""
+        by_frame = (t.flatten(0, 1) for t in (x, code, window.tracked))
+        return self.norm_points(x + self.points(*by_frame).unflatten(0, x.shape[:2]))
+
+    def think(self, x: Tensor) -> Tensor:
+        """Each point in each frame by itself."""
+
+        def residual(x: Tensor) -> Tensor:
+            return self.norm_mlp(x + self.mlp(x))
+
+        return one_by_one(residual, x)
+
+
+class PositionUpdateLayer(PointBlock):
+    """Decoder layer of TAPTRv2 (figure 3(b); sections 7 and 7.1)."""
+
+    def __init__(self, c: DecoderConfig) -> None:
+        super().__init__(c)
+        self.cross = KeyAwareDeformableAttention(c.width, c.heads, c.levels, c.samples)
+        self.place = PositionCode(c.width)
+
+    def forward(
+        self, x: Tensor, position: Tensor, code: Tensor, window: Window
+    ) -> tuple[Tensor, Tensor]:
+        """Refine content ``[B, S, N, C]`` and positions ``[B, S, N, 4]``."""
+        by_frame = ((x + code).flatten(0, 1), position[..., :2].flatten(0, 1))
+        found, step = (t.view(*x.shape[:3], -1) for t in self.cross(*by_frame, window.memory))
+        x = self.norm_cross(x + found)
+        moved = move(position, step, window.updated)
+        code = one_by_one(self.place, moved)
+        x = self.over_time(x, code, window)
+        x = self.over_points(x, code, window)
+        return self.think(x), moved
+
+
+class CostVolumeLayer(PointBlock):
+    """Decoder layer of TAPTR (section 12)."""
+
+    def __init__(self, c: DecoderConfig) -> None:
+        super().__init__(c)
+        self.cross = DeformableAttention(c.width, c.heads, c.levels, c.samples)
+
+    def forward(
+        self, x: Tensor, position: Tensor, code: Tensor, window: Window
+    ) -> tuple[Tensor, Tensor]:
+        """Refine content ``[B, S, N, C]``; the positions stay."""
+        x = self.over_time(x, code, window)
+        x = self.over_points(x, code, window)
+        by_frame = ((x + code).flatten(0, 1), position[..., :2].flatten(0, 1))
+        x = self.norm_cross(x + self.cross(*by_frame, window.memory).view_as(x))
+        return self.think(x), position
+
+
+def one_by_one(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+    """Apply a function to tensors ``[B, S, N, ...]`` that treats every point and frame alone."""
+    found = in_chunks(function, QUERIES_AT_ONCE, *(t.flatten(0, 2)[None] for t in tensors))
+    return found[0].unflatten(0, tensors[0].shape[:3])
+
+
+def move(position: Tensor, step: Tensor, updated: Tensor) -> Tensor:
+    """Add a displacement to x and y where points are updated; they stay inside the image."""
+    xy = logit(position[..., :2] + step).sigmoid()
+    moved = torch.cat([xy, position[..., 2:]], -1)
+    return torch.where(updated[..., None], moved, position)
+
+
+Volume = tuple[list[Tensor], Tensor]
+"""Keys per map ``[B, S, h, w, C]`` and queries ``[B, N, S, C]`` of a cost volume."""
+
+
+class CostVolume(nn.Module):
+    """How well the query's content matches the surroundings of each point (section 12).
+
+    Args:
+        width: Channels C.
+        levels: Number of feature maps.
+        depth: Number of decoder layers; each mixes the match into the content in its own way.
+        radius: The surroundings are ``(2r+1) x (2r+1)`` cells of every map.
+    """
+
+    def __init__(self, width: int, levels: int, depth: int, radius: int = 3) -> None:
+        super().__init__()
+        self.radius = radius
+        found = levels * (2 * radius + 1) ** 2
+        self.key = nn.ModuleList(nn.Linear(width, width) for _ in range(levels))
+        self.query = mlp(width, width, width)
+        self.mix = nn.ModuleList(mlp(width + found, width, width) for _ in range(depth))
+
+    def prepare(self, initial: Tensor, memory: Pyramid) -> Volume:
+        """What all layers share, once a window."""
+        pairs = zip(self.key, memory.maps(), strict=True)
+        keys = [key(m).unflatten(0, initial.shape[:2]) for key, m in pairs]
+        return keys, self.query(initial).transpose(1, 2)
+
+    def forward(self, layer: int, x: Tensor, position: Tensor, volume: Volume) -> Tensor:
+        """Mix the match around the current positions into the content."""
+        keys, query = volume
+        at = corner_pixels(position[..., :2], keys[0].shape[2:4]).transpose(1, 2)
+        found = point_correlation(keys, query, at, self.radius, "border").transpose(1, 2)
+        return self.mix[layer](torch.cat([x, found.to(x.dtype)], -1))
+
+
+def corner_pixels(position: Tensor, size: Sequence[int]) -> Tensor:
+    """Normalised (x, y) to cells of a map whose corner cells are the corners of the image.
+
+    The released weights were trained with x multiplied by the height and y by the width; on square
+    images, which all presets use, it is the same.
+    """
+    h, w = size
+    return position * position.new_tensor([h - 1, w - 1])
+
+
+class Decoder(nn.Module):
+    """Refines content and positions of all points in all frames of a window (section 7)."""
+
+    def __init__(self, c: DecoderConfig) -> None:
+        super().__init__()
+        C, D = c.width, c.depth
+        kind = CostVolumeLayer if c.cost_volume else PositionUpdateLayer
+        self.layers = nn.ModuleList(kind(c) for _ in range(D))
+        self.place = PositionCode(C)
+        self.positions = nn.ModuleList(mlp(C, C, C, 4) for _ in range(D))
+        self.classes = nn.ModuleList(nn.Linear(C, 3) for _ in range(D))
+        self.cost_volume = CostVolume(C, c.levels, D) if c.cost_volume else None
+        self.fuse = None if c.cost_volume else mlp(2 * C, C, C, C)
+        init_xavier(self)
+        for place, kinds in zip(self.positions, self.classes, strict=True):
+            nn.init.zeros_(place[-1].weight)
+            nn.init.zeros_(place[-1].bias)
+            nn.init.constant_(kinds.bias, -math.log(99))  # rare at first, for the focal loss
+        self.refresh = mlp(2 * C, C, C)
+
+    def forward(self, content: Tensor, logits: Tensor, window: Window) -> list[Refined]:
+        """Refine, layer by layer.
+
+        Args:
+            content: ``[B, S, N, C]``.
+            logits: ``[B, S, N, 4]``, of the positions.
+            window: Memory and masks.
+
+        Returns:
+            What each of the D layers says; outside training, only the last one.
+        """
+        x, position = content, logits.sigmoid()
+        volume = None
+        if self.cost_volume is not None:
+            volume = self.cost_volume.prepare(content, window.memory)
+        done: list[Refined] = []
+        for index, layer in enumerate(self.layers):
+            x = self._begin(index, x, content, position, volume)
+            code = one_by_one(self.place, position)
+            x, moved = layer(x, position, code, window)
+            refined, position = self._say(index, x, position, moved, window.updated)
+            done = [*done, refined] if self.training else [refined]
+        return done
+
+    def _begin(
+        self, index: int, x: Tensor, content: Tensor, position: Tensor, volume: Volume | None
+    ) -> Tensor:
+        """Remind the content of where it came from, and in TAPTR of what the point looks like."""
+        if index > 0 or volume is not None:
+            x = x + self.refresh(torch.cat([x, content], -1))
+        if self.cost_volume is not None and volume is not None:
+            x = self.cost_volume(index, x, position, volume)
+        return x
+
+    def _say(
+        self, index: int, x: Tensor, position: Tensor, moved: Tensor, updated: Tensor
+    ) -> tuple[Refined, Tensor]:
+        """Heads of a layer: its answer, and the position for the next one."""
+        anchor = base = logit(moved)
+        after = None
+        if self.fuse is not None:
+            x = one_by_one(self._fused, x, moved[..., :2] - position[..., :2])
+            after = anchor = logit(base.sigmoid())  # once more: matters near the border (Q6)
+        step = self.positions[index](x).to(base.dtype) * updated[..., None]
+        refined = Refined(x, step + anchor, self.classes[index](x).to(base.dtype), after)
+        return refined, (step + base).sigmoid().detach()
+
+    def _fused(self, x: Tensor, shift: Tensor) -> Tensor:
+        """Content, and by how much the attention moved the point."""
+        return self.fuse(torch.cat([x, sine_code(shift, x.shape[-1] // 2).to(x.dtype)], -1))

@@ -1,0 +1,108 @@
+"""Attention among the points of a frame, or among the frames of a point.
+
+`GroupAttention` is the full attention of TAPTR: its cost grows with the square of the number of
+points, which the paper names as its limit.  `ProxyAttention` is the way out: a few learned proxy
+tokens look at all points, and all points look at the proxies, so that the cost grows in proportion
+to the number of points (as the induced set attention of Lee et al., "Set Transformer", 2019).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+SCORES_AT_ONCE = 2**24
+"""Scores for which a mask is held at a time while no gradients are recorded."""
+
+
+class GroupAttention(nn.Module):
+    """Multi-head attention inside each of two groups of tokens; codes enter queries and keys.
+
+    Args:
+        width: Of the tokens.
+        heads: Number of heads.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.input = nn.Linear(width, 3 * width)
+        self.output = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, code: Tensor, group: Tensor) -> Tensor:
+        """Attend.
+
+        Args:
+            x: ``[M, N, C]``.
+            code: ``[M, N, C]``, added to queries and keys.
+            group: bool ``[M, N]``; tokens see only tokens of their own group.
+
+        Returns:
+            ``[M, N, C]``.
+        """
+        C = x.shape[-1]
+        weight, bias = self.input.weight, self.input.bias
+        q, k = F.linear(x + code, weight[: 2 * C], bias[: 2 * C]).chunk(2, -1)
+        v = F.linear(x, weight[2 * C :], bias[2 * C :])
+        q, k, v = (split_heads(t, self.heads) for t in (q, k, v))
+        return self.output(attend_in_groups(q, k, v, group).transpose(1, 2).flatten(2))
+
+
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """``[M, N, C]`` to ``[M, heads, N, C / heads]``."""
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def attend_in_groups(q: Tensor, k: Tensor, v: Tensor, group: Tensor) -> Tensor:
+    """Attention ``[M, heads, N, d]`` where token i sees token j if ``group[i] == group[j]``.
+
+    Without a mask memory grows with N only.  A mask has N squared entries, so it is made for as
+    many rows at a time as fit; this changes no value.
+    """
+    if bool((group == group[:, :1]).all()):
+        return F.scaled_dot_product_attention(q, k, v)
+    rows = q.shape[2]
+    if not torch.is_grad_enabled():
+        rows = max(1, SCORES_AT_ONCE // group.numel())
+    parts = zip(q.split(rows, 2), group.split(rows, 1), strict=True)
+    masks = ((part, (own[:, :, None] == group[:, None])[:, None]) for part, own in parts)
+    return torch.cat([F.scaled_dot_product_attention(part, k, v, mask) for part, mask in masks], 2)
+
+
+class ProxyAttention(nn.Module):
+    """Points exchange information through learned proxy tokens, at a cost linear in their number.
+
+    Only points of the first group (true) are looked at; every point gets an answer.
+
+    Args:
+        width: Of the tokens.
+        heads: Number of heads.
+        proxies: Number of proxy tokens K.
+    """
+
+    def __init__(self, width: int, heads: int, proxies: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.proxies = nn.Parameter(torch.randn(proxies, width))
+        self.gather_q = nn.Linear(width, width)
+        self.gather_kv = nn.Linear(width, 2 * width)
+        self.gather_output = nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width)
+        self.spread_q = nn.Linear(width, width)
+        self.spread_kv = nn.Linear(width, 2 * width)
+        self.spread_output = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, code: Tensor, group: Tensor) -> Tensor:
+        """Attend; arguments and result as for `GroupAttention`."""
+        placed = x + code
+        seen = group | ~group.any(1, keepdim=True)  # a row without any key would give NaN
+        mask = None if bool(seen.all()) else seen[:, None, None]
+        proxies = self.proxies.expand(len(x), -1, -1)
+        found = self._attend(self.gather_q(proxies), self.gather_kv(placed), mask)
+        proxies = self.norm(proxies + self.gather_output(found))
+        return self.spread_output(self._attend(self.spread_q(placed), self.spread_kv(proxies)))
+
+    def _attend(self, q: Tensor, kv: Tensor, mask: Tensor | None = None) -> Tensor:
+        q, k, v = (split_heads(t, self.heads) for t in (q, *kv.chunk(2, -1)))
+        return F.scaled_dot_product_attention(q, k, v, mask).transpose(1, 2).flatten(2)

@@ -1,0 +1,370 @@
+"""TAPTR and TAPTRv2: tracked points as the queries of a detection transformer.
+
+Sources: "TAPTR" (arXiv 2403.13042), "TAPTRv2" (arXiv 2407.16291), and the specification
+taptrv2.md, to whose sections the comments refer.  Positions are (x, y, w, h), normalised so that 0
+and 1 are the centres of the first and the last pixel; w and h mean nothing, but they take part.
+Shapes: B videos, S frames of a window, N points, C channels, D decoder layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from motes.features.deformable import DeformableEncoder, Pyramid, mlp
+from motes.features.point_decoder import Decoder, DecoderConfig, Refined, Window, corner_pixels
+from motes.features.positions import logit
+from motes.features.resnet import ResidualPyramid, ResNet50
+from motes.features.sampling import patches
+from motes.models.base import Features, PointModel, Prediction, Preset, State, Trace, WeightsInfo
+from motes.models.taptr_keys import rename_taptr
+from motes.video.resize import ResizeRule
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+VISIBLE = 1
+"""Index of the class "visible"; 0 is unused, 2 is "occluded"."""
+
+PIXELS_AT_ONCE = 2**18
+"""Pixels of the frames that are encoded together while no gradients are recorded."""
+
+
+@dataclass(frozen=True)
+class TaptrConfig:
+    """Architecture; the defaults are TAPTRv2's."""
+
+    widths: tuple[int, ...] | None = None  # stages of a residual pyramid; None: ResNet-50
+    width: int = 256  # C, channels of tokens and points
+    heads: int = 8
+    samples: int = 4  # places that a head looks at in each feature map
+    hidden: int = 2048  # hidden width of the MLPs
+    encoder_layers: int = 2
+    decoder_layers: int = 5  # D
+    cost_volume: bool = False  # TAPTR: a cost volume instead of the position update
+    proxies: int | None = None  # proxy tokens K of the attention among points; None: full attention
+    window: int = 8  # S
+    step: int = 4
+    dropout: float = 0.6  # of what one window adds to the content, in training
+    clip: int = 24  # frames of the training videos; in longer ones content is handed on less often
+
+
+@dataclass(frozen=True)
+class TaptrState(State):
+    """What one window hands to the next."""
+
+    started: Tensor  # bool [B, N]: the query frame has come
+    initial: Tensor  # [B, N, C] content at the query
+    content: Tensor  # [B, N, S, C] in the frames of the last window
+    onward: Tensor  # [B, N, C] in all frames after it
+    positions: Tensor  # [B, N, S, 4] logits in the frames of the last window
+    classes: Tensor  # [B, N, S, 3] logits
+    first: int = 0  # number of the first frame of that window
+    num_frames: int | None = None  # of the video; None: unknown
+
+
+@dataclass(frozen=True)
+class LayerTrace(Trace):
+    """A `Trace` that also holds all that TAPTR's own losses look at; D entries a tuple.
+
+    From `Taptr.advance` it covers one window, from `Taptr.track` the whole video, where each frame
+    has the values of the last window that refined it.  Frames up to the query frame hold the
+    initial values.
+
+    Attributes:
+        positions: ``[B, S, N, 4]`` logits of each layer.
+        classes: ``[B, S, N, 3]`` logits of each layer.
+        moved: ``[B, S, N, 4]`` logits right after the attention-based position update of each
+            layer; empty for TAPTR, which has none.
+        size: Width and height of the video, in pixels of the model.
+    """
+
+    positions: tuple[Tensor, ...] = ()
+    classes: tuple[Tensor, ...] = ()
+    moved: tuple[Tensor, ...] = ()
+    size: tuple[int, int] = (0, 0)
+
+
+class Taptr(PointModel):
+    """Frames are encoded one by one; points are refined window by window (section 1)."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: TaptrConfig) -> None:
+        super().__init__()
+        self.config = c = config
+        self.window, self.step = c.window, c.step
+        self.backbone = ResNet50() if c.widths is None else ResidualPyramid(c.widths)
+        self.stride = self.backbone.stride
+        levels = len(self.backbone.out_channels)
+        self.project = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(channels, c.width, 1), nn.GroupNorm(32, c.width))
+            for channels in self.backbone.out_channels
+        )
+        self.encoder = DeformableEncoder(
+            c.width, c.heads, levels, c.samples, c.hidden, c.encoder_layers
+        )
+        self.decoder = Decoder(
+            DecoderConfig(
+                width=c.width,
+                heads=c.heads,
+                levels=levels,
+                samples=c.samples,
+                hidden=c.hidden,
+                depth=c.decoder_layers,
+                proxies=c.proxies,
+                cost_volume=c.cost_volume,
+            )
+        )
+        self.query_content = nn.Linear(levels * c.width, c.width)
+        self.between_windows = mlp(3 * c.width, c.width, c.width)
+        self.dropout = nn.Dropout(c.dropout)
+        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
+        for part in self.project.modules():
+            if isinstance(part, nn.Conv2d):
+                nn.init.xavier_uniform_(part.weight)
+                nn.init.zeros_(part.get_parameter("bias"))
+
+    @property
+    def final(self) -> int:
+        """The last window is moved back to end with the video: by up to `step` - 1 frames."""
+        return 1
+
+    def windows(self, num_frames: int) -> list[int]:
+        """First frames of the windows; the last one is moved back, so that it is full."""
+        last = max(num_frames - self.config.window, 0)
+        return [*range(0, last, self.step), last]
+
+    def encode(self, video: Tensor) -> Features:
+        """Feature maps at 1/4, 1/8, ... of the frames ``[B, T, 3, H, W]`` in [0, 1]."""
+        B = len(video)
+        frames = video.flatten(0, 1)
+        size = len(frames) if self.training else max(1, PIXELS_AT_ONCE // frames[0, 0].numel())
+        parts = zip(*(self._encode(part) for part in frames.split(size)), strict=True)
+        return Features(tuple(torch.cat(maps).unflatten(0, (B, -1)) for maps in parts))
+
+    def _encode(self, frames: Tensor) -> list[Tensor]:
+        normal = (frames - self.mean) / self.std
+        maps = zip(self.project, self.backbone(normal), strict=True)
+        return self.encoder([project(m) for project, m in maps]).maps()
+
+    def start(self, queries: Tensor) -> TaptrState:
+        """No point has started."""
+        (B, N, _), S, C = queries.shape, self.config.window, self.config.width
+        return TaptrState(
+            started=torch.zeros(B, N, dtype=torch.bool, device=queries.device),
+            initial=queries.new_zeros(B, N, C),
+            content=queries.new_zeros(B, N, S, C),
+            onward=queries.new_zeros(B, N, C),
+            positions=queries.new_zeros(B, N, S, 4),
+            classes=queries.new_zeros(B, N, S, 3),
+        )
+
+    def track(
+        self,
+        features: Features,
+        queries: Tensor,
+        iterations: int | None = None,
+        state: TaptrState | None = None,
+    ) -> Prediction:
+        """Track through frames that are encoded already; see `PointModel.track`."""
+        state = replace(state or self.start(queries), num_frames=len(features))
+        prediction = super().track(features, queries, iterations, state)
+        return replace(
+            prediction, aux=prediction.aux and whole_video(prediction.aux, len(features))
+        )
+
+    def advance(
+        self,
+        state: TaptrState,
+        features: Features,
+        queries: Tensor,
+        start: int,
+        iterations: int | None = None,
+    ) -> tuple[Prediction, TaptrState]:
+        """Refine the points of one window; see `PointModel.advance` (section 6).
+
+        The number of refinements is the number of decoder layers; `iterations` means nothing here.
+        A point whose query frame was over before the point was added starts in the first frame.
+        """
+        given, window = len(features), look_at(features.padded(self.config.window), queries, start)
+        size = tuple(self.stride * side for side in reversed(window.memory.sizes[0]))
+        state = self._enter(state, window, queries, start, size)
+        layers: list[Refined] = []
+        if bool(window.updated.any()):
+            inputs = (state.content.transpose(1, 2), state.positions.transpose(1, 2))
+            layers = self.decoder(*inputs, window)
+        trace = self._trace(state, layers, window, size) if self.training else None
+        state = self._leave(state, layers, window)
+        xy = pixels(state.positions.transpose(1, 2), size)
+        visibility = state.classes[..., VISIBLE].mT.sigmoid()
+        return Prediction(xy, visibility, None, trace)[:given], state
+
+    def _enter(
+        self, state: TaptrState, window: Window, queries: Tensor, start: int, size: Sequence[int]
+    ) -> TaptrState:
+        """Initial values of a window: from the window before, or from the query (section 5)."""
+        position = queries[..., 1:] / (queries.new_tensor(size) - 1)
+        found = self._look_up(window.memory, position, queries[..., 0] - start)
+        logits = torch.cat([logit(position), torch.zeros_like(position)], -1)[:, :, None]
+        classes = F.one_hot(torch.tensor(VISIBLE), 3).to(logits)
+
+        def choose(old: Tensor, new: Tensor) -> Tensor:
+            started = state.started.view(*state.started.shape, *[1] * (old.ndim - 2))
+            return torch.where(started, old, new)
+
+        def shifted(values: Tensor, onward: Tensor) -> Tensor:
+            passed = min(start - state.first, values.shape[2])
+            kept = values[:, :, passed:]
+            return torch.cat([kept, onward[:, :, None].expand(-1, -1, passed, -1)], 2)
+
+        return replace(
+            state,
+            started=state.started | window.tracked.any(1),
+            initial=choose(state.initial, found),
+            content=choose(shifted(state.content, state.onward), found[:, :, None]),
+            onward=choose(state.onward, found),
+            positions=choose(shifted(state.positions, state.positions[:, :, -1]), logits),
+            classes=choose(shifted(state.classes, state.classes[:, :, -1]), classes),
+            first=start,
+        )
+
+    def _look_up(self, memory: Pyramid, position: Tensor, frame: Tensor) -> Tensor:
+        """Content at normalised positions ``[B, N, 2]`` in frames ``[B, N]`` of the window."""
+        B, N, _ = position.shape
+        S = len(memory.tokens) // B
+        index = frame.long().clamp(0, S - 1) + torch.arange(B, device=frame.device)[:, None] * S
+        found = [
+            patches(m, index.flatten(), corner_pixels(position, m.shape[1:3]).flatten(0, 1), 0)
+            for m in memory.maps()
+        ]
+        return self.query_content(torch.cat(found, -1).view(B, N, -1))
+
+    def _leave(self, state: TaptrState, layers: list[Refined], window: Window) -> TaptrState:
+        """Write back what the last layer says, and hand it on (section 6, steps 4 and 5)."""
+        if not layers:
+            return state
+        content, positions, classes = (t.transpose(1, 2) for t in layers[-1][:3])
+        updated = window.updated.mT[..., None]  # [B, N, S, 1]
+        initial = state.initial[:, :, None].expand_as(state.content)
+        change = self.between_windows(torch.cat([initial, state.content, content], -1))
+        after = state.content + self.dropout(change) * updated
+        return replace(
+            state,
+            content=after,
+            onward=after[:, :, -1] if self._hands_on(state) else state.onward,
+            positions=torch.where(updated, positions, state.positions),
+            classes=torch.where(updated, classes, state.classes),
+        )
+
+    def _hands_on(self, state: TaptrState) -> bool:
+        """Whether the frames after this window get its content: in long videos not always (Q12).
+
+        While the length of the video is not known, as in a stream, every window hands on.
+        """
+        if self.training or state.num_frames is None or state.num_frames <= self.config.clip:
+            return True
+        return state.first // self.step % (state.num_frames // self.config.clip) == 0
+
+    def _trace(
+        self, state: TaptrState, layers: list[Refined], window: Window, size: Sequence[int]
+    ) -> LayerTrace:
+        """What the losses need of a window that was entered with `state`."""
+        start, updated = state.first, window.updated[..., None]
+        positions, classes = state.positions.transpose(1, 2), state.classes.transpose(1, 2)
+        if not layers:
+            moved = None if self.decoder.fuse is None else positions
+            idle = Refined(positions, positions, classes, moved)
+            layers = [idle] * self.config.decoder_layers
+        placed = tuple(torch.where(updated, said.positions, positions) for said in layers)
+        judged = tuple(torch.where(updated, said.classes, classes) for said in layers)
+        shifted = [said.moved for said in layers if said.moved is not None]
+        return LayerTrace(
+            start,
+            tuple(pixels(p, size) for p in placed),
+            tuple(c[..., VISIBLE] for c in judged),
+            positions=placed,
+            classes=judged,
+            moved=tuple(torch.where(updated, m, positions) for m in shifted),
+            size=(size[0], size[1]),
+        )
+
+
+def look_at(features: Features, queries: Tensor, start: int) -> Window:
+    """A window of features ``[B, S, h, w, C]``, and which points take part."""
+    tokens = torch.cat([level.flatten(2, 3) for level in features.levels], 2).flatten(0, 1)
+    sizes = tuple((level.shape[2], level.shape[3]) for level in features.levels)
+    frame = torch.arange(start, start + len(features), device=queries.device)[:, None]
+    begin = queries[:, None, :, 0]
+    return Window(Pyramid(tokens, sizes), frame >= begin, frame > begin)
+
+
+def pixels(positions: Tensor, size: Sequence[int]) -> Tensor:
+    """Logits ``[..., 4]`` to pixels (x, y) of an image of `size` (W, H)."""
+    return positions[..., :2].sigmoid() * (positions.new_tensor(size) - 1)
+
+
+def whole_video(traces: Sequence[LayerTrace], num_frames: int) -> LayerTrace:
+    """Join the traces of consecutive windows; a later window overrides an earlier one."""
+    ends = [*(trace.start for trace in traces[1:]), num_frames]
+    counts = [end - trace.start for trace, end in zip(traces, ends, strict=True)]
+
+    def join(name: str) -> tuple[Tensor, ...]:
+        windows = (
+            [layer[:, :count] for layer in getattr(trace, name)]
+            for trace, count in zip(traces, counts, strict=True)
+        )
+        return tuple(torch.cat(parts, 1) for parts in zip(*windows, strict=True))
+
+    return replace(
+        traces[0],
+        xy=join("xy"),
+        visibility=join("visibility"),
+        positions=join("positions"),
+        classes=join("classes"),
+        moved=join("moved"),
+    )
+
+
+TAPTR_V2 = Preset(
+    name="taptrv2",
+    summary="TAPTRv2: attention-based position update; windows of 8 frames",
+    build=Taptr,
+    config=TaptrConfig(),
+    resize=ResizeRule(size=(512, 512)),
+    weights=None,
+    rename=rename_taptr,
+)
+
+TAPTR = Preset(
+    name="taptr",
+    summary="TAPTR: cost volumes; windows of 8 frames",
+    build=Taptr,
+    config=TaptrConfig(cost_volume=True, decoder_layers=6),
+    resize=ResizeRule(size=(512, 512)),
+    weights=None,
+    rename=rename_taptr,
+)
+
+TAPTR_V2_S = Preset(
+    name="taptrv2-s",
+    summary="TAPTRv2 of our size, attention among points linear in their number",
+    build=Taptr,
+    config=TaptrConfig(
+        widths=(64, 96, 128, 160),
+        width=192,
+        heads=6,
+        hidden=768,
+        encoder_layers=1,
+        decoder_layers=4,
+        proxies=64,
+    ),
+    resize=ResizeRule(size=(256, 256)),
+    weights=WeightsInfo(licence="Apache-2.0", filename="taptrv2-s.safetensors", embedded=True),
+    rename=None,
+)
