@@ -26,8 +26,8 @@ from motes.video.resize import ResizeRule
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
-VISIBLE = 1
-"""Index of the class "visible"; 0 is unused, 2 is "occluded"."""
+VISIBLE, OCCLUDED = 1, 2
+"""Classes; 0 is unused."""
 
 PIXELS_AT_ONCE = 2**18
 """Pixels of the frames that are encoded together while no gradients are recorded."""

@@ -55,15 +55,17 @@ def rename_taptr(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     The heads are listed twice in official files; the names without a prefix count (Q7).
     """
-    doubled = re.compile(r"^transformer\.decoder\.((?:bbox|class)_embed\..*)$")
     found = {}
     for name, tensor in tensors.items():
-        twin = doubled.match(name)
-        if twin and twin[1] in tensors:
-            continue
-        for pattern, ours in RENAMED:
-            name = re.sub(pattern, ours, name)
-        found[name] = (
-            tensor.flatten(1) if ".cost_volume.key." in name and tensor.ndim == 4 else tensor
-        )
+        twin = re.match(r"^transformer\.decoder\.((?:bbox|class)_embed\..*)$", name)
+        if twin is None or twin[1] not in tensors:
+            ours = rename_key(name)
+            found[ours] = tensor.flatten(1) if ours in CONVOLUTIONS else tensor
     return found
+
+
+def rename_key(name: str) -> str:
+    """Our name for an official one; names that are not known stay as they are."""
+    for pattern, ours in RENAMED:
+        name = re.sub(pattern, ours, name)
+    return name
