@@ -1,0 +1,158 @@
+"""Batches: every sample is a function of the seed and its number, whoever makes it and when.
+
+That is what makes a resumed run see the same data, and two processes together the same data as one
+process with twice the batch: nothing has to be remembered but how many samples were used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from motes.data.sample import Sample, collate
+from motes.errors import FileError, MotesError
+from motes.train.config import DataConfig, Stage
+
+
+class Source(Protocol):
+    """Where samples come from.  A source keeps no state: the generator decides everything."""
+
+    def draw(self, generator: torch.Generator, stage: Stage) -> Sample:
+        """A sample of the stage's size, frames and points.
+
+        Raises:
+            MotesError: This draw hit something unusable; another draw may not.
+        """
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one forward pass takes.
+
+    Attributes:
+        sample: With a batch axis B.
+        queries: float32 ``[B, N, 3]`` (t, x, y), pixels of the sample.
+        skipped: Why draws were skipped while the batch was made.
+    """
+
+    sample: Sample
+    queries: Tensor
+    skipped: tuple[str, ...] = ()
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on another device."""
+        return replace(self, sample=self.sample.to(device), queries=self.queries.to(device))
+
+
+class Draws(Dataset[Batch]):
+    """Sample number i of a run, as a batch of one.
+
+    Args:
+        sources: To be mixed.
+        config: Says how often each is drawn, and which frames are queried.
+        stage: The shape of the samples.
+        seed: Of the run.
+    """
+
+    def __init__(
+        self, sources: Sequence[Source], config: DataConfig, stage: Stage, seed: int
+    ) -> None:
+        self.sources, self.config, self.stage, self.seed = sources, config, stage, seed
+        self.weights = torch.tensor([source.weight for source in config.sources])
+
+    def __getitem__(self, index: int) -> Batch:
+        """Draw until a sample comes; broken ones are recorded.
+
+        Raises:
+            FileError: Too many draws in a row were unusable.
+        """
+        skipped: list[str] = []
+        for attempt in range(self.config.attempts):
+            generator = seeded(self.seed, index, attempt)
+            source = self.sources[int(torch.multinomial(self.weights, 1, generator=generator))]
+            try:
+                sample = source.draw(generator, self.stage)
+            except (MotesError, OSError) as error:
+                skipped.append(str(error))
+                continue
+            queries = draw_queries(sample, self.config.first_queries, generator)
+            return Batch(collate([sample]), queries[None], tuple(skipped))
+        raise FileError(f"{len(skipped)} samples in a row could not be used; last: {skipped[-1]}")
+
+
+def seeded(*numbers: int) -> torch.Generator:
+    """A generator whose stream depends on all of the numbers (no negative ones), in this order."""
+    state = 0
+    for number in numbers:  # the finaliser of SplitMix64: neighbours end up far apart
+        state = (state + number + 0x9E3779B97F4A7C15) & (2**64 - 1)
+        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & (2**64 - 1)
+        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & (2**64 - 1)
+        state ^= state >> 31
+    return torch.Generator().manual_seed(state & (2**63 - 1))
+
+
+def draw_queries(sample: Sample, first: float, generator: torch.Generator) -> Tensor:
+    """Ask for every point in one of its visible frames, at its true position.
+
+    Args:
+        sample: T frames, N points, no batch axis.
+        first: Share of the points that are asked for where they are first visible; the others in
+            any visible frame.  A point that is never visible is asked for in frame 0.
+        generator: Decides.
+
+    Returns:
+        float32 ``[N, 3]`` (t, x, y).
+    """
+    usable = (sample.visible & sample.valid).T.float()  # [N, T]
+    N = usable.shape[0]
+    never = usable.sum(1, keepdim=True) == 0
+    anywhere = torch.multinomial(usable + never, 1, generator=generator)[:, 0]
+    use_first = torch.rand(N, generator=generator) < first
+    t = torch.where(use_first, usable.argmax(1), anywhere) * ~never[:, 0]
+    return torch.cat([t[:, None].float(), sample.xy[t, torch.arange(N)]], 1).nan_to_num()
+
+
+def join(batches: Sequence[Batch]) -> Batch:
+    """Stack batches of equal shape."""
+    names = ("video", "xy", "visible", "valid")
+    parts = (torch.cat([getattr(b.sample, name) for b in batches]) for name in names)
+    skipped = tuple(line for batch in batches for line in batch.skipped)
+    return Batch(Sample(*parts), torch.cat([batch.queries for batch in batches]), skipped)
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which part of the work a process does: number `rank` of `world`."""
+
+    rank: int = 0
+    world: int = 1
+
+
+def batches(draws: Draws, first: int, count: int, share: Share) -> Iterator[Batch]:
+    """The batches of one process.
+
+    Args:
+        draws: Of this stage.
+        first: Number of the first sample, counted over all processes.
+        count: How many batches.
+        share: Together, the processes take `count * world` batches of consecutive samples.
+    """
+    size = draws.stage.batch
+    starts = (first + (i * share.world + share.rank) * size for i in range(count))
+    loader = DataLoader(
+        draws,
+        batch_sampler=[list(range(start, start + size)) for start in starts],
+        collate_fn=join,
+        num_workers=draws.config.workers,
+        worker_init_fn=_one_thread,
+    )
+    yield from loader
+
+
+def _one_thread(_: int) -> None:
+    torch.set_num_threads(1)

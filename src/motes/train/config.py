@@ -1,0 +1,242 @@
+"""`Recipe`: everything that decides a training run, read from TOML and never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from motes.errors import InputError
+from motes.registry import suggest
+from motes.train.settings import build, read_toml
+
+LOSSES = ("cotracker3", "cotracker2", "taptr")
+PRECISIONS = ("32-true", "bf16-mixed")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What is trained.
+
+    Attributes:
+        name: A preset of the registry.
+        weights: File to start from; None: from scratch.
+        iterations: Refinements per window in training; None: the preset's.
+        frozen: Parameters whose name starts with one of these stay as they are.
+        config: Fields of the preset's configuration to change, for ablations.
+    """
+
+    name: str
+    weights: str | None = None
+    iterations: int | None = None
+    frozen: tuple[str, ...] = ()
+    config: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """One place that samples come from.
+
+    Attributes:
+        kind: See `motes.train.data.SOURCES`.
+        weight: How often this source is drawn, relative to the others.
+        path: Folder of the data set, where the kind reads one.
+        options: Further settings of this kind, by name.
+    """
+
+    kind: str
+    weight: float = 1.0
+    path: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where samples come from and which points are asked for.
+
+    Attributes:
+        sources: Mixed by weight.
+        augment: Fields of `motes.data.augment`'s configuration to change; absent: no augmentation.
+        first_queries: Share of points that are queried where they are first visible; the others
+            are queried in a random visible frame (cotracker.md 13.1: 0.75 online, 0 offline).
+        workers: Processes that prepare samples; 0: the training process itself.
+        attempts: How many broken clips in a row may be skipped before training stops.
+    """
+
+    sources: tuple[SourceConfig, ...]
+    augment: dict[str, Any] | None = None
+    first_queries: float = 0.75
+    workers: int = 0
+    attempts: int = 20
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of training with samples of one shape: a curriculum is a list of these.
+
+    Attributes:
+        steps: Number of optimiser steps.
+        size: Height and width of the crops.
+        frames: Frames per sample.
+        points: Points per sample.
+        batch: Samples per process and step.
+    """
+
+    steps: int
+    size: tuple[int, int] = (256, 256)
+    frames: int = 24
+    points: int = 256
+    batch: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "frames", "points", "batch"):
+            _positive(f"stage: {name}", getattr(self, name))
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the losses; defaults are CoTracker3's (cotracker.md 13.1).
+
+    Attributes:
+        kind: ``cotracker3``, ``cotracker2`` or ``taptr``.
+        gamma: The last refinement counts 1, the one before it gamma, and so on.
+        visible: Weight of the position loss where the point is visible.
+        occluded: The same where it is hidden.
+        visibility: Weight of the visibility cross-entropy.
+        confidence: Weight of the confidence cross-entropy.
+        huber: Distance in pixels where the position loss turns from quadratic to linear.
+        near: A prediction within this many pixels of the truth counts as confident.
+    """
+
+    kind: str = "cotracker3"
+    gamma: float = 0.8
+    visible: float = 0.05
+    occluded: float = 0.01
+    visibility: float = 1.0
+    confidence: float = 1.0
+    huber: float = 6.0
+    near: float = 12.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in LOSSES:
+            raise suggest(self.kind, LOSSES, "loss")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How the weights are optimised.
+
+    Attributes:
+        stages: In order; their steps add up to the length of the run.
+        lr: Largest learning rate of the one-cycle schedule.
+        slow: Learning rates of parameters by prefix, as multiples of `lr`.
+        warmup: Share of all steps in which the rate rises from lr / 25.
+        decay: Shape of the way down: ``cosine`` or ``linear``.
+        weight_decay: Of AdamW.
+        clip: Largest norm of the gradient.
+        ema: Decay of the averaged weights.
+        accumulate: Forward and backward passes per optimiser step.
+        precision: ``32-true``, or ``bf16-mixed`` where the hardware has it.
+        channels_last: Memory layout of the convolutions.
+        seed: Everything random follows from it and the number of the step.
+        log_every: Steps between two lines of the metrics.
+        save_every: Steps between two checkpoints; 0: only by time.
+        save_minutes: Minutes between two checkpoints; 0: only by steps.
+    """
+
+    stages: tuple[Stage, ...]
+    lr: float = 5e-4
+    slow: dict[str, float] = field(default_factory=dict)
+    warmup: float = 0.05
+    decay: str = "cosine"
+    weight_decay: float = 5e-4
+    clip: float = 1.0
+    ema: float = 0.999
+    accumulate: int = 1
+    precision: str = "32-true"
+    channels_last: bool = True
+    seed: int = 0
+    log_every: int = 10
+    save_every: int = 0
+    save_minutes: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not self.stages:
+            raise InputError("train.stages: expected at least one stage, got none")
+        if self.precision not in PRECISIONS:
+            raise suggest(self.precision, PRECISIONS, "precision")
+        if self.decay not in ("cosine", "linear"):
+            raise suggest(self.decay, ("cosine", "linear"), "decay")
+        _positive("train.accumulate", self.accumulate)
+        _positive("train.lr", self.lr)
+
+    @property
+    def steps(self) -> int:
+        """Number of optimiser steps of the whole run."""
+        return sum(stage.steps for stage in self.stages)
+
+
+@dataclass(frozen=True)
+class EvalConfig:
+    """The measurement during training: cheap, all points of a clip together.
+
+    Attributes:
+        every: Steps between two measurements; 0: only at the end.
+        clips: Folder of clips that are not trained on; None: clips of the recipe's own sources
+            that training never sees.
+        number: How many clips; 0: all there are.
+        size: Height and width at which they are measured.
+        frames: At most this many of each clip.
+        points: At most this many of each clip.
+    """
+
+    every: int = 0
+    clips: str | None = None
+    number: int = 8
+    size: tuple[int, int] = (256, 256)
+    frames: int = 48
+    points: int = 64
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training run.  See `read_recipe` and the files in ``recipes/``."""
+
+    model: ModelConfig
+    data: DataConfig
+    train: TrainConfig
+    loss: LossConfig = field(default_factory=LossConfig)
+    eval: EvalConfig = field(default_factory=EvalConfig)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as in the TOML file; `from_dict` is the inverse."""
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(tree: Mapping[str, Any]) -> Recipe:
+        """Make a recipe from plain values.
+
+        Raises:
+            InputError: A key is unknown or missing, or a value does not fit.
+        """
+        return build(Recipe, tree)
+
+
+def read_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
+    """Read a recipe file.
+
+    Args:
+        path: A TOML file.
+        overrides: ``"train.lr=3e-4"``, applied in order.
+
+    Raises:
+        FileError: The file cannot be read.
+        InputError: It is not TOML, a key is unknown or missing, or a value does not fit.
+    """
+    return build(Recipe, read_toml(Path(path), overrides))
+
+
+def _positive(name: str, value: float) -> None:
+    if value <= 0:
+        raise InputError(f"{name}: expected a positive number, got {value}")

@@ -1,0 +1,151 @@
+"""`Learner`: a model and its loss in one module, which is what every process runs on its batch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from torch import Tensor, nn
+
+from motes.data.sample import Sample
+from motes.errors import InputError
+from motes.models.base import PointModel, Preset
+from motes.registry import discover, suggest
+from motes.train.config import LossConfig, ModelConfig
+from motes.train.losses import Losses, Target, point_losses
+from motes.train.settings import amend
+
+
+class Learner(nn.Module):
+    """Tracks the points of a batch and says how wrong that was.
+
+    Args:
+        model: Refined in training mode it leaves traces for the losses.
+        config: Which losses, and their weights.
+        iterations: Refinements per window; None: the model's default.
+    """
+
+    def __init__(self, model: PointModel, config: LossConfig, iterations: int | None) -> None:
+        super().__init__()
+        self.model, self.config, self.iterations = model, config, iterations
+
+    def forward(
+        self, video: Tensor, xy: Tensor, visible: Tensor, valid: Tensor, queries: Tensor
+    ) -> Losses:
+        """Run through all windows of a batch.
+
+        Args:
+            video: uint8 ``[B, T, 3, H, W]``.
+            xy: float32 ``[B, T, N, 2]``, the truth in pixels of the video.
+            visible: bool ``[B, T, N]``.
+            valid: bool ``[B, T, N]``, where the truth is known.
+            queries: float32 ``[B, N, 3]`` (t, x, y).
+
+        Returns:
+            The weighted terms of the loss by name; the loss is their sum.
+        """
+        prediction = self.model(video.float() / 255, queries, self.iterations)
+        if self.config.kind == "taptr":
+            from motes.train.taptr_losses import taptr_losses
+
+            return taptr_losses(prediction, Sample(video, xy, visible, valid), queries)
+        online = self.model.window is not None
+        target = Target.make(xy, visible, valid, queries, online)
+        return point_losses(prediction.aux, target, self.config)
+
+
+def find_preset(name: str) -> Preset:
+    """A preset of the registry that can be trained.
+
+    Raises:
+        InputError: There is none of this name; the nearest is suggested.
+    """
+    presets = {preset.name: preset for preset in discover("motes.models", Preset)}
+    if name not in presets:
+        raise suggest(name, presets, "model")
+    return presets[name]
+
+
+def build_model(preset: Preset, config: ModelConfig) -> PointModel:
+    """The model to train: the preset, with the recipe's changes, weights and frozen parts.
+
+    Raises:
+        InputError: The recipe names a field or a parameter that the model does not have.
+        FileError: The weights cannot be read.
+    """
+    if config.config:
+        preset = replace(preset, config=amend(preset.config, config.config, "model.config"))
+    if config.weights:
+        from motes.weights import load_weights
+
+        model = load_weights(preset, config.weights)
+    else:
+        model = preset.build(preset.config)
+    for prefix in config.frozen:
+        freeze(model, prefix)
+    return model
+
+
+def freeze(model: nn.Module, prefix: str) -> None:
+    """Keep the parameters whose names start with `prefix` as they are.
+
+    Raises:
+        InputError: There are none.
+    """
+    named = [value for name, value in model.named_parameters() if name.startswith(prefix)]
+    if not named:
+        raise InputError(f"model.frozen: no parameter starts with {prefix!r}")
+    for value in named:
+        value.requires_grad_(False)
+
+
+def optimizer_groups(
+    model: nn.Module, lr: float, slow: dict[str, float]
+) -> list[dict[str, object]]:
+    """Parameter groups with their largest learning rate ``peak``.
+
+    Args:
+        model: Frozen parameters are left out.
+        lr: Of all parameters but those in `slow`.
+        slow: Multiples of `lr` for parameters whose names start with a key.
+
+    Raises:
+        InputError: A key of `slow` matches nothing.
+    """
+    groups: dict[str, list[Tensor]] = {prefix: [] for prefix in ("", *slow)}
+    for name, value in model.named_parameters():
+        if value.requires_grad:
+            prefix = max((p for p in groups if name.startswith(p)), key=len)
+            groups[prefix].append(value)
+    empty = [prefix for prefix in slow if not groups[prefix]]
+    if empty:
+        raise InputError(f"train.slow: no trained parameter starts with {empty[0]!r}")
+    scale = {"": 1.0, **slow}
+    return [
+        {"params": values, "peak": lr * scale[prefix], "lr": lr * scale[prefix]}
+        for prefix, values in groups.items()
+        if values
+    ]
+
+
+def one_cycle(step: int, steps: int, warmup: float, decay: str) -> float:
+    """The learning rate at a step, as a share of the largest (Smith & Topin, 2018).
+
+    A function of the step alone, so that there is no scheduler whose state could get lost.
+
+    Args:
+        step: From 0.
+        steps: Length of the run.
+        warmup: Share of the steps in which it rises from 1/25.
+        decay: ``cosine`` or ``linear``; it ends at 4e-6.
+    """
+    peak = warmup * steps
+    if step < peak:
+        return _blend(1 / 25, 1.0, step / peak, decay)
+    return _blend(1.0, 4e-6, min(1.0, (step - peak) / max(steps - peak, 1)), decay)
+
+
+def _blend(a: float, b: float, share: float, shape: str) -> float:
+    if shape == "cosine":
+        share = (1 - math.cos(math.pi * share)) / 2
+    return a + (b - a) * share

@@ -1,0 +1,355 @@
+"""The training loop: setup -> main -> fit -> validate.
+
+One file for one device and for many: started by ``torchrun``, every process runs this with its own
+share of the samples, and gradients are averaged.  What a step does depends on the recipe, the
+weights and the number of the step alone, so that a run resumes exactly.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from motes.errors import FileError, InputError, MissingExtraError
+from motes.models.base import PointModel, Preset
+from motes.train.batches import Batch, Draws, Share, batches
+from motes.train.checkpoint import load_checkpoint, save_checkpoint
+from motes.train.config import Recipe, TrainConfig
+from motes.train.ema import Average
+from motes.train.learner import Learner, build_model, find_preset, one_cycle, optimizer_groups
+from motes.train.metrics import Curves
+from motes.train.record import export, write_record
+from motes.train.sources import build_sources
+from motes.train.validate import Validation
+
+log = logging.getLogger("motes.train")
+
+LAST = "last.ckpt"
+MAX_BAD_STEPS = 50
+"""Steps in a row without a finite gradient before a run is given up."""
+
+OnStep = Callable[[int, Mapping[str, float]], None]
+
+
+@dataclass
+class Progress:
+    """What a checkpoint remembers besides tensors: plain numbers only.
+
+    Attributes:
+        step: Steps done.
+        seconds: Spent in steps, measurements and checkpoints not counted.
+        skipped: Draws that could not be used, over all processes.
+        bad: Steps in a row whose gradient was not finite.
+        unsaved: Checkpoints that could not be written.
+        best: The largest average Jaccard measured so far, and `best_step` where.
+        sums: Of the metrics since the last line of the curve, over `count` steps.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    skipped: int = 0
+    bad: int = 0
+    unsaved: int = 0
+    best: float = -1.0
+    best_step: int = -1
+    sums: dict[str, float] = field(default_factory=dict)
+    count: int = 0
+
+
+@dataclass
+class Run:
+    """Everything that is alive while training."""
+
+    fabric: Any
+    recipe: Recipe
+    folder: Path
+    preset: Preset
+    model: PointModel
+    learner: Any
+    optimizer: Any
+    average: Average
+    draws: list[Draws]
+    validation: Validation
+    progress: Progress
+    curves: Curves | None
+    saved_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def share(self) -> Share:
+        """The part of this process."""
+        return Share(self.fabric.global_rank, self.fabric.world_size)
+
+
+def train(
+    recipe: Recipe, folder: Path, *, resume: bool = True, on_step: OnStep | None = None
+) -> Path:
+    """Train as a recipe says.
+
+    Args:
+        recipe: What to do.
+        folder: Where the run keeps its checkpoint, curve, record and weights.
+        resume: Continue from the checkpoint in `folder`, if there is one.
+        on_step: Called after every step with its number and the latest metrics.
+
+    Returns:
+        The file of the best averaged weights.
+
+    Raises:
+        InputError: The recipe does not fit the model or the data, or training diverged.
+        FileError: Data or weights cannot be read, or results not written.
+        MissingExtraError: Lightning Fabric or TensorBoard is not installed.
+    """
+    fabric = setup(recipe.train)
+    return main(fabric, recipe, folder, resume, on_step or (lambda step, metrics: None))
+
+
+def setup(config: TrainConfig) -> Any:
+    """Find the devices and, under ``torchrun``, the other processes."""
+    try:
+        from lightning_fabric import Fabric
+        from lightning_fabric.strategies import DDPStrategy
+        from torch.utils.tensorboard import SummaryWriter  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("Training", "train") from error
+    world = int(os.environ.get("WORLD_SIZE", 1))
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", world))
+    strategy = DDPStrategy(find_unused_parameters=True) if world > 1 else "auto"
+    fabric = Fabric(
+        devices=local,
+        num_nodes=world // local,
+        strategy=strategy,
+        precision=config.precision,  # type: ignore[arg-type]
+    )
+    fabric.launch()
+    return fabric
+
+
+def main(fabric: Any, recipe: Recipe, folder: Path, resume: bool, on_step: OnStep) -> Path:
+    """Build everything, fit, and leave the best weights behind."""
+    run = start(fabric, recipe, folder, resume)
+    try:
+        fit(run, on_step)
+        if run.recipe.eval.every == 0 or run.progress.step % run.recipe.eval.every:
+            validate(run)
+        save(run)
+    except KeyboardInterrupt:
+        save(run)
+        raise
+    finally:
+        if run.curves:
+            run.curves.close()
+    return folder / "best.safetensors"
+
+
+def start(fabric: Any, recipe: Recipe, folder: Path, resume: bool) -> Run:
+    """Make the model, its optimiser and the data, and go to where the last checkpoint stood."""
+    torch.manual_seed(recipe.train.seed)
+    preset = find_preset(recipe.model.name)
+    sources = build_sources(recipe.data)
+    draws = [Draws(sources, recipe.data, s, recipe.train.seed) for s in recipe.train.stages]
+    model = build_model(preset, recipe.model)
+    if recipe.train.channels_last:
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    groups = optimizer_groups(model, recipe.train.lr, recipe.train.slow)
+    optimizer = torch.optim.AdamW(groups, eps=1e-8, weight_decay=recipe.train.weight_decay)
+    learner = Learner(model, recipe.loss, recipe.model.iterations)
+    learner, optimizer = fabric.setup(learner, optimizer)
+    average = Average(model, recipe.train.ema)
+    progress = restore(folder / LAST, recipe, model, optimizer, average) if resume else Progress()
+    folder.mkdir(parents=True, exist_ok=True)
+    curves = Curves(folder, progress.step) if fabric.is_global_zero else None
+    validation = Validation(recipe.eval, preset, draws[-1])
+    parts = (model, learner, optimizer, average, draws, validation, progress, curves)
+    return Run(fabric, recipe, folder, preset, *parts)
+
+
+def restore(
+    path: Path, recipe: Recipe, model: PointModel, optimizer: Any, average: Average
+) -> Progress:
+    """Load a checkpoint, if there is one.
+
+    The schedule, the data and the losses may be changed between two parts of a run, the model and
+    its optimiser's parameter groups may not.
+
+    Raises:
+        FileError: The checkpoint cannot be read.
+        InputError: It belongs to another model.
+    """
+    if not path.exists():
+        return Progress()
+    content = load_checkpoint(path)
+    try:
+        model.load_state_dict(content["model"])
+        optimizer.load_state_dict(content["optimizer"])
+        for name, value in content["average"].items():
+            average.weights[name].copy_(value)
+        progress = Progress(**content["progress"])
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: does not continue {recipe.model.name} ({reason})") from error
+    log.info("continuing %s after step %d", path.parent, progress.step)
+    return progress
+
+
+def fit(run: Run, on_step: OnStep) -> None:
+    """All steps that are left, stage by stage."""
+    for draws, first, last, sample in remaining(run):
+        passes = run.recipe.train.accumulate
+        stream = batches(draws, sample, (last - first) * passes, run.share)
+        for _ in range(first, last):
+            began = time.perf_counter()
+            metrics = optimise(run, list(islice(stream, passes)))
+            count(run, metrics, time.perf_counter() - began)
+            on_step(run.progress.step, metrics)
+            between_steps(run)
+
+
+def remaining(run: Run) -> Iterator[tuple[Draws, int, int, int]]:
+    """Per stage that is not over: its draws, first and last step, number of the first sample."""
+    begin = sample = 0
+    for draws in run.draws:
+        per_step = draws.stage.batch * run.recipe.train.accumulate * run.share.world
+        first = max(begin, run.progress.step)
+        end = begin + draws.stage.steps
+        if first < end:
+            yield draws, first, end, sample + (first - begin) * per_step
+        begin, sample = end, sample + draws.stage.steps * per_step
+
+
+def optimise(run: Run, parts: list[Batch]) -> dict[str, float]:
+    """One step of the optimiser on one or several batches; returns what is worth knowing."""
+    config, fabric = run.recipe.train, run.fabric
+    torch.manual_seed(config.seed + 1_000_003 * run.progress.step + run.share.rank)  # for dropout
+    factor = one_cycle(run.progress.step, config.steps, config.warmup, config.decay)
+    for group in run.optimizer.param_groups:
+        group["lr"] = group["peak"] * factor
+    run.learner.train()
+    metrics = {"loss": 0.0}
+    for i, batch in enumerate(parts):
+        with fabric.no_backward_sync(run.learner, enabled=i + 1 < len(parts)):
+            terms = forward(run, batch)
+            loss = torch.stack(list(terms.values())).sum() / len(parts)
+            fabric.backward(loss)
+        metrics["loss"] += loss.item()
+        for name, term in terms.items():
+            metrics[name] = metrics.get(name, 0.0) + term.item() / len(parts)
+    metrics["gradient"] = update(run)
+    metrics["skipped"] = float(sum(len(batch.skipped) for batch in parts))
+    for batch in parts:
+        for line in batch.skipped:
+            log.warning("skipped: %s", line)
+    return metrics
+
+
+def forward(run: Run, batch: Batch) -> dict[str, torch.Tensor]:
+    """The terms of the loss."""
+    batch = batch.to(run.fabric.device)
+    s = batch.sample
+    return run.learner(s.video, s.xy, s.visible, s.valid, batch.queries)
+
+
+def update(run: Run) -> float:
+    """Change the weights, unless the gradient is not finite; returns its norm.
+
+    Raises:
+        InputError: The gradient has not been finite for many steps.
+    """
+    clip = run.recipe.train.clip
+    norm = run.fabric.clip_gradients(
+        run.learner, run.optimizer, max_norm=clip, error_if_nonfinite=False
+    ).item()
+    finite = norm - norm == 0
+    run.progress.bad = 0 if finite else run.progress.bad + 1
+    if run.progress.bad >= MAX_BAD_STEPS:
+        raise InputError(
+            f"the gradient has not been finite for {MAX_BAD_STEPS} steps up to step "
+            f"{run.progress.step}; a smaller train.lr may help"
+        )
+    if finite:
+        run.optimizer.step()
+        run.average.update(run.progress.step)
+    run.optimizer.zero_grad(set_to_none=True)
+    return norm
+
+
+def count(run: Run, metrics: Mapping[str, float], seconds: float) -> None:
+    """Take a step into the sums for the next line of the curve."""
+    progress = run.progress
+    progress.step += 1
+    progress.count += 1
+    progress.seconds += seconds
+    for name, value in {**metrics, "seconds": seconds}.items():
+        progress.sums[name] = progress.sums.get(name, 0.0) + value
+
+
+def between_steps(run: Run) -> None:
+    """Write the curve, measure and save when it is time to."""
+    config, step = run.recipe.train, run.progress.step
+    if step % config.log_every == 0 or step == config.steps:
+        write_curve(run)
+    if run.recipe.eval.every and step % run.recipe.eval.every == 0:
+        validate(run)
+    minutes = (time.monotonic() - run.saved_at) / 60
+    by_steps = config.save_every and step % config.save_every == 0
+    if by_steps or (config.save_minutes and minutes >= config.save_minutes):
+        save(run)
+
+
+def write_curve(run: Run) -> None:
+    """One line: means over all processes since the last line."""
+    progress = run.progress
+    names = sorted(progress.sums)
+    sums = torch.tensor([progress.sums[name] for name in names], device=run.fabric.device)
+    means = run.fabric.all_reduce(sums, reduce_op="mean") / progress.count
+    row = dict(zip(names, means.tolist(), strict=True))
+    progress.skipped += round(row.pop("skipped") * progress.count * run.share.world)
+    seconds = row.pop("seconds")
+    progress.sums, progress.count = {}, 0
+    if run.curves:
+        lr = run.optimizer.param_groups[0]["lr"]
+        totals = {"skipped": progress.skipped, "minutes": progress.seconds / 60}
+        speed = {"lr": lr, "steps_per_second": 1 / max(seconds, 1e-9)}
+        run.curves.add("train", {"step": progress.step, **row, **speed, **totals})
+
+
+def validate(run: Run) -> None:
+    """Measure the averaged weights, and export them if they are the best so far."""
+    with run.average.applied():
+        own = run.validation.measure(run.model, run.share, run.fabric.device)
+    totals = run.fabric.all_reduce(own.to(run.fabric.device), reduce_op="sum")
+    scores = run.validation.scores(totals)
+    progress = run.progress
+    if not run.curves:
+        return
+    run.curves.add("eval", {"step": progress.step, **scores, "minutes": progress.seconds / 60})
+    if scores["AJ"] >= progress.best:
+        progress.best, progress.best_step = scores["AJ"], progress.step
+        export(run.average.weights, run.folder)
+    write_record(run.folder, run.recipe, run.model, asdict(progress), run.share.world)
+
+
+def save(run: Run) -> None:
+    """Write a checkpoint; a full disk does not end a run, the checkpoint before stays."""
+    run.saved_at = time.monotonic()
+    if not run.fabric.is_global_zero:
+        return
+    content = {
+        "model": run.model.state_dict(),
+        "average": run.average.weights,
+        "optimizer": run.optimizer.state_dict(),
+        "progress": asdict(run.progress),
+        "recipe": run.recipe.to_dict(),
+    }
+    try:
+        save_checkpoint(run.folder / LAST, content)
+    except FileError as error:
+        run.progress.unsaved += 1
+        log.warning("%s; training goes on", error)

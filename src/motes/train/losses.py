@@ -1,0 +1,145 @@
+"""Losses of the CoTracker family, from the refinements that a model records in its traces.
+
+Written for any number of points: every term is a mean over the points and frames it looks at, taken
+clip by clip and then over the batch, so that two processes with one clip each learn exactly what
+one process learns from both.  Source: cotracker.md, section 13.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from motes.models.base import Trace
+from motes.train.config import LossConfig
+
+Losses = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Target:
+    """The truth about a batch, and which of it counts.
+
+    Attributes:
+        xy: float32 ``[B, T, N, 2]``, pixels.
+        visible: bool ``[B, T, N]``.
+        known: bool ``[B, T, N]``: the truth is known there.
+        counts: bool ``[B, T, N]``: known, and positions are asked for.
+    """
+
+    xy: Tensor
+    visible: Tensor
+    known: Tensor
+    counts: Tensor
+
+    @staticmethod
+    def make(xy: Tensor, visible: Tensor, valid: Tensor, queries: Tensor, online: bool) -> Target:
+        """Online models answer from the frame of the query on, offline models everywhere."""
+        t = torch.arange(xy.shape[1], device=xy.device)[:, None]
+        asked = t >= queries[:, None, :, 0] if online else torch.ones_like(valid)
+        known_xy = torch.where(valid[..., None], xy, torch.zeros_like(xy))  # NaN would spread
+        return Target(known_xy, visible, valid, valid & asked)
+
+    def window(self, trace: Trace) -> Target:
+        """The frames that a trace covers."""
+        frames = slice(trace.start, trace.start + trace.xy[0].shape[1])
+        return Target(
+            self.xy[:, frames],
+            self.visible[:, frames],
+            self.known[:, frames],
+            self.counts[:, frames],
+        )
+
+
+def point_losses(traces: Sequence[Trace], target: Target, config: LossConfig) -> Losses:
+    """The weighted terms of CoTracker3 or CoTracker2, whose sum is the loss.
+
+    Args:
+        traces: One a window.
+        target: Of the whole clip.
+        config: Weights; its `kind` selects the paper.
+
+    Returns:
+        Scalars by name; terms of weight 0 are left out.
+    """
+    terms = cotracker2_terms if config.kind == "cotracker2" else cotracker3_terms
+    windows = [terms(trace, target.window(trace), config) for trace in traces]
+    combine = torch.sum if config.kind == "cotracker2" else torch.mean
+    return {name: combine(torch.stack([w[name] for w in windows])) for name in windows[0]}
+
+
+def cotracker3_terms(trace: Trace, target: Target, config: LossConfig) -> Losses:
+    """Terms of one window (section 13.1): Huber where visible, L1 where hidden, cross-entropies."""
+    seen, hidden = target.counts & target.visible, target.counts & ~target.visible
+    terms = {}
+    if config.visible:
+        errors = [_huber(xy, target.xy, config.huber) for xy in trace.xy]
+        terms["visible"] = config.visible * _discounted(errors, seen, config.gamma)
+    if config.occluded:
+        errors = [_l1(xy, target.xy) for xy in trace.xy]
+        terms["occluded"] = config.occluded * _discounted(errors, hidden, config.gamma)
+    if config.visibility:
+        entropies = [_cross_entropy(z, target.visible) for z in trace.visibility]
+        terms["visibility"] = config.visibility * _average(entropies, target.known)
+    if config.confidence and trace.confidence:
+        terms["confidence"] = config.confidence * _confidence(trace, target, config.near)
+    return terms
+
+
+def _confidence(trace: Trace, target: Target, near: float) -> Tensor:
+    """Whether each refinement landed near the truth; hidden points count as zero, not as absent."""
+    entropies = []
+    for xy, z in zip(trace.xy, trace.confidence, strict=True):
+        hit = (xy.detach() - target.xy).norm(dim=-1) < near
+        entropies.append(_cross_entropy(z, hit) * target.visible)
+    return _average(entropies, target.known)
+
+
+def cotracker2_terms(trace: Trace, target: Target, config: LossConfig) -> Losses:
+    """Terms of one window (section 13.3): L1 everywhere, visibility balanced between its classes.
+
+    The published program divides both by the number of points once more, and takes probabilities
+    for logits; here a logit is a logit and the weights of the recipe do not depend on N.
+    """
+    errors = [_l1(xy, target.xy) for xy in trace.xy]
+    terms = {"position": config.visible * _discounted(errors, target.counts, config.gamma)}
+    if config.visibility:
+        z = trace.visibility[-1].float()
+        seen, hidden = target.counts & target.visible, target.counts & ~target.visible
+        balanced = masked_mean(F.softplus(-z), seen) + masked_mean(F.softplus(z), hidden)
+        terms["visibility"] = config.visibility * balanced
+    return terms
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean of ``[B, T, N]`` where the mask is true: clip by clip, then over clips."""
+    weight = mask.to(values.dtype)
+    return ((values * weight).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1)).mean()
+
+
+def _discounted(errors: Sequence[Tensor], mask: Tensor, gamma: float) -> Tensor:
+    """Mean over refinements, the later ones weighing more."""
+    last = len(errors) - 1
+    terms = [gamma ** (last - i) * masked_mean(error, mask) for i, error in enumerate(errors)]
+    return torch.stack(terms).mean()
+
+
+def _average(values: Sequence[Tensor], mask: Tensor) -> Tensor:
+    return torch.stack([masked_mean(value, mask) for value in values]).mean()
+
+
+def _huber(xy: Tensor, truth: Tensor, delta: float) -> Tensor:
+    return F.huber_loss(xy.float(), truth, reduction="none", delta=delta).mean(-1)
+
+
+def _l1(xy: Tensor, truth: Tensor) -> Tensor:
+    return (xy.float() - truth).abs().mean(-1)
+
+
+def _cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
+    logits = logits.float()
+    return F.binary_cross_entropy_with_logits(logits, truth.to(logits.dtype), reduction="none")

@@ -1,0 +1,94 @@
+"""The curve of a run: plain CSV that any program reads, and TensorBoard."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from motes.errors import FileError
+
+
+class Table:
+    """A CSV file with one row per step, which a resumed run continues.
+
+    Args:
+        path: The file; rows after `step` are dropped, the rest is kept.
+        step: Where the run stands.
+    """
+
+    def __init__(self, path: Path, step: int) -> None:
+        self.path = path
+        self.names: list[str] = []
+        rows = [row for row in read_table(path) if int(row["step"]) <= step]
+        if path.exists():
+            self._rewrite(rows)
+
+    def add(self, row: Mapping[str, float]) -> None:
+        """Append a row; the first one decides the columns.
+
+        Raises:
+            FileError: The file cannot be written.
+        """
+        if not self.names:
+            self.names = list(row)
+            self._append(",".join(self.names))
+        self._append(",".join(_number(row.get(name, float("nan"))) for name in self.names))
+
+    def _append(self, line: str) -> None:
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            raise FileError(f"{self.path}: cannot be written ({error.strerror})") from error
+
+    def _rewrite(self, rows: list[dict[str, str]]) -> None:
+        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        lines = [",".join(row.values()) for row in rows]
+        if rows:
+            self.names = list(rows[0])
+            lines.insert(0, ",".join(self.names))
+        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        temporary.replace(self.path)
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """The complete rows of a CSV file; none, if there is no such file."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return [row for row in rows if None not in row.values()]  # a kill may cut the last line
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.6g}"
+
+
+class Curves:
+    """Writes what is measured while training; one a run, in the first process.
+
+    Args:
+        folder: Of the run.
+        step: Where the run stands.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.tables = {name: Table(folder / f"{name}.csv", step) for name in ("train", "eval")}
+        self.board: Any = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+
+    def add(self, name: str, row: Mapping[str, float]) -> None:
+        """Write a row of the table ``train`` or ``eval``; it has a ``step``."""
+        self.tables[name].add(row)
+        for key, value in row.items():
+            if key != "step":
+                self.board.add_scalar(f"{name}/{key}", value, int(row["step"]))
+        self.board.flush()
+
+    def close(self) -> None:
+        """Finish the files."""
+        self.board.close()

@@ -1,0 +1,106 @@
+"""What a run leaves behind: the best averaged weights and a record of how they came about."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from motes import __version__
+from motes.errors import FileError
+from motes.train.card import model_card
+from motes.train.config import Recipe
+from motes.train.metrics import read_table
+
+CURVE_ROWS = 60
+"""At most so many points of the curve are kept in the record; the CSV has all."""
+
+
+def export(weights: Mapping[str, Tensor], folder: Path) -> Path:
+    """Write ``best.safetensors`` in half precision.
+
+    Raises:
+        FileError: It cannot be written; the file before stays.
+    """
+    from safetensors.torch import save_file
+
+    path = folder / "best.safetensors"
+    halves = {name: _half(value).cpu().contiguous() for name, value in weights.items()}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        save_file(halves, temporary)
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:
+        raise FileError(f"{path}: cannot be written ({error})") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def _half(value: Tensor) -> Tensor:
+    return value.half() if value.is_floating_point() else value
+
+
+def write_record(
+    folder: Path, recipe: Recipe, model: nn.Module, progress: Mapping[str, Any], processes: int
+) -> None:
+    """Write ``record.json`` and, made from it alone, the model card ``card.md``.
+
+    Raises:
+        FileError: They cannot be written.
+    """
+    per_step = recipe.train.accumulate * processes
+    record = {
+        "model": recipe.model.name,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "steps": progress["step"],
+        "samples": _samples(recipe, progress["step"]) * per_step,
+        "hours": round(progress["seconds"] / 3600, 3),
+        "skipped": progress["skipped"],
+        "best": {"step": progress["best_step"], "AJ": round(progress["best"], 2)},
+        "hardware": hardware(),
+        "processes": processes,
+        "versions": {"motes": __version__, "torch": torch.__version__},
+        "recipe": recipe.to_dict(),
+        "curve": _thin(read_table(folder / "train.csv")),
+        "scores": read_table(folder / "eval.csv"),
+    }
+    _write(folder / "record.json", json.dumps(record, indent=1) + "\n")
+    _write(folder / "card.md", model_card(record))
+
+
+def _samples(recipe: Recipe, steps: int) -> int:
+    total = 0
+    for stage in recipe.train.stages:
+        total += min(stage.steps, max(steps, 0)) * stage.batch
+        steps -= stage.steps
+    return total
+
+
+def hardware() -> str:
+    """What the run ran on, in words."""
+    if torch.cuda.is_available():
+        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
+    return f"{os.cpu_count()} CPU cores ({platform.machine()})"
+
+
+def _thin(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    every = -(-len(rows) // CURVE_ROWS) or 1
+    return rows[every - 1 :: every]
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written ({error.strerror})") from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,166 @@
+"""Where samples come from: generated, read from data sets, or labelled by other trackers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from motes import data
+from motes.data.augment import Augmentation, random_frames
+from motes.data.dataset import Collection, datasets
+from motes.data.sample import Sample
+from motes.data.synthetic import SyntheticConfig, Textures, synthesize
+from motes.errors import InputError
+from motes.registry import suggest
+from motes.train.batches import Source
+from motes.train.config import DataConfig, SourceConfig, Stage
+from motes.train.settings import amend, build
+
+PLAIN = Augmentation(
+    erase=0, jitter=0, blur=0, pad=0, scale=(1, 1), scale_step=0, shift_step=0, margin=0,
+    flip_x=0, flip_y=0,
+)  # fmt: skip
+"""Only what must be: frames are cropped to the size of the stage."""
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """Clips of the synthetic engine, made on the fly.
+
+    Attributes:
+        config: What they look like; the stage decides size, frames and points.
+        augment: What is done to them.
+    """
+
+    config: SyntheticConfig
+    augment: Augmentation
+
+    @cached_property
+    def textures(self) -> Textures:
+        """Photographs that were decoded once."""
+        return Textures(self.config.textures, self.config.procedural)
+
+    def draw(self, generator: torch.Generator, stage: Stage) -> Sample:
+        """A new clip; see `Source`."""
+        config = replace(self.config, size=stage.size, frames=stage.frames, points=stage.points)
+        seed = int(torch.randint(2**62, (), generator=generator))
+        sample = synthesize(config, [seed], "cpu", self.textures)[0]
+        return replace(self.augment, crop=None)(sample, numpy_generator(generator))
+
+
+@dataclass(frozen=True)
+class FolderOptions:
+    """Settings of sources that read clips from disk.
+
+    Attributes:
+        max_stride: Largest step between the frames taken.
+        last_frame: Whether tracks visible in the last frame are candidates too, as CoTracker3
+            offline has it.
+    """
+
+    max_stride: int = 1
+    last_frame: bool = False
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Clips of a data set on disk, in any layout that `motes.data` knows.
+
+    Attributes:
+        collection: The clips.
+        options: How they are used.
+        augment: What is done to them.
+    """
+
+    collection: Collection
+    options: FolderOptions
+    augment: Augmentation
+
+    def draw(self, generator: torch.Generator, stage: Stage) -> Sample:
+        """A stretch of a clip, augmented and cropped; see `Source`."""
+        rng = numpy_generator(generator)
+        entry = self.collection.entries[int(rng.integers(len(self.collection)))]
+        clip = entry.load()
+        frames = random_frames(clip.tracks.num_frames, stage.frames, rng, self.options.max_stride)
+        sample = replace(self.augment, crop=stage.size)(clip.sample(frames), rng)
+        return sample.points(self._choose(sample, stage.points, generator, entry.name))
+
+    def _choose(self, sample: Sample, count: int, generator: torch.Generator, name: str) -> Tensor:
+        """Tracks visible in the first or middle (or last) frame, cotracker.md 13.1.
+
+        A track visible in several of these is more likely, and may come twice.  With too few
+        candidates all of them come, and some again.
+        """
+        looked_at = [0, sample.num_frames // 2, *([-1] if self.options.last_frame else [])]
+        usable = sample.visible & sample.valid
+        candidates = torch.cat([usable[t].nonzero()[:, 0] for t in looked_at])
+        if not len(candidates):
+            raise InputError(f"{name}: no track is visible in the frames that were drawn")
+        order = [torch.randperm(len(candidates), generator=generator)]
+        while sum(map(len, order)) < count:
+            order.append(torch.randperm(len(candidates), generator=generator))
+        return candidates[torch.cat(order)[:count]]
+
+
+def numpy_generator(generator: torch.Generator) -> np.random.Generator:
+    """A NumPy generator that follows from a PyTorch one."""
+    return np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
+
+
+Maker = Callable[[SourceConfig, Augmentation], Source]
+
+
+def _synthetic(config: SourceConfig, augment: Augmentation) -> Source:
+    table = dict(config.options)
+    if config.path is not None:
+        table["textures"] = config.path
+    return Synthetic(build(SyntheticConfig, table, "data.sources.options"), augment)
+
+
+def _folder(config: SourceConfig, augment: Augmentation) -> Source:
+    options = build(FolderOptions, config.options, "data.sources.options")
+    return Folder(data.load(config.kind, _path(config)), options, augment)
+
+
+def _pseudo(config: SourceConfig, augment: Augmentation) -> Source:
+    from motes.train.pseudo import PseudoOptions, pseudo_source
+
+    options = build(PseudoOptions, config.options, "data.sources.options")
+    return pseudo_source(_path(config), options, augment)
+
+
+def _path(config: SourceConfig) -> str:
+    if config.path is None:
+        raise InputError(f"data source {config.kind!r}: expected the path of a folder, got none")
+    return config.path
+
+
+def makers() -> dict[str, Maker]:
+    """Every kind of source: the engine, pseudo-labels, and each layout of data sets."""
+    layouts: dict[str, Any] = {dataset.name: _folder for dataset in datasets()}
+    return {"synthetic": _synthetic, "pseudo": _pseudo, **layouts}
+
+
+def build_sources(config: DataConfig) -> list[Source]:
+    """Open the sources of a recipe.
+
+    Raises:
+        InputError: A kind or an option is unknown; the nearest is suggested.
+        FileError: A folder does not exist or holds nothing usable.
+    """
+    if not config.sources:
+        raise InputError("data.sources: expected at least one source, got none")
+    augment = PLAIN
+    if config.augment is not None:
+        augment = amend(Augmentation(), config.augment, "data.augment")
+    known = makers()
+    for source in config.sources:
+        if source.kind not in known:
+            raise suggest(source.kind, known, "data source")
+    return [known[source.kind](source, augment) for source in config.sources]

@@ -1,0 +1,128 @@
+"""The measurement during training: direct and cheap, all points of a clip at once.
+
+The numbers to publish come from ``motes eval``; these say whether the run gets better.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from motes import data
+from motes.data.dataset import Clip
+from motes.data.sample import Sample
+from motes.eval.metrics import tapvid_metrics
+from motes.models.base import PointModel, Prediction, Preset
+from motes.train.batches import Draws, Share, draw_queries, seeded
+from motes.train.config import EvalConfig, Stage
+from motes.video.resize import Resize
+
+NAMES = {
+    "AJ": "average_jaccard",
+    "delta": "average_pts_within_thresh",
+    "OA": "occlusion_accuracy",
+}
+"""What is reported, and what `motes.eval` calls it."""
+
+HELD_OUT = 1 << 40
+"""Number of the first sample that training never reaches."""
+
+
+class Validation:
+    """Clips that are measured again and again.
+
+    Args:
+        config: Which clips, and how much of them.
+        preset: Says when a point counts as visible.
+        draws: Of the recipe's own sources, for recipes that name no folder of clips.
+    """
+
+    def __init__(self, config: EvalConfig, preset: Preset, draws: Draws) -> None:
+        self.config, self.preset, self.draws = config, preset, draws
+
+    @cached_property
+    def samples(self) -> list[Sample]:
+        """The clips, at the size at which they are measured.
+
+        Raises:
+            FileError: The folder holds nothing usable.
+        """
+        c = self.config
+        if c.clips is None:
+            stage = Stage(1, c.size, c.frames, c.points)
+            held_out = Draws(self.draws.sources, self.draws.config, stage, self.draws.seed)
+            return [first(held_out[HELD_OUT + i].sample) for i in range(c.number or 8)]
+        collection = data.load("clips", c.clips, c.number or None)
+        return list(collection.each(self._prepare))
+
+    def _prepare(self, clip: Clip) -> Sample:
+        c = self.config
+        sample = clip.sample(range(min(c.frames, clip.tracks.num_frames)))
+        usable = (sample.visible & sample.valid).any(0).nonzero()[:, 0]
+        spread = torch.linspace(0, max(len(usable) - 1, 0), min(c.points, len(usable)))
+        return resized(sample.points(usable[spread.long()]), c.size)
+
+    def measure(self, model: PointModel, share: Share, device: torch.device) -> Tensor:
+        """The sums of this process's part: one per name in `NAMES`, and the number of clips."""
+        model.eval()
+        sums = torch.zeros(len(NAMES) + 1, dtype=torch.float64)
+        for sample in self.samples[share.rank :: share.world]:
+            scores = score(model, self.preset, sample, device)
+            if not any(np.isnan(value) for value in scores):
+                sums += torch.tensor([*scores, 1.0])
+        return sums.float()
+
+    @staticmethod
+    def scores(sums: Tensor) -> dict[str, float]:
+        """Means over all clips in percent, from the sums of all processes; 0 without any clip."""
+        *totals, clips = sums.tolist()
+        return {k: 100 * v / max(clips, 1) for k, v in zip(NAMES, totals, strict=True)}
+
+
+@torch.inference_mode()
+def score(model: PointModel, preset: Preset, sample: Sample, device: torch.device) -> list[float]:
+    """The values of `NAMES` for one clip, query mode ``first``."""
+    queries = draw_queries(sample, 1.0, seeded(0))
+    video = sample.video.to(device).float()[None] / 255
+    prediction = model(video, queries[None].to(device))
+    found = tapvid_metrics(
+        queries[:, 0].numpy(),
+        raster(sample.xy, sample),
+        ~sample.visible.T.numpy(),
+        raster(prediction.xy[0].float().cpu(), sample),
+        ~visible(prediction, preset)[0].T.cpu().numpy(),
+        "first",
+        sample.valid.T.numpy(),
+    )
+    return [found[name] for name in NAMES.values()]
+
+
+def visible(prediction: Prediction, preset: Preset) -> Tensor:
+    """Bool ``[B, T, N]``: which points the user would be told are visible."""
+    value = prediction.visibility
+    if preset.score_with_confidence and prediction.confidence is not None:
+        value = value * prediction.confidence
+    return value > preset.visible_above
+
+
+def raster(xy: Tensor, sample: Sample) -> np.ndarray:
+    """Pixels ``[T, N, 2]`` to the 256x256 raster in which TAP-Vid measures, ``[N, T, 2]``."""
+    size = np.array(sample.size)
+    return (xy.transpose(0, 1).numpy() + 0.5) * (256 / size) - 0.5
+
+
+def resized(sample: Sample, size: tuple[int, int]) -> Sample:
+    """The same clip with frames of height and width `size`."""
+    H, W = size
+    resize = Resize(sample.size, (W, H))
+    video = resize.frames(sample.video.float()).round().clamp(0, 255).to(torch.uint8)
+    xy = torch.from_numpy(resize.points(sample.xy.numpy()))
+    return Sample(video, xy, sample.visible, sample.valid)
+
+
+def first(batch: Sample) -> Sample:
+    """The only sample of a batch of one."""
+    return Sample(batch.video[0], batch.xy[0], batch.visible[0], batch.valid[0])
