@@ -93,8 +93,8 @@ class Video:
         if not self.start <= start <= stop:
             expected = f"{self.start} <= start <= stop"
             raise InputError(f"{self.name}: expected {expected}, got {start} and {stop}")
-        self._source.remember()
         stop = stop if self.end is None else min(stop, self.end)
+        self._source.remember(start, stop)
         position, frames = self._ahead
         frames = frames if position == start else self._source.frames(start)
         W, H = self.size

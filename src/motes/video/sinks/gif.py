@@ -23,10 +23,10 @@ class GifSink(Sink):
     """Frames beyond 50 per second are left out, as no player shows them at their time."""
 
     def __init__(self, path: Path, size: tuple[int, int], fps: Fraction) -> None:
-        self._duration = max(SHORTEST, round(1 / (fps * TICK)))
         self._ticks = 1 / (fps * TICK)
+        last = {"final_delay": str(max(SHORTEST, round(self._ticks)))}
         self._graph = _palettes(size)
-        self._container = av.open(str(path), "w", format="gif")
+        self._container = av.open(str(path), "w", format="gif", options=last)
         self._stream = self._container.add_stream("gif")
         self._stream.width, self._stream.height = size
         self._stream.pix_fmt = "pal8"
@@ -53,7 +53,6 @@ class GifSink(Sink):
     def _encode(self, picture: av.VideoFrame | None) -> None:
         self._graph.push(picture)
         for ready in _pulled(self._graph):
-            ready.duration = self._duration
             self._container.mux(self._stream.encode(ready))
 
 

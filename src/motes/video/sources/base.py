@@ -40,8 +40,8 @@ class Source(ABC):
             InputError: A frame is of another size, or cannot be had any more.
         """
 
-    def remember(self) -> None:  # noqa: B027 - nothing to do, unless frames pass only once
-        """Called before frames are read out of order; a one-shot source keeps them from now on."""
+    def remember(self, start: int, stop: int) -> None:  # noqa: B027 - not abstract: most need not
+        """Called before ``start .. stop - 1`` are read out of order: frames may be wanted again."""
 
     def checked(self, frame: np.ndarray, number: int) -> np.ndarray:
         """The frame itself, if it is of the size of the video."""

@@ -86,7 +86,7 @@ class FileSource(Source):
 
     def _decoded_from(self, start: int) -> Iterator[av.VideoFrame]:
         """Decode from the nearest keyframe before `start`; from the beginning, if that fails."""
-        time = self._index.time(start) if start else None
+        time = self._index.time(start) if start and self._is_whole else None
         for key in self._index.keys_before(time):
             frames = dropwhile(lambda frame: _before(frame, time), self._decoded(key))
             first = next(frames, None)
@@ -105,6 +105,11 @@ class FileSource(Source):
     def _index(self) -> FrameIndex:
         with self._open() as (container, stream):
             return FrameIndex.scan(container, stream, self._first_time)
+
+    @property
+    def _is_whole(self) -> bool:
+        """False, if packets are known not to decode: then their times do not number the frames."""
+        return self._read in (None, self._index.num_frames)
 
     @contextmanager
     def _open(self) -> Iterator[Opened]:

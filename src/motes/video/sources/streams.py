@@ -63,9 +63,10 @@ class StreamSource(Source):
             yield self.checked(frame, number)
             number += 1
 
-    def remember(self) -> None:
-        """Keep every frame from now on."""
-        self._remembers = True
+    def remember(self, start: int, stop: int) -> None:
+        """Keep every frame from now on, unless only the newest one is wanted."""
+        newest = start in self._held and stop == start + 1
+        self._remembers |= not newest
 
     def _frame(self, number: int) -> np.ndarray | None:
         """The frame of this number; None after the end."""

@@ -1,0 +1,105 @@
+"""Peak memory and speed on a long video: reading it, and tracking 100 points through it.
+
+    python benchmarks/memory.py            # 10,000 frames of 640x480; about five minutes on 2 cores
+    python benchmarks/memory.py --frames 1000
+
+Each task runs in a process of its own, so that its peak is its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+SIZE = 640, 480
+LIMIT_MB = 600
+
+
+def scene(num_frames: int) -> Iterator[np.ndarray]:
+    """A window that wanders over a blurred random texture, at most three pixels a frame."""
+    W, H = SIZE
+    noise = np.random.default_rng(0).random((2 * H, 2 * W, 3), np.float32)
+    texture = cv2.GaussianBlur(noise, (0, 0), 4)
+    texture = cv2.normalize(texture, None, 0, 255, cv2.NORM_MINMAX, cv2.CV_8U)
+    for t in range(num_frames):
+        x = round(W / 2 * (1 + np.sin(t / 160)))
+        y = round(H / 2 * (1 + np.cos(t / 110)))
+        yield np.ascontiguousarray(texture[y : y + H, x : x + W])
+
+
+def generate(path: Path, num_frames: int) -> None:
+    from motes.video import open_writer
+
+    with open_writer(path, SIZE, 30) as writer:
+        for frame in scene(num_frames):
+            writer.write(frame)
+
+
+def read(path: str) -> int:
+    from motes.video import open_video
+
+    return sum(1 for _ in open_video(path))
+
+
+def read_backward(path: str) -> int:
+    from motes.video import open_video
+
+    video = open_video(path)
+    starts = range((video.num_frames or 0) - 8, -1, -8)
+    return sum(len(video.read(start, start + 8)) for start in starts)
+
+
+def track(path: str) -> int:
+    import motes
+
+    return motes.load("lk").track(path, grid=10).num_frames
+
+
+TASKS = {"read": read, "read backward": read_backward, "track lk": track}
+
+
+def run(name: str, path: str) -> None:
+    """One task, measured; prints its row."""
+    started = time.perf_counter()
+    count = TASKS[name](path)
+    seconds = time.perf_counter() - started
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    print(f"| {name:14} | {count:6} | {count / seconds:8.0f} | {peak:7.0f} |", flush=True)
+    if peak > LIMIT_MB:
+        sys.exit(f"{name}: {peak:.0f} MB is above the limit of {LIMIT_MB} MB")
+
+
+def run_all(num_frames: int) -> int:
+    """Every task in a process of its own; returns how many were above the limit."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "long.mp4"
+        generate(path, num_frames)
+        print("| task           | frames | frames/s | peak MB |\n|---|---|---|---|", flush=True)
+        commands = [[sys.executable, __file__, "--task", t, "--video", str(path)] for t in TASKS]
+        return sum(subprocess.run(command).returncode != 0 for command in commands)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--frames", type=int, default=10_000)
+    parser.add_argument("--task", choices=TASKS, help="run this one only, on --video")
+    parser.add_argument("--video")
+    options = parser.parse_args()
+    if options.task:
+        run(options.task, options.video)
+    else:
+        sys.exit(run_all(options.frames))
+
+
+if __name__ == "__main__":
+    main()
