@@ -1,4 +1,4 @@
-"""From a model's prediction, in its own pixels, to the `Tracks` that users get."""
+"""Between the pixels of a model and the `Queries` and `Tracks` of the user."""
 
 from fractions import Fraction
 
@@ -9,6 +9,17 @@ from motes.models.base import Prediction
 from motes.queries.points import Queries
 from motes.tracks import Tracks
 from motes.video.resize import Resize
+
+
+def to_model(points: Queries, resize: Resize, start: int) -> np.ndarray:
+    """Queries as a model takes them: float32 ``[N, 3]``, frames from 0, pixels of the model.
+
+    Args:
+        points: In pixels of the video.
+        resize: From the video to the model.
+        start: Number of the frame that the model counts as 0.
+    """
+    return np.hstack([points.txy[:, :1] - start, resize.points(points.xy)]).astype(np.float32)
 
 
 def to_tracks(

@@ -15,8 +15,8 @@ from motes.errors import InputError
 from motes.models.base import Features, Prediction, concat_predictions
 from motes.queries.points import Points, Queries
 from motes.queries.select import select
-from motes.queries.support import support_points
-from motes.results import to_tracks
+from motes.queries.support import with_support
+from motes.results import to_model, to_tracks
 from motes.tracks import Tracks
 from motes.video import Video
 
@@ -91,26 +91,12 @@ class Session:
 
     def _groups(self, points: Queries, joint: bool, support: bool) -> list[Tensor]:
         """Queries ``[B, N, 3]`` that are tracked together, in frames from 0 and model pixels."""
-        txy = self.to_model(points)
+        txy = to_model(points, self.resize, self.video.start)
         alone = [txy] if joint else np.split(txy, len(txy)) if len(txy) else [txy]
-        full = [self._with_support(q) if support else q for q in alone]
+        wanted, size = self.tracker.preset.support, self.resize.target
+        full = [with_support(q, wanted, size) if support else q for q in alone]
         tensors = [torch.from_numpy(q).to(self.tracker.device) for q in full]
         return [torch.stack(tensors[i : i + ALONE]) for i in range(0, len(tensors), ALONE)]
-
-    def to_model(self, points: Queries) -> np.ndarray:
-        """Queries ``[N, 3]`` with frames counted from 0 and positions in pixels of the model."""
-        frames = points.txy[:, :1] - self.video.start
-        return np.hstack([frames, self.resize.points(points.xy)]).astype(np.float32)
-
-    def _with_support(self, queries: np.ndarray) -> np.ndarray:
-        s = self.tracker.preset.support
-        if not 0 < len(queries) < s.below:
-            return queries
-        around = queries * np.float32([0, 1, 1]) if s.first_frame else queries
-        extra = support_points(
-            around, self.resize.target, s.global_grid, s.local_grid, s.local_extent
-        )
-        return np.concatenate([queries, extra])
 
     def _check_length(self, points: Queries) -> None:
         """The number of frames is certain only now: a video may say a wrong one, or none."""

@@ -7,6 +7,7 @@ number types live here and in `Session` and `Stream`; models know none of them.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from fractions import Fraction
 from os import PathLike
 from typing import Any
 
@@ -16,10 +17,11 @@ from torch import Tensor
 
 from motes.errors import InputError
 from motes.models.base import Features, PointModel, Prediction, Preset
-from motes.queries.points import Points
+from motes.queries.points import Points, Queries
 from motes.registry import discover, suggest
 from motes.session import Progress, Session
-from motes.tracks import Tracks
+from motes.stream import Stream, StreamOptions, begin_stream, resume_stream
+from motes.tracks import DEFAULT_FPS, Tracks
 from motes.video import Video, open_video
 from motes.video.resize import Resize
 
@@ -163,6 +165,50 @@ class Tracker:
         """
         source = video if isinstance(video, Video) else open_video(video, start=start, end=end)
         return Session(self, source)
+
+    def stream(
+        self,
+        queries: Points = (),
+        *,
+        at: int = 0,
+        fps: Fraction = DEFAULT_FPS,
+        start: int = 0,
+        latency: int | None = None,
+        support: bool = True,
+        iterations: int | None = None,
+        memory: int = 0,
+    ) -> Stream:
+        """Track points through frames that come one by one.
+
+        Args:
+            queries: Rows ``(t, x, y)``, or ``(x, y)`` in frame `at`; more with `Stream.add`.
+            at: Frame of rows that name none.
+            fps: Frame rate, as it shall stand in the tracks.
+            start: Number of the first frame.
+            latency: Answer for a frame after at most so many frames (1: at once), by refining the
+                last window again whenever as many are new.  By default a frame comes out when no
+                later window can change it.
+            support: Whether a joint model gets support points when there are few queries.
+            iterations: How often an iterative model refines; by default as its preset says.
+            memory: How many frames to remember for `Stream.look_back`, at least.
+
+        Returns:
+            The stream.
+
+        Raises:
+            InputError: The latency does not fit the model.
+        """
+        options = StreamOptions(latency, support, iterations, memory)
+        return begin_stream(self, Queries.of(queries, at), fps, start, options)
+
+    def resume(self, path: str | PathLike[str]) -> Stream:
+        """Go on with a stream that `Stream.save` wrote.
+
+        Raises:
+            FileError: There is no such file, or it is not a saved stream.
+            InputError: It was made with another model.
+        """
+        return resume_stream(self, path)
 
     def encode(self, frames: np.ndarray, resize: Resize) -> Features:
         """Features of uint8 frames ``[n, H, W, 3]``, resized to the model."""

@@ -1,22 +1,29 @@
-"""Frames in, tracks of the frames that have become final out; all state in one value.
+"""Windows over the frames of a video, one after the other; all state in one value.
 
-`push` and `close` are pure: they take a `StreamState` and return the next one, so that one model
+`push` and `close` are pure: they take a `WindowState` and return the next one, so that one model
 serves any number of videos at once.
+
+By default a frame is final once no later window can change it.  With a `latency` of L frames the
+answer for a frame comes after at most L - 1 further frames: the last full window is refined again
+whenever L new frames are there, and what it says of them is final at once.
 """
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from motes.errors import InputError
 from motes.models.base import Features, PointModel, Prediction, concat_predictions
 
 
 @dataclass(frozen=True)
-class StreamState:
-    """Everything a stream remembers.
+class WindowState:
+    """Everything that is remembered between frames.
 
     Attributes:
         queries: ``[B, N, 3]`` (t, x, y) in pixels of the model; frames count from 0.
@@ -42,37 +49,62 @@ class StreamState:
         return self.first + (len(self.features) if self.features else 0)
 
 
-def begin(model: PointModel, queries: Tensor) -> StreamState:
+def begin(model: PointModel, queries: Tensor) -> WindowState:
     """The state before the first frame."""
-    return StreamState(queries, model.start(queries))
+    return WindowState(queries, model.start(queries))
+
+
+def with_latency(model: PointModel, latency: int | None) -> PointModel:
+    """The same model with windows that advance by `latency` frames; it shares the weights.
+
+    Raises:
+        InputError: The model has no windows, or `latency` is not between 1 and their length.
+    """
+    if latency is None:
+        return model
+    if model.window is None:
+        raise InputError("latency: expected a model with windows; this one sees the whole video")
+    if not 1 <= latency <= model.window:
+        raise InputError(f"latency: expected 1 to {model.window} frames, got {latency}")
+    hasty = copy(model)
+    hasty.step = latency
+    return hasty
 
 
 def push(
-    model: PointModel, state: StreamState, features: Features, iterations: int | None = None
-) -> tuple[Prediction | None, StreamState]:
+    model: PointModel,
+    state: WindowState,
+    features: Features,
+    iterations: int | None = None,
+    latency: int | None = None,
+) -> tuple[Prediction | None, WindowState]:
     """Take in the features of the next frames.
 
     Args:
-        model: The model.
+        model: The model; from `with_latency`, if there is a latency.
         state: So far.
-        features: ``[B, n, ...]`` of the next n frames.
+        features: ``[B, n, ...]`` of the next n frames; one at a time, if there is a latency.
         iterations: See `PointModel.advance`.
+        latency: See the head of this module.
 
     Returns:
         The prediction of the frames that have become final (None: none yet), and the new state.
     """
     known = features if state.features is None else Features.concat([state.features, features])
     state = replace(state, features=known)
+    if latency is not None and state.seen < (model.window or 0):
+        return _warm_up(model, state, latency, iterations)
     while (start := _next_window(model, state)) is not None:
         state = _process(model, state, start, iterations)
     if state.done is None:
         return None, state
-    return _emit(model, state, state.done + model.final)
+    final = state.done + (model.final if latency is None else model.window or 0)
+    return _emit(model, state, final)
 
 
 def close(
-    model: PointModel, state: StreamState, iterations: int | None = None
-) -> tuple[Prediction | None, StreamState]:
+    model: PointModel, state: WindowState, iterations: int | None = None
+) -> tuple[Prediction | None, WindowState]:
     """Process what is left at the end of the video; every frame becomes final."""
     if not state.seen:
         return None, state
@@ -83,7 +115,22 @@ def close(
     return _emit(model, state, state.seen)
 
 
-def _next_window(model: PointModel, state: StreamState) -> int | None:
+def select(state: WindowState, points: Tensor) -> WindowState:
+    """Keep only these points (indices or mask)."""
+    pending = state.pending and state.pending.points(points)
+    memory = state.memory.select(points)
+    return replace(state, queries=state.queries[:, points], memory=memory, pending=pending)
+
+
+def grow(state: WindowState, queries: Tensor) -> WindowState:
+    """Add points ``[B, n, 3]`` whose query frames are held or still to come."""
+    n = queries.shape[1]
+    pending = state.pending and state.pending.grown(n)
+    joined = torch.cat([state.queries, queries], 1)
+    return replace(state, queries=joined, memory=state.memory.grow(n), pending=pending)
+
+
+def _next_window(model: PointModel, state: WindowState) -> int | None:
     """Start of the next window, if all its frames are there."""
     if model.window is None:
         return None
@@ -91,9 +138,19 @@ def _next_window(model: PointModel, state: StreamState) -> int | None:
     return start if start + model.window <= state.seen else None
 
 
+def _warm_up(
+    model: PointModel, state: WindowState, latency: int, iterations: int | None
+) -> tuple[Prediction | None, WindowState]:
+    """Answer from a window that is not full yet; what it remembers is thrown away."""
+    if state.seen - state.emitted < latency or state.features is None:
+        return None, state
+    found, _ = model.advance(state.memory, state.features, state.queries, 0, iterations)
+    return found[state.emitted :], replace(state, emitted=state.seen)
+
+
 def _process(
-    model: PointModel, state: StreamState, start: int, iterations: int | None
-) -> StreamState:
+    model: PointModel, state: WindowState, start: int, iterations: int | None
+) -> WindowState:
     if state.features is None:
         raise ValueError("a window needs frames")
     at = start - state.first
@@ -110,12 +167,13 @@ def _overwrite(old: Prediction | None, new: Prediction, at: int) -> Prediction:
     return concat_predictions([old[:at], new])
 
 
-def _emit(model: PointModel, state: StreamState, end: int) -> tuple[Prediction | None, StreamState]:
+def _emit(model: PointModel, state: WindowState, end: int) -> tuple[Prediction | None, WindowState]:
     """Hand out the frames before `end`, and forget the features that no window needs again."""
+    end = min(end, state.seen)
     count = end - state.emitted
     if state.pending is None or state.features is None or count <= 0:
         return None, state
-    keep = max((state.done or 0) + model.final, state.first)
+    keep = max((state.done or 0) + min(model.final, model.step), state.first)
     return state.pending[:count], replace(
         state,
         pending=state.pending[count:],

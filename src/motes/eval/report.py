@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from motes.errors import MissingExtraError
 from motes.eval.benchmark import Score, summarise
-from motes.export.base import replacing
+from motes.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

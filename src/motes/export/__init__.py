@@ -7,7 +7,8 @@ from os import PathLike
 from pathlib import Path
 
 from motes.errors import FileError, InputError
-from motes.export.base import Format, replacing
+from motes.export.base import Format
+from motes.files import replacing
 from motes.registry import discover
 from motes.tracks import Tracks
 

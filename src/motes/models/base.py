@@ -42,6 +42,11 @@ class Features:
         last = (level[:, -1:].repeat_interleave(missing, 1) for level in self.levels)
         return Features(tuple(torch.cat(p, 1) for p in zip(self.levels, last, strict=True)))
 
+    def videos(self) -> list[Features]:
+        """Each video of the batch alone."""
+        B = self.levels[0].shape[0]
+        return [Features(tuple(level[b : b + 1] for level in self.levels)) for b in range(B)]
+
     @staticmethod
     def concat(parts: Sequence[Features]) -> Features:
         """Join consecutive stretches of frames."""
@@ -72,6 +77,24 @@ class Prediction:
     def __getitem__(self, frames: slice) -> Prediction:
         confidence = None if self.confidence is None else self.confidence[:, frames]
         return Prediction(self.xy[:, frames], self.visibility[:, frames], confidence, self.aux)
+
+    def points(self, chosen: Tensor) -> Prediction:
+        """Only these points (indices or mask)."""
+        return self._map(lambda v: v[:, :, chosen])
+
+    def reversed(self) -> Prediction:
+        """The frames in the opposite order."""
+        return self._map(lambda v: v.flip(1))
+
+    def grown(self, count: int) -> Prediction:
+        """With more points, of which nothing is said yet: zeros."""
+        return self._map(
+            lambda v: torch.cat([v, v.new_zeros(*v.shape[:2], count, *v.shape[3:])], 2)
+        )
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> Prediction:
+        sure = None if self.confidence is None else change(self.confidence)
+        return Prediction(change(self.xy), change(self.visibility), sure)
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,39 @@ CoTracker (arXiv 2307.07635, "support points") tracks a global grid over the fra
 around each query along with it; their results are dropped.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from motes.models.base import Support
 
 MOST_FRAMES = 4
 """In how many of the frames that hold queries a global grid is placed, at most."""
+
+
+def with_support(queries: np.ndarray, support: Support, size: tuple[int, int]) -> np.ndarray:
+    """Queries, followed by the support points that a model wants for so few.
+
+    Args:
+        queries: float32 ``[N, 3]`` (t, x, y) in pixels of the model.
+        support: What the model wants.
+        size: Width and height of the model's input.
+
+    Returns:
+        float32 ``[N + M, 3]``; M is 0 if there are no queries, or enough.
+    """
+    if not 0 < len(queries) < support.below:
+        return queries
+    near = queries.copy()
+    if support.first_frame:
+        near[:, 0] = 0
+    extra = support_points(
+        near, size, support.global_grid, support.local_grid, support.local_extent
+    )
+    return np.concatenate([queries, extra])
 
 
 def support_points(

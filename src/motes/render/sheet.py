@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from motes.errors import InputError
-from motes.export.base import replacing
+from motes.files import replacing
 from motes.render import dots, trails
 from motes.render.backgrounds import prepare
 from motes.render.canvas import Canvas

@@ -1,0 +1,52 @@
+"""Frozen dataclasses as plain containers and back: state is saved without pickled code."""
+
+from collections.abc import Iterable
+from dataclasses import fields, is_dataclass
+from fractions import Fraction
+from typing import Any
+
+KIND = "kind"
+"""Key under which a packed dataclass names its class."""
+
+
+def pack(value: Any) -> Any:
+    """Turn dataclasses, at any depth, into dicts; tensors, numbers and text stay."""
+    if isinstance(value, Fraction):
+        return {KIND: "Fraction", "parts": (value.numerator, value.denominator)}
+    if is_dataclass(value):
+        packed = {f.name: pack(getattr(value, f.name)) for f in fields(value)}
+        return {KIND: type(value).__name__, **packed}
+    if isinstance(value, tuple | list):
+        return type(value)(pack(v) for v in value)
+    return value
+
+
+def unpack(value: Any, kinds: Iterable[type]) -> Any:
+    """The inverse of `pack`.
+
+    Args:
+        value: What `pack` gave.
+        kinds: The dataclasses that may occur.
+
+    Raises:
+        KeyError: A dataclass that is not among them.
+        TypeError: Its fields do not fit.
+    """
+    known = {kind.__name__: kind for kind in kinds}
+    if isinstance(value, dict):
+        content = {name: unpack(v, known.values()) for name, v in value.items()}
+        kind = content.pop(KIND)
+        return Fraction(*content["parts"]) if kind == "Fraction" else known[kind](**content)
+    if isinstance(value, tuple | list):
+        return type(value)(unpack(v, known.values()) for v in value)
+    return value
+
+
+def kinds_in(value: Any) -> list[type]:
+    """The dataclasses that occur in a value."""
+    if is_dataclass(value) and not isinstance(value, type):
+        inner = [k for f in fields(value) for k in kinds_in(getattr(value, f.name))]
+        return [type(value), *inner]
+    if isinstance(value, tuple | list):
+        return [k for v in value for k in kinds_in(v)]
+    return []

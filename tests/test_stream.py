@@ -1,0 +1,194 @@
+"""Streams through Lucas-Kanade: frames one by one, points that come and go, saved and resumed."""
+
+import subprocess
+import sys
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import pytest
+
+import motes
+from motes import FileError, InputError, Tracks
+
+QUERIES = [(0, 50, 40), (3, 60.5, 50), (7, 40, 45)]
+
+
+def video(T=12, size=(96, 80), seed=0):
+    W, H = size
+    rng = np.random.default_rng(seed)
+    noise = cv2.GaussianBlur(rng.uniform(0, 255, (H + 40, W + 60, 3)).astype(np.float32), (0, 0), 2)
+    noise = cv2.normalize(noise, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+    return np.stack([noise[t : t + H, 2 * t : 2 * t + W] for t in range(T)])
+
+
+@pytest.fixture(scope="module")
+def tracker():
+    return motes.load("lk")
+
+
+def run(stream, frames):
+    parts = [tracks for frame in frames for tracks in stream.push(frame)]
+    rest = stream.close()
+    return Tracks.concat_frames(parts + ([rest] if rest else []))
+
+
+def test_a_stream_equals_the_whole_video(tracker):
+    frames = video()
+    assert run(tracker.stream(QUERIES), frames) == tracker.track(frames, QUERIES)
+
+
+@pytest.mark.parametrize("latency", [1, 2])
+def test_latency(tracker, latency):
+    stream = tracker.stream(QUERIES, latency=latency)
+    counts = [sum(t.num_frames for t in stream.push(frame)) for frame in video()]
+    assert sum(counts) == 12
+    assert all(sum(counts[: t + 1]) > t + 1 - latency for t in range(12))
+    for bad in (0, 3):
+        with pytest.raises(InputError, match=f"latency: expected 1 to 2 frames, got {bad}"):
+            tracker.stream(latency=bad)
+
+
+def test_frame_numbers_and_rate(tracker):
+    fps = Fraction(30000, 1001)
+    tracks = run(tracker.stream([(105, 50, 40)], start=100, fps=fps), video())
+    assert (tracks.frames, tracks.fps) == (range(100, 112), fps)
+    assert tracks.visible[0].tolist() == [False] * 5 + [True] * 7
+
+
+def test_streams_do_not_touch_each_other(tracker):
+    one, two = video(seed=1), video(seed=2)
+    a, b, found = tracker.stream(QUERIES), tracker.stream(QUERIES[:2]), ([], [])
+    for f, g in zip(one, two, strict=True):
+        found[0].extend(a.push(f))
+        found[1].extend(b.push(g))
+    assert Tracks.concat_frames([*found[0], a.close()]) == run(tracker.stream(QUERIES), one)
+    assert Tracks.concat_frames([*found[1], b.close()]) == run(tracker.stream(QUERIES[:2]), two)
+
+
+def test_points_come_and_go(tracker):
+    frames, stream, seen = video(), tracker.stream([(0, 50, 40)]), {}
+    for t, frame in enumerate(frames):
+        if t == 4:
+            assert stream.add([(60, 50), (40, 30)]) == [1, 2]
+        if t == 8:
+            stream.remove([0])
+        for tracks in stream.push(frame):
+            seen |= {(i, f): tracks.xy[n, k] for n, i in enumerate(tracks.ids) for k, f in enumerate(tracks.frames)}  # fmt: skip
+    assert stream.ids == [1, 2]
+    alone = tracker.track(frames, [(0, 50, 40), (4, 60, 50), (4, 40, 30)])
+    for (i, t), xy in seen.items():
+        assert np.allclose(xy, alone.xy[i, t])
+    assert (0, 10) not in seen
+    assert (1, 10) in seen
+
+
+def test_a_correction_keeps_the_id(tracker):
+    frames, stream = video(), tracker.stream([(0, 50, 40), (0, 20, 20)])
+    for frame in frames[:6]:
+        stream.push(frame)
+    stream.correct(0, 70, 60)
+    assert sorted(stream.ids) == [0, 1]
+    last = [tracks for frame in frames[6:] for tracks in stream.push(frame)][-1]
+    expected = tracker.track(frames, [(6, 70, 60)]).xy[0, last.start]
+    assert np.allclose(last.xy[last.ids.tolist().index(0), 0], expected)
+    before = stream.state
+    with pytest.raises(InputError):
+        stream.correct(1, 500, 10)
+    assert stream.state is before
+
+
+def test_lost_points_can_be_dropped(tracker):
+    frames = np.repeat(video(1), 10, 0)
+    frames[3:, 20:60, 30:70] = np.random.default_rng(0).integers(0, 255, (40, 40, 3))
+    stream = tracker.stream([(0, 50, 40), (0, 10, 70)])
+    for frame in frames:
+        stream.push(frame)
+    assert stream.remove_lost(20) == []
+    assert stream.remove_lost(5) == [0]
+    assert stream.ids == [1]
+
+
+def test_looking_back(tracker):
+    frames, stream = video(), tracker.stream(memory=6)
+    for frame in frames:
+        stream.push(frame)
+    back = stream.look_back([(50, 40)])
+    whole = tracker.track(frames, [(11, 50, 40)], backward=True)
+    assert back.frames.stop == 12
+    assert back.num_frames >= 6
+    assert np.allclose(back.xy, whole.xy[:, back.start :], atol=1e-4)
+    with pytest.raises(InputError, match="expected a frame from"):
+        stream.look_back([(2, 50, 40)])
+
+
+def test_saved_and_resumed_in_another_process(tracker, tmp_path):
+    frames = video()
+    whole = run(tracker.stream(QUERIES, memory=4), frames)
+    stream, parts = tracker.stream(QUERIES, memory=4), []
+    for frame in frames[:5]:
+        parts += stream.push(frame)
+    stream.save(tmp_path / "stream.pt")
+    np.save(tmp_path / "rest.npy", frames[5:])
+    code = (
+        "import motes, numpy as np; s = motes.load('lk').resume('stream.pt');"
+        "p = [t for f in np.load('rest.npy') for t in s.push(f)] + [s.close()];"
+        "motes.Tracks.concat_frames(p).save('rest.npz')"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    assert Tracks.concat_frames([*parts, Tracks.load(tmp_path / "rest.npz")]) == whole
+
+
+def test_files_that_are_no_streams(tracker, tmp_path):
+    with pytest.raises(FileError, match="no such stream file"):
+        tracker.resume(tmp_path / "no.pt")
+    (tmp_path / "text.pt").write_text("hello")
+    with pytest.raises(FileError, match="expected a saved stream"):
+        tracker.resume(tmp_path / "text.pt")
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (np.zeros((80, 96), np.uint8), r"expected RGB uint8 \[H, W, 3\], got uint8 \[80, 96\]"),
+        (np.zeros((80, 96, 4), np.uint8), "expected RGB uint8"),
+        (np.zeros((80, 96, 3), np.float32), "got float32"),
+        (np.zeros((81, 96, 3), np.uint8), "expected 96x80 as before, got 96x81"),
+        ("frame", "expected RGB uint8"),
+    ],
+)
+def test_frames_that_do_not_fit(tracker, frame, message):
+    stream = tracker.stream(QUERIES)
+    stream.push(video()[0])
+    before = stream.state
+    with pytest.raises(InputError, match=message):
+        stream.push(frame)
+    assert stream.state is before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s.add([(500, 3)]), "inside the 96x80 image"),
+        (lambda s: s.add([(0, 5, 5)]), "expected frame .* or later, got 0, which is gone"),
+        (lambda s: s.remove([9]), r"expected ids that are tracked, got \[9\]"),
+    ],
+)
+def test_points_that_do_not_fit(tracker, change, message):
+    stream = tracker.stream(QUERIES)
+    for frame in video()[:6]:
+        stream.push(frame)
+    with pytest.raises(InputError, match=message):
+        change(stream)
+
+
+def test_a_query_outside_is_found_at_the_first_frame(tracker):
+    with pytest.raises(InputError, match="inside the 96x80 image"):
+        tracker.stream([(0, 99, 5)]).push(video()[0])
+
+
+def test_an_empty_stream(tracker):
+    assert tracker.stream(QUERIES).close() is None
+    stream = tracker.stream()
+    found = [t for frame in video()[:3] for t in stream.push(frame)]
+    assert all(t.num_points == 0 for t in found)
