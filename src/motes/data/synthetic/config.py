@@ -8,6 +8,9 @@ from motes.errors import InputError
 
 KINDS = ("mixed", "layers", "solids")
 
+RANGES = {"layers": 0, "objects": 0, "samples": 1, "speed": 1e-6, "radius": 1e-3}
+"""Fields that are ranges, with the least value that makes sense."""
+
 
 @dataclass(frozen=True)
 class SyntheticConfig:
@@ -31,7 +34,8 @@ class SyntheticConfig:
         radius: Smallest and largest half-size of a shape.
         ripple: Share of the shapes that bend.
         shutter: Largest exposure time, in frames; 0 switches motion blur off.
-        samples: Images averaged per frame, over the exposure and over the pixel.
+        samples: Fewest and most images averaged per frame, over the exposure and over the pixel;
+            clips whose motion smears take more.
         lighting: Whether there is shading, shadow and light that changes.
         effects: Whether the camera adds drift of exposure and colour, blur, noise and compression.
         foreground: How much more often tracks start on shapes than their area alone would give:
@@ -51,7 +55,7 @@ class SyntheticConfig:
     radius: tuple[float, float] = (0.07, 0.45)
     ripple: float = 0.4
     shutter: float = 0.7
-    samples: int = 3
+    samples: tuple[int, int] = (2, 6)
     lighting: bool = True
     effects: bool = True
     foreground: float = 0.5
@@ -61,13 +65,13 @@ class SyntheticConfig:
             raise InputError(f"kind: expected one of {', '.join(KINDS)}, got {self.kind!r}")
         if min(self.size) < 32:
             raise InputError(f"size: expected at least 32x32 pixels, got {self.size}")
-        for name in ("frames", "points", "samples"):
+        for name in ("frames", "points"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}: expected at least 1, got {getattr(self, name)}")
-        for name in ("layers", "objects", "speed", "radius"):
+        for name, least in RANGES.items():
             low, high = getattr(self, name)
-            if not 0 <= low <= high:
-                raise InputError(f"{name}: expected 0 <= low <= high, got ({low}, {high})")
+            if not least <= low <= high:
+                raise InputError(f"{name}: expected {least} <= low <= high, got ({low}, {high})")
         for name in ("solids", "procedural", "ripple", "shutter", "foreground"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name}: expected a number in 0..1, got {getattr(self, name)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -14,6 +15,7 @@ from motes.data.synthetic.dice import Dice
 from motes.data.synthetic.effects import camera_effects
 from motes.data.synthetic.layers import draw_layers
 from motes.data.synthetic.scene import Points, Scene, inside
+from motes.data.synthetic.stage import draw_world
 from motes.data.synthetic.textures import Textures
 
 OVERSAMPLING = 4
@@ -95,17 +97,19 @@ def _clip(config: SyntheticConfig, seed: int, device: torch.device, textures: Te
     dice = Dice(seed)
     scene = draw_scene(config, dice, textures, device)
     times = torch.arange(config.frames, dtype=torch.float64)
-    video = expose(config, dice, scene, times)
+    found = scene.locate(choose_points(config, dice, scene, times), times)
+    visible = found.visible & found.valid & inside(found.xy, config.size)
+    shutter = config.shutter * dice.number(0, 1) if dice.chance(0.6) else 0.0
+    samples = _samples(config, _smear(found.xy, visible) * shutter)
+    video = expose(scene, times, shutter, samples)
     if config.effects:
         video = camera_effects(dice, video, times)
-    points = choose_points(config, dice, scene, times)
-    found = scene.locate(points, times)
     sides = torch.tensor(config.size[::-1], dtype=torch.float64)
     near = ((found.xy / sides - 0.5).abs() < FARTHEST + 0.5).all(-1)
     return Sample(
         video=(video.clamp(0, 1) * 255 + 0.5).to(torch.uint8),
         xy=found.xy.nan_to_num().clamp(-1e4, 1e4).to(device, torch.float32),
-        visible=(found.visible & found.valid & inside(found.xy, config.size)).to(device),
+        visible=visible.to(device),
         valid=(found.valid & near).to(device),
     )
 
@@ -114,25 +118,46 @@ def draw_scene(
     config: SyntheticConfig, dice: Dice, textures: Textures, device: torch.device
 ) -> Scene:
     """A random scene of one of the kinds asked for."""
-    return draw_layers(config, dice, textures, device)
+    share = {"layers": 0.0, "solids": 1.0, "mixed": config.solids}[config.kind]
+    draw = draw_world if dice.chance(share) else draw_layers
+    return draw(config, dice, textures, device)
 
 
-def expose(config: SyntheticConfig, dice: Dice, scene: Scene, times: Tensor) -> Tensor:
+def _smear(xy: Tensor, visible: Tensor) -> float:
+    """How far the faster points move per frame while they are seen, in pixels."""
+    steps = (xy[1:] - xy[:-1]).norm(dim=-1)[visible[1:] & visible[:-1]]
+    return float(steps.quantile(0.9)) if len(steps) else 0.0
+
+
+def _samples(config: SyntheticConfig, smear: float) -> int:
+    """Enough images that a smear is no row of copies."""
+    fewest, most = config.samples
+    return max(fewest, min(most, math.ceil(smear / 2)))
+
+
+def expose(scene: Scene, times: Tensor, shutter: float = 0.0, samples: int = 1) -> Tensor:
     """Average pictures over the exposure, which is centred on each frame's time.
 
     The samples also differ in where they look inside the pixel, which smooths edges.
+
+    Args:
+        scene: What to show.
+        times: Of the frames, ``[T]``.
+        shutter: Length of the exposure in frames.
+        samples: Pictures per frame.
+
+    Returns:
+        ``[T, 3, H, W]`` in 0..1, or beyond where a surface is lit brightly.
     """
-    shutter = config.shutter * dice.number(0, 1) if dice.chance(0.6) else 0.0
-    video = torch.zeros(())
-    for k in range(config.samples):
-        moment = times + shutter * ((k + 0.5) / config.samples - 0.5)
-        picture = scene.render(moment, _offset(k, config.samples))
-        video = picture if k == 0 else video.add_(picture)
-    return video / config.samples if config.samples > 1 else video
+    video = scene.render(times - shutter * (0.5 - 0.5 / samples), _offset(0, samples))
+    for k in range(1, samples):
+        moment = times + shutter * ((k + 0.5) / samples - 0.5)
+        video += scene.render(moment, _offset(k, samples))
+    return video / samples if samples > 1 else video
 
 
 def _offset(k: int, samples: int) -> tuple[float, float]:
-    """Where sample k looks inside the pixel: spread evenly, along a golden spiral of rows."""
+    """Where sample k looks inside the pixel: on a lattice of the golden ratio, centred."""
     if samples == 1:
         return 0.0, 0.0
     order = (k * 0.6180339887 + 0.5) % 1.0

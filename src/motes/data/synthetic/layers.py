@@ -15,7 +15,7 @@ from motes.data.synthetic.motion import Curve, Hops, shake, still, wander
 from motes.data.synthetic.scene import Located, Points
 from motes.data.synthetic.shapes import outline
 from motes.data.synthetic.sheets import Camera, Card, Placement, draw_ripple
-from motes.data.synthetic.textures import Textures
+from motes.data.synthetic.textures import Textures, blurred
 
 SOLID = 0.9
 """Alpha from which a point may lie on a layer: the soft edge belongs to nobody."""
@@ -277,13 +277,3 @@ def _light(config: SyntheticConfig, dice: Dice) -> Curve:
 
 def _texels(side: float) -> int:
     return max(16, min(768, math.ceil(side)))
-
-
-def blurred(image: Tensor, sigma: float) -> Tensor:
-    """An image ``[C, h, w]`` through a Gaussian of that deviation in texels."""
-    reach = max(1, math.ceil(2.5 * sigma))
-    offsets = torch.arange(-reach, reach + 1, device=image.device, dtype=image.dtype)
-    kernel = torch.exp(-0.5 * (offsets / sigma).square())
-    kernel = (kernel / kernel.sum()).view(1, 1, 1, -1)
-    planes = F.pad(image[:, None], (reach, reach, reach, reach), mode="replicate")
-    return F.conv2d(F.conv2d(planes, kernel), kernel.mT)[:, 0]

@@ -114,6 +114,16 @@ def tint(dice: Dice, image: Tensor) -> Tensor:
     return image.add_(middle.clamp(0.3, 0.7) + dice.number(-0.12, 0.12)).clamp_(0, 1)
 
 
+def blurred(image: Tensor, sigma: float) -> Tensor:
+    """An image ``[C, h, w]`` through a Gaussian of that deviation in texels."""
+    reach = max(1, math.ceil(2.5 * sigma))
+    offsets = torch.arange(-reach, reach + 1, device=image.device, dtype=image.dtype)
+    kernel = torch.exp(-0.5 * (offsets / sigma).square())
+    kernel = (kernel / kernel.sum()).view(1, 1, 1, -1)
+    planes = F.pad(image[:, None], (reach, reach, reach, reach), mode="replicate")
+    return F.conv2d(F.conv2d(planes, kernel), kernel.mT)[:, 0]
+
+
 def pattern(dice: Dice, size: tuple[int, int], device: torch.device) -> Tensor:
     """A procedural texture ``[3, h, w]``: a field of numbers seen through a few colours."""
     field = dice.choice(FIELDS)(dice, size, device)
