@@ -78,6 +78,17 @@ def test_tails_end_where_points_begin(build):
     assert picture[24, int(x[9]), 0] > 100
 
 
+def test_a_tail_has_a_gap_where_the_point_was_hidden(build):
+    x = 6.0 + 4 * np.arange(12)
+    visible = np.ones((1, 12), bool)
+    visible[0, 5:8] = False  # x = 26 .. 34
+    tracks = build(np.stack([x, np.full(12, 24)], -1)[None], visible)
+    along = paint(tracks, 11, look="trails", tail=12, width=2)[24, :, 0]
+    assert (along[25:35] == 0).all()
+    assert along[20] > 50
+    assert along[40] > 150
+
+
 @pytest.mark.parametrize("look", list(looks()))
 def test_nothing_is_drawn_before_a_point_begins_nor_outside_the_tracks(build, look):
     tracks = still(

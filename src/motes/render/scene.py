@@ -27,14 +27,12 @@ class Tail:
         end: ``[M, 2]``.
         freshness: ``[M]``, 1 at the head down to 0 at the end of the tail.
         color: uint8 ``[M, 3]``.
-        visible: bool ``[M]``, whether the point was visible at both ends.
     """
 
     start: np.ndarray
     end: np.ndarray
     freshness: np.ndarray
     color: np.ndarray
-    visible: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -72,6 +70,8 @@ class Scene:
     def tail(self, i: int, length: int, step: float, budget: int = MOST_PIECES) -> Tail:
         """The paths of the points over the last frames, as smooth curves through their positions.
 
+        Where a point was hidden, its path has a gap.
+
         Args:
             i: Column of the heads.
             length: In frames.
@@ -83,8 +83,7 @@ class Scene:
         seen = self.tracks.visible[:, first : i + 1]
         keep = thin(xy, step) & (np.arange(first, i + 1) >= self.begins[:, None])
         points, columns = np.nonzero(keep)
-        legs = np.flatnonzero(points[1:] == points[:-1])  # leg k leads from vertex k to k + 1
-        legs = legs[np.argsort(columns[legs + 1], kind="stable")]
+        legs = _legs(points, columns, seen[points, columns])
         n, old, new = points[legs], columns[legs], columns[legs + 1]
         path = bend(xy[points, columns], points, legs, step, budget)  # [M, S + 1, 2]
         S = path.shape[1] - 1
@@ -94,8 +93,14 @@ class Scene:
             path[:, 1:].reshape(-1, 2),
             (1 - (i - first - when) / max(length, 1)).clip(0, 1).ravel(),
             np.repeat(self.colors[n, first + new], S, axis=0),
-            np.repeat(seen[n, old] & seen[n, new], S),
         )
+
+
+def _legs(points: np.ndarray, columns: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """Vertices k with a leg to vertex k + 1: same point, visible at both; the oldest first."""
+    joined = (points[1:] == points[:-1]) & visible[1:] & visible[:-1]
+    legs = np.flatnonzero(joined)
+    return legs[np.argsort(columns[legs + 1], kind="stable")]
 
 
 @dataclass(frozen=True)

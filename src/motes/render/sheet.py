@@ -183,7 +183,7 @@ class _Page:
     def _paths(self, i: int, width: int) -> np.ndarray:
         scene, canvas, frame = self._prepare(i, width, i + 1)
         paths = scene.tail(i, i + 1, step=0.75 / canvas.scale, budget=100_000)
-        alpha = (PATH_FADE + (1 - PATH_FADE) * paths.freshness) * paths.visible
+        alpha = PATH_FADE + (1 - PATH_FADE) * paths.freshness
         line = np.full(len(alpha), 0.7 * scene.width)
         canvas.lines(paths.start, paths.end, line, paths.color, alpha * scene.style.opacity)
         dots.draw(canvas, replace(scene, style=replace(scene.style, hidden=False)), i)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from motes.render import dots
 from motes.render.canvas import Canvas
 from motes.render.scene import Look, Scene
 
 THINNEST = 0.4  # width of the end of a tail, relative to its head
-HIDDEN = 0.3  # opacity of a stretch in which the point was hidden, relative to a visible one
 
 
 def draw(canvas: Canvas, scene: Scene, i: int) -> None:
     """Draw the tails of column `i`, then the points over them."""
     tail = scene.tail(i, scene.style.tail, step=0.75 / canvas.scale)
-    shown = tail.visible | scene.style.hidden
     width = scene.width * (THINNEST + (1 - THINNEST) * tail.freshness)
-    alpha = scene.style.opacity * tail.freshness * np.where(tail.visible, 1, HIDDEN) * shown
-    canvas.lines(tail.start, tail.end, width, tail.color, alpha)
+    canvas.lines(tail.start, tail.end, width, tail.color, scene.style.opacity * tail.freshness)
     dots.draw(canvas, scene, i)
 
 
