@@ -139,8 +139,8 @@ class FrameIndex:
 
     @classmethod
     def scan(cls, container: Any, stream: Any, first: int | None) -> FrameIndex:
-        """Read all packets of frames that are shown, from the time `first` on."""
-        packets = [(p.pts, p.is_keyframe) for p in _packets(container, stream) if not p.is_discard]
+        """Read all packets; those before the time `first` belong to frames that are not shown."""
+        packets = [(packet.pts, packet.is_keyframe) for packet in _packets(container, stream)]
         timed = [(time, is_key) for time, is_key in packets if time is not None]
         if first is None or len(dict(timed)) < len(packets):
             return cls(len(packets))

@@ -1,0 +1,47 @@
+"""Read frames ahead in a thread, so that decoding and tracking overlap."""
+
+from collections.abc import Iterable, Iterator
+from queue import Queue
+from threading import Event, Thread
+from typing import Any
+
+import numpy as np
+
+AHEAD = 8
+"""Frames that wait at most."""
+
+
+def read_ahead(frames: Iterable[np.ndarray], count: int = AHEAD) -> Iterator[np.ndarray]:
+    """Yield the frames of a video while a thread decodes the next ones.
+
+    Args:
+        frames: Where they come from.
+        count: How many may wait.
+
+    Yields:
+        The same frames in the same order; an error comes where it happened.
+    """
+    waiting: Queue[tuple[str, Any]] = Queue(count)
+    stopped = Event()
+
+    def read() -> None:
+        try:
+            for frame in frames:
+                if stopped.is_set():
+                    return
+                waiting.put(("frame", frame))
+            waiting.put(("end", None))
+        except BaseException as error:  # it is raised again where the frames are used
+            waiting.put(("error", error))
+
+    reader = Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        while (item := waiting.get())[0] == "frame":
+            yield item[1]
+        if item[0] == "error":
+            raise item[1]
+    finally:
+        stopped.set()
+        while not waiting.empty():  # let a reader that waits for room see that it is over
+            waiting.get_nowait()
