@@ -65,18 +65,22 @@ class Draws(Dataset[Batch]):
         self.sources, self.config, self.stage, self.seed = sources, config, stage, seed
         self.weights = torch.tensor([source.weight for source in config.sources])
 
-    def __getitem__(self, index: int) -> Batch:
+    def __getitem__(self, place: tuple[int, int]) -> Batch:
         """Draw until a sample comes; broken ones are recorded.
+
+        Args:
+            place: Number of the sample, and how many frames it has.
 
         Raises:
             FileError: Too many draws in a row were unusable.
         """
-        skipped: list[str] = []
+        index, frames = place
+        stage, skipped = replace(self.stage, frames=frames, longest=None), []
         for attempt in range(self.config.attempts):
             generator = seeded(self.seed, index, attempt)
             source = self.sources[int(torch.multinomial(self.weights, 1, generator=generator))]
             try:
-                sample = source.draw(generator, self.stage)
+                sample = source.draw(generator, stage)
             except (MotesError, OSError) as error:
                 skipped.append(str(error))
                 continue
@@ -146,12 +150,20 @@ def batches(draws: Draws, first: int, count: int, share: Share) -> Iterator[Batc
     starts = (first + (i * share.world + share.rank) * size for i in range(count))
     loader = DataLoader(
         draws,
-        batch_sampler=[list(range(start, start + size)) for start in starts],
+        batch_sampler=[places(draws, start) for start in starts],
         collate_fn=join,
         num_workers=draws.config.workers,
         worker_init_fn=_one_thread,
     )
     yield from loader
+
+
+def places(draws: Draws, start: int) -> list[tuple[int, int]]:
+    """The samples of the batch that begins with number `start`, all of one length."""
+    stage, frames = draws.stage, draws.stage.frames
+    if stage.longest is not None:
+        frames = int(torch.randint(frames, stage.longest + 1, (), generator=seeded(start)))
+    return [(index, frames) for index in range(start, start + stage.batch)]
 
 
 def _one_thread(_: int) -> None:

@@ -13,6 +13,7 @@ from motes.train.settings import build, read_toml
 
 LOSSES = ("cotracker3", "cotracker2", "taptr")
 PRECISIONS = ("32-true", "bf16-mixed")
+DECAYS = ("cosine", "linear", "steps")
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class ModelConfig:
     Attributes:
         name: A preset of the registry.
         weights: File to start from; None: from scratch.
+        parts: Files to take single parts from, such as a pretrained ``backbone``.
         iterations: Refinements per window in training; None: the preset's.
         frozen: Parameters whose name starts with one of these stay as they are.
         config: Fields of the preset's configuration to change, for ablations.
@@ -29,6 +31,7 @@ class ModelConfig:
 
     name: str
     weights: str | None = None
+    parts: dict[str, str] = field(default_factory=dict)
     iterations: int | None = None
     frozen: tuple[str, ...] = ()
     config: dict[str, Any] = field(default_factory=dict)
@@ -79,6 +82,7 @@ class Stage:
         steps: Number of optimiser steps.
         size: Height and width of the crops.
         frames: Frames per sample.
+        longest: With it, each batch has a random number of frames from `frames` to `longest`.
         points: Points per sample.
         batch: Samples per process and step.
     """
@@ -88,10 +92,13 @@ class Stage:
     frames: int = 24
     points: int = 256
     batch: int = 1
+    longest: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("steps", "frames", "points", "batch"):
             _positive(f"stage: {name}", getattr(self, name))
+        if self.longest is not None and self.longest < self.frames:
+            raise InputError(f"stage: longest {self.longest} is less than frames {self.frames}")
 
 
 @dataclass(frozen=True)
@@ -132,7 +139,7 @@ class TrainConfig:
         lr: Largest learning rate of the one-cycle schedule.
         slow: Learning rates of parameters by prefix, as multiples of `lr`.
         warmup: Share of all steps in which the rate rises from lr / 25.
-        decay: Shape of the way down: ``cosine`` or ``linear``.
+        decay: Shape of the way down: ``cosine``, ``linear`` or ``steps``; see `one_cycle`.
         weight_decay: Of AdamW.
         clip: Largest norm of the gradient.
         ema: Decay of the averaged weights.
@@ -166,8 +173,8 @@ class TrainConfig:
             raise InputError("train.stages: expected at least one stage, got none")
         if self.precision not in PRECISIONS:
             raise suggest(self.precision, PRECISIONS, "precision")
-        if self.decay not in ("cosine", "linear"):
-            raise suggest(self.decay, ("cosine", "linear"), "decay")
+        if self.decay not in DECAYS:
+            raise suggest(self.decay, DECAYS, "decay")
         _positive("train.accumulate", self.accumulate)
         _positive("train.lr", self.lr)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 from torch import Tensor, nn
 
@@ -11,6 +12,7 @@ from motes.data.sample import Sample
 from motes.errors import InputError
 from motes.models.base import PointModel, Preset
 from motes.registry import discover, suggest
+from motes.train.checkpoint import load_checkpoint
 from motes.train.config import LossConfig, ModelConfig
 from motes.train.losses import Losses, Target, point_losses
 from motes.train.settings import amend
@@ -81,9 +83,33 @@ def build_model(preset: Preset, config: ModelConfig) -> PointModel:
         model = load_weights(preset, config.weights)
     else:
         model = preset.build(preset.config)
+    for name, file in config.parts.items():
+        load_part(model, name, Path(file))
     for prefix in config.frozen:
         freeze(model, prefix)
     return model
+
+
+def load_part(model: nn.Module, name: str, file: Path) -> None:
+    """Take one part of a model from a file, such as a backbone that was trained to classify.
+
+    What the file holds beyond the part (a classifier) is not looked at.
+
+    Raises:
+        InputError: The model has no such part, or the file lacks some of its tensors.
+        FileError: The file cannot be read.
+    """
+    known = dict(model.named_children())
+    if name not in known:
+        raise suggest(name, known, "part of the model")
+    tensors, wanted = load_checkpoint(file), known[name].state_dict()
+    missing = [key for key in wanted if key not in tensors]
+    if missing:
+        raise InputError(f"{file}: expected all tensors of {name!r}; missing {missing[0]!r}")
+    try:
+        known[name].load_state_dict({key: tensors[key] for key in wanted})
+    except RuntimeError as error:
+        raise InputError(f"{file}: does not fit {name!r} ({error})") from error
 
 
 def freeze(model: nn.Module, prefix: str) -> None:
@@ -137,11 +163,14 @@ def one_cycle(step: int, steps: int, warmup: float, decay: str) -> float:
         step: From 0.
         steps: Length of the run.
         warmup: Share of the steps in which it rises from 1/25.
-        decay: ``cosine`` or ``linear``; it ends at 4e-6.
+        decay: ``cosine`` or ``linear`` ends at 4e-6; ``steps`` is a tenth from two thirds of the
+            run on and a hundredth from 13/15 on (TAPTR).
     """
     peak = warmup * steps
     if step < peak:
         return _blend(1 / 25, 1.0, step / peak, decay)
+    if decay == "steps":
+        return 0.1 ** ((step >= steps * 2 / 3) + (step >= steps * 13 / 15))
     return _blend(1.0, 4e-6, min(1.0, (step - peak) / max(steps - peak, 1)), decay)
 
 

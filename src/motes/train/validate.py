@@ -54,7 +54,7 @@ class Validation:
         if c.clips is None:
             stage = Stage(1, c.size, c.frames, c.points)
             held_out = Draws(self.draws.sources, self.draws.config, stage, self.draws.seed)
-            return [first(held_out[HELD_OUT + i].sample) for i in range(c.number or 8)]
+            return [first(held_out[HELD_OUT + i, c.frames].sample) for i in range(c.number or 8)]
         collection = data.load("clips", c.clips, c.number or None)
         return list(collection.each(self._prepare))
 
