@@ -159,7 +159,7 @@ def test_a_truncated_file_gives_what_decodes_and_says_so(share, make_video, numb
 
 def test_half_a_picture_is_none(encode):
     noise = np.random.default_rng(0).integers(0, 256, (6, 96, 128, 3), dtype=np.uint8)
-    path = encode("a.mp4", noise, g=1, container={"movflags": "+faststart"})
+    path = encode("a.mp4", noise, "mpeg4", g=1, container={"movflags": "+faststart"})
     whole, data = np.stack(list(open_video(path))), path.read_bytes()
     path.write_bytes(data[: data.index(b"mdat") + len(data) // 2])
     frames = np.stack(list(open_video(path)))
