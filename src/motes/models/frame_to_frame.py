@@ -1,0 +1,118 @@
+"""What the classical baselines share: follow points from frame to frame, and check the way back.
+
+The check is the forward-backward error of Kalal, Mikolajczyk and Matas, "Forward-backward error:
+automatic detection of tracking failures", 2010.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from motes.models.base import Features, PointModel, Prediction, State
+
+BEGUN = 1e-6
+"""Confidence of a point that is lost; 0 is that of one whose query has not come yet."""
+
+
+@dataclass(frozen=True)
+class FrameToFrameState(State):
+    """Where the points are in the last frame, and how sure that is (0: not begun)."""
+
+    xy: Tensor  # [B, N, 2]
+    confidence: Tensor  # [B, N]
+
+
+class FrameToFrame(PointModel):
+    """Chains the motion between neighbouring frames; a subclass says how that is found.
+
+    Every step is checked by going back: the further from home that ends, the less sure is the
+    point.  Its confidence never rises again, because what was lost is not looked for; yet it keeps
+    moving, which is the best guess while it is hidden.
+
+    Attributes:
+        tolerance: Forward-backward error in pixels at which the confidence is one half.
+    """
+
+    window = 2
+    step = 1
+    joint = False
+    tolerance: float
+
+    @abstractmethod
+    def flow(
+        self, before: np.ndarray, after: np.ndarray, points: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Find points again.
+
+        Args:
+            before: uint8 ``[H, W]``, grey.
+            after: Likewise.
+            points: float32 ``[M, 2]``, where they are in `before`.
+
+        Returns:
+            Where they are in `after`, float32 ``[M, 2]``; whether they were found, bool ``[M]``.
+        """
+
+    def encode(self, video: Tensor) -> Features:
+        """Grey frames, uint8 ``[B, T, 1, H, W]``, weighted as in ITU-R BT.601."""
+        weights = video.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
+        grey = (video * weights).sum(2, keepdim=True) * 255
+        return Features((grey.round().clamp(0, 255).byte(),))
+
+    def start(self, queries: Tensor) -> FrameToFrameState:
+        """No point has begun."""
+        return FrameToFrameState(queries[..., 1:].float(), torch.zeros_like(queries[..., 0]))
+
+    def advance(
+        self,
+        state: FrameToFrameState,
+        features: Features,
+        queries: Tensor,
+        start: int,
+        iterations: int | None = None,
+    ) -> tuple[Prediction, FrameToFrameState]:
+        """One step from frame `start` to the next."""
+        state = _begin(state, queries, start)
+        reached = [state]
+        if len(features) == 2:
+            reached.append(_begin(self._follow(state, features), queries, start + 1))
+        xy = torch.stack([s.xy for s in reached], 1)
+        confidence = torch.stack([s.confidence for s in reached], 1)
+        return Prediction(xy, confidence, confidence), reached[-1]
+
+    def _follow(self, state: FrameToFrameState, features: Features) -> FrameToFrameState:
+        xy, confidence = state.xy.clone(), state.confidence.clone()
+        for b, (before, after) in enumerate(features.levels[0][:, :, 0].cpu().numpy()):
+            begun = state.confidence[b] > 0
+            found, certainty = self._step(before, after, state.xy[b, begun].cpu().numpy())
+            xy[b, begun] = torch.from_numpy(found).to(xy)
+            sure = torch.from_numpy(certainty).to(confidence).clamp(min=BEGUN)
+            confidence[b, begun] = torch.minimum(confidence[b, begun], sure)
+        return replace(state, xy=xy, confidence=confidence)
+
+    def _step(
+        self, before: np.ndarray, after: np.ndarray, points: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Positions ``[M, 2]`` in the frame after, and the confidence ``[M]`` of the step."""
+        if not len(points):
+            return points, np.zeros(0, np.float32)
+        found, ok = self.flow(before, after, points)
+        home, ok_back = self.flow(after, before, found)
+        error = np.linalg.norm(home - points, axis=1)
+        certainty = 1 / (1 + (error / self.tolerance) ** 2)
+        limit = np.array(after.shape[::-1], np.float32) - 0.5
+        inside = np.all((found > -0.5) & (found < limit), axis=1)
+        moved = np.where(inside[:, None], found, points)
+        return moved, np.where(ok & ok_back & inside, certainty, 0)
+
+
+def _begin(state: FrameToFrameState, queries: Tensor, frame: int) -> FrameToFrameState:
+    """Put the points whose query is in this frame at their query."""
+    new = queries[..., 0] == frame
+    xy = torch.where(new[..., None], queries[..., 1:], state.xy)
+    return replace(state, xy=xy, confidence=torch.where(new, 1.0, state.confidence))

@@ -1,0 +1,72 @@
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import motes
+from motes.errors import InputError
+from motes.models.flow import DenseFlow, FlowConfig, sample
+
+
+def texture(size, seed=0):
+    noise = np.random.default_rng(seed).integers(0, 255, (size // 6, size // 6, 3), np.uint8)
+    return cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC)
+
+
+def moving(T=6, step=(2, 1), size=96):
+    """A textured plane that moves by whole pixels."""
+    plane = texture(size * 2)
+    corners = [(40 - step[0] * t, 30 - step[1] * t) for t in range(T)]
+    return np.stack([plane[y : y + size, x : x + size] for x, y in corners])
+
+
+def test_sample_is_bilinear_and_continues_at_the_edges():
+    x, y = np.meshgrid(np.arange(5.0), np.arange(4.0))
+    points = np.array([[1.25, 2.5], [0, 0], [4, 3], [9, -2]])
+    expected = [[1.25, 2.5], [0, 0], [4, 3], [4, 0]]
+    np.testing.assert_allclose(sample(np.stack([x, y], -1), points), expected)
+
+
+def test_points_follow_the_texture():
+    tracks = motes.load("flow").track(moving(), [(0, 40, 50), (2, 60.5, 30.25)])
+    shift = np.arange(6)[:, None] * [2, 1]
+    np.testing.assert_allclose(tracks.xy[0], np.add([40, 50], shift), atol=0.3)
+    np.testing.assert_allclose(tracks.xy[1, 2:], np.add([60.5, 30.25], shift[:4]), atol=0.3)
+    assert tracks.visible[0].all()
+    assert tracks.visible[1].tolist() == [False, False, True, True, True, True]
+
+
+def test_a_covered_point_is_hidden_for_good():
+    video = moving(T=8, step=(1, 0))
+    video[3:6, 30:70, 30:70] = texture(96, seed=1)[:40, :40]
+    tracks = motes.load("flow").track(video, [(0, 50, 50), (0, 20, 80)])
+    assert tracks.visible[0, :3].all()
+    assert not tracks.visible[0, 3:].any()
+    assert tracks.visible[1].all()
+
+
+def test_a_point_that_leaves_the_image_is_hidden():
+    tracks = motes.load("flow").track(moving(step=(4, 0)), [(0, 90, 50)])
+    assert not tracks.visible[0, 2:].any()
+
+
+def test_backward_is_forward_on_the_reversed_video():
+    tracker, video = motes.load("flow"), moving()
+    there = tracker.track(video, [(4, 40, 50)], backward=True)
+    back = tracker.track(video[::-1].copy(), [(1, 40, 50)])
+    np.testing.assert_allclose(there.xy[0, :5], back.xy[0, 1:][::-1], atol=1e-4)
+
+
+def test_frames_that_are_too_small_are_refused():
+    with pytest.raises(InputError, match="at least 12x12 pixels, got 10x20"):
+        motes.load("flow").track(np.zeros((3, 20, 10, 3), np.uint8), [(0, 5, 5)])
+
+
+def test_the_bare_model_takes_a_batch():
+    video = torch.from_numpy(moving()).permute(0, 3, 1, 2)[None].float() / 255
+    batch = torch.cat([video, video.flip(1)])
+    queries = torch.tensor([[[0, 40.0, 50]], [[0, 50.0, 55]]])
+    found = DenseFlow(FlowConfig()).eval()(batch, queries)
+    assert found.xy.shape == (2, 6, 1, 2)
+    assert torch.allclose(found.xy[0, -1, 0], torch.tensor([50.0, 55]), atol=0.3)
+    assert torch.allclose(found.xy[1, -1, 0], torch.tensor([40.0, 50]), atol=0.3)
