@@ -19,6 +19,7 @@ from motes.queries.support import with_support
 from motes.results import to_model, to_tracks
 from motes.tracks import Tracks
 from motes.video import Video
+from motes.video.ahead import read_ahead
 
 if TYPE_CHECKING:
     from motes.tracker import Tracker
@@ -58,6 +59,8 @@ class Session:
         self._keep = keep
         self._kept: dict[int, Features] = {}
         self._length: int | None = None  # known for certain after the first pass
+        if keep and video.num_frames is None:
+            video.read(video.start, video.start)  # frames that pass once must be remembered
 
     @torch.inference_mode()
     def track(
@@ -113,7 +116,7 @@ class Session:
             yield from self._chunks_forward()
 
     def _chunks_forward(self) -> Iterator[Features]:
-        frames, length = iter(self.video), 0
+        frames, length = read_ahead(self.video), 0
         while chunk := list(islice(frames, CHUNK)):
             yield self._features(length // CHUNK, np.stack(chunk))
             length += len(chunk)

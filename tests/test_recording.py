@@ -1,0 +1,110 @@
+"""Long videos: tracks on disk as they come; a run that is killed goes on."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import motes
+from motes import FileError, InputError, Queries, Tracks
+from motes.recording import Recording, record
+from motes.video import open_writer
+
+QUERIES = Queries.of([(0, 30, 20), (40, 20, 25)])
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    path = tmp_path_factory.mktemp("clip") / "long.mp4"
+    texture = np.random.default_rng(0).integers(0, 255, (60, 64, 3)).astype(np.uint8)
+    texture = np.repeat(np.repeat(texture, 2, 0), 2, 1)
+    with open_writer(path, (64, 48), 25) as writer:
+        for t in range(150):
+            x = round(20 + 20 * np.sin(t / 20))
+            writer.write(np.ascontiguousarray(texture[10:58, x : x + 64]))
+    return path
+
+
+@pytest.fixture(scope="module")
+def tracker():
+    return motes.load("lk")
+
+
+def test_a_recording_holds_what_tracking_gives(tracker, clip, tmp_path):
+    done = []
+    recording = record(tracker, clip, QUERIES, tmp_path / "r", every=40, progress=done.append)
+    assert recording.complete
+    assert [p.stem for p in recording.parts] == ["00000000", "00000040", "00000080", "00000120"]
+    assert recording.tracks() == tracker.track(clip, QUERIES)
+    assert sum(done) == 150
+
+
+def test_a_finished_recording_is_not_made_again(tracker, clip, tmp_path):
+    record(tracker, clip, QUERIES, tmp_path / "r", every=40)
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "r").iterdir()}
+    record(tracker, clip, QUERIES, tmp_path / "r", every=40)
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "r").iterdir()} == before
+
+
+SLOW = """
+import sys, time, motes
+from motes.recording import record
+queries = motes.Queries.of([(0, 30, 20), (40, 20, 25)])
+record(motes.load("lk"), sys.argv[1], queries, sys.argv[2], every=20, progress=lambda n: time.sleep(0.01))
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_that_is_killed_goes_on(tracker, clip, tmp_path, how):
+    folder = tmp_path / "r"
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW, clip, folder], stderr=subprocess.DEVNULL
+    )
+    deadline = time.time() + 60
+    while len(list(folder.glob("[0-9]*.npz"))) < 2 and time.time() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, how)
+    process.wait()
+    assert not Recording(folder).complete
+    assert Recording(folder).tracks().num_frames >= 40  # what was finished can be read
+    done = []
+    again = record(tracker, clip, QUERIES, folder, every=20, progress=done.append)
+    assert done[0] >= 40
+    assert again.tracks() == tracker.track(clip, QUERIES)
+
+
+def test_another_recording_in_the_way(tracker, clip, tmp_path):
+    record(tracker, clip, QUERIES, tmp_path / "r", every=100)
+    with pytest.raises(InputError, match="expected a recording with queries"):
+        record(tracker, clip, Queries.of([(0, 9, 9)]), tmp_path / "r", every=100)
+    with pytest.raises(InputError, match="expected a recording with every 50, got 100"):
+        record(tracker, clip, QUERIES, tmp_path / "r", every=50)
+
+
+def test_folders_that_do_not_fit(tracker, clip, tmp_path):
+    (tmp_path / "other").mkdir()
+    with pytest.raises(FileError, match=r"found no recording\.json"):
+        record(tracker, clip, QUERIES, tmp_path / "other")
+    with pytest.raises(FileError, match="cannot make the folder"):
+        record(tracker, clip, QUERIES, tmp_path / "no" / "r")
+
+
+def test_a_disk_that_fills_up(tracker, clip, tmp_path, monkeypatch):
+    """The parts that were written stay readable, and the run goes on once there is room."""
+    folder, save = tmp_path / "r", Tracks.save
+
+    def full(self, path):
+        if self.start >= 80:
+            raise FileError(f"cannot write {path}: No space left on device")
+        save(self, path)
+
+    monkeypatch.setattr(Tracks, "save", full)
+    with pytest.raises(FileError, match="No space left"):
+        record(tracker, clip, QUERIES, folder, every=40)
+    assert Recording(folder).tracks().num_frames == 80
+    monkeypatch.undo()
+    assert record(tracker, clip, QUERIES, folder, every=40).tracks().num_frames == 150
