@@ -14,22 +14,32 @@ WORKING_SET = 2**22
 """Numbers gathered at a time: small enough to stay near the processor's caches."""
 
 
-def frame_index(batch: int, points: int, window: int, frames: int, device: torch.device) -> Tensor:
-    """Which of ``B * frames`` maps belongs to each point and frame of a window.
+def stack(level: Tensor) -> Tensor:
+    """``[B, T, h, w, C]`` to ``[M, h, w, C]``: B T maps, or T if all videos are the same one."""
+    same = level.shape[0] > 1 and level.stride(0) == 0
+    return level[0] if same else level.flatten(0, 1)
+
+
+def map_index(level: Tensor, frame: Tensor) -> Tensor:
+    """Which map of `stack` belongs to a frame.
 
     Args:
-        batch: B.
-        points: N.
-        window: S, frames of the window.
-        frames: Frames that exist; the window goes on with the last one.
-        device: Where.
+        level: ``[B, T, h, w, C]``.
+        frame: int64 ``[B, ...]``; frames from T on are as frame T - 1.
 
     Returns:
-        int64 ``[B, N, S]``.
+        int64 ``[B, ...]``.
     """
-    first = torch.arange(batch, device=device)[:, None, None] * frames
-    frame = torch.arange(window, device=device).clamp(max=frames - 1)
-    return (first + frame).expand(batch, points, window)
+    B, T = level.shape[:2]
+    per_video = 0 if level.stride(0) == 0 else T
+    video = torch.arange(B, device=frame.device).view(-1, *(1 for _ in frame.shape[1:]))
+    return video * per_video + frame.clamp(max=T - 1)
+
+
+def window_index(level: Tensor, xy: Tensor) -> Tensor:
+    """Which map belongs to each point and frame ``[B, N, S]`` of a window that starts at 0."""
+    frame = torch.arange(xy.shape[2], device=xy.device)
+    return map_index(level, frame.expand(xy.shape[:3]))
 
 
 def query_patches(levels: Sequence[Tensor], t: Tensor, xy: Tensor, radius: int) -> list[Tensor]:
@@ -44,12 +54,11 @@ def query_patches(levels: Sequence[Tensor], t: Tensor, xy: Tensor, radius: int) 
     Returns:
         Per level ``[B, N, (2r+1)^2, C]``.
     """
-    B, T = levels[0].shape[:2]
-    index = (torch.arange(B, device=t.device)[:, None] * T + t).flatten()
+    index = map_index(levels[0], t).flatten()
     found = []
     for level, maps in enumerate(levels):
-        samples = patches(maps.flatten(0, 1), index, xy.flatten(0, 1) / 2**level, radius)
-        found.append(samples.unflatten(0, (B, -1)))
+        samples = patches(stack(maps), index, xy.flatten(0, 1) / 2**level, radius)
+        found.append(samples.unflatten(0, t.shape))
     return found
 
 
@@ -82,11 +91,11 @@ class PatchCorrelation(nn.Module):
         Returns:
             ``[B, N, S, out_channels]``.
         """
-        B, N, S, _ = xy.shape
-        index = frame_index(B, N, S, levels[0].shape[1], xy.device).flatten(0, 1)
+        B, N = xy.shape[:2]
+        index = window_index(levels[0], xy).flatten(0, 1)
         xy = xy.flatten(0, 1)
         embedded = [
-            self._embed(maps.flatten(0, 1), own.flatten(0, 1), index, xy / 2**level)
+            self._embed(stack(maps), own.flatten(0, 1), index, xy / 2**level)
             for level, (maps, own) in enumerate(zip(levels, support, strict=True))
         ]
         return torch.cat(embedded, -1).unflatten(0, (B, N))
@@ -138,7 +147,11 @@ def correlate_by_definition(
 
 
 def point_correlation(
-    levels: Sequence[Tensor], features: Tensor, xy: Tensor, radius: int, outside: Outside
+    levels: Sequence[Tensor],
+    features: Tensor,
+    xy: Tensor,
+    radius: int,
+    outside: Outside = "border",
 ) -> Tensor:
     """Match of each point's feature with the surroundings of its place (CoTracker, section 3.2).
 
@@ -153,12 +166,12 @@ def point_correlation(
         ``[B, N, S, levels * (2r+1)^2]``, dot products over the square root of C.
     """
     B, N, S, C = features.shape
-    index = frame_index(B, N, S, levels[0].shape[1], xy.device).flatten()
+    index = window_index(levels[0], xy).flatten()
     own = features.reshape(-1, C, 1)
     found = []
     for level, maps in enumerate(levels):
         at = xy.reshape(-1, 2) / 2**level
-        values, fraction = neighbourhood(maps.flatten(0, 1), index, at, radius, outside)
+        values, fraction = neighbourhood(stack(maps), index, at, radius, outside)
         dots = values.flatten(1, 2) @ own / C**0.5
         found.append(blend(dots.view(*values.shape[:3], 1), fraction).flatten(1))
     return torch.cat(found, -1).view(B, N, S, -1)

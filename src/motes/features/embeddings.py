@@ -39,10 +39,25 @@ def resize_time(table: Tensor, length: int) -> Tensor:
     return F.interpolate(table.mT[None], length, mode="linear", align_corners=False)[0].mT
 
 
-def place_table(height: int, width: int, channels: int) -> Tensor:
-    """One row per cell of a map, ``[height, width, channels]``: half from x, then half from y."""
-    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    return torch.cat([sincos(x, channels // 2), sincos(y, channels // 2)], -1)
+def embed_place(xy: Tensor, size: tuple[int, int], width: int) -> Tensor:
+    """Embed places, half of the numbers from x, then half from y.
+
+    Between cells the embedding is interpolated linearly (as if a table of all cells were sampled);
+    places outside the map are moved to its border.
+
+    Args:
+        xy: float32 ``[..., 2]``, cells.
+        size: Width and height of the map in cells.
+        width: A multiple of 4.
+
+    Returns:
+        float32 ``[..., width]``.
+    """
+    top = xy.new_tensor([size[0] - 1, size[1] - 1])
+    xy = torch.minimum(xy.clamp(min=0), top)
+    cell = xy.floor()
+    here, next_cell = sincos(cell, width // 2), sincos(torch.minimum(cell + 1, top), width // 2)
+    return torch.lerp(here, next_cell, (xy - cell)[..., None]).flatten(-2)
 
 
 class OctaveEmbedding(nn.Module):

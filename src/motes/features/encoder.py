@@ -18,6 +18,10 @@ def instance_norm(x: Tensor) -> Tensor:
     return F.group_norm(x, x.shape[1], eps=1e-5)
 
 
+FRAMES_AT_A_TIME = 4
+"""Frames that go through the encoder together; more only costs memory."""
+
+
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions beside a shortcut."""
 
@@ -84,6 +88,31 @@ class FrameEncoder(nn.Module):
             scales.append(resize(x, size))
         x = instance_norm(self.mix(torch.cat(scales, 1))).relu()
         return self.out(x)
+
+
+def encode_video(
+    encoder: FrameEncoder, video: Tensor, levels: int, normalised: bool = False
+) -> tuple[Tensor, ...]:
+    """Feature pyramid of every frame.
+
+    Args:
+        encoder: For single frames.
+        video: ``[B, T, 3, H, W]`` in [0, 1].
+        levels: Of the pyramid.
+        normalised: Whether each feature vector is brought to length 1 (before the pyramid).
+
+    Returns:
+        Per level ``[B, T, h, w, C]``, the finest first.
+    """
+    B, T = video.shape[:2]
+    dtype = encoder.stem.weight.dtype
+    parts = []
+    for frames in video.flatten(0, 1).split(FRAMES_AT_A_TIME):
+        features = encoder((2 * frames - 1).to(dtype))
+        if normalised:
+            features = F.normalize(features, dim=1, eps=1e-6)
+        parts.append(pyramid(features, levels))
+    return tuple(torch.cat(level).unflatten(0, (B, T)) for level in zip(*parts, strict=True))
 
 
 def resize(x: Tensor, size: Sequence[int]) -> Tensor:

@@ -25,8 +25,9 @@ from motes.errors import InputError
 from motes.features.attention import init_linear
 from motes.features.correlation import PatchCorrelation, query_patches
 from motes.features.embeddings import OctaveEmbedding, resize_time, time_table
-from motes.features.encoder import FrameEncoder, pyramid
+from motes.features.encoder import FrameEncoder, encode_video
 from motes.features.transformer import ProxyTransformer
+from motes.features.overlap import frames_first, hold, query_in_window
 from motes.models.base import (
     Features,
     PointModel,
@@ -114,14 +115,7 @@ class CoTracker3(PointModel):
 
     def encode(self, video: Tensor) -> Features:
         """Normalised features, per pyramid level ``[B, T, h, w, C]``."""
-        B, T = video.shape[:2]
-        parts = [self._encode(frames) for frames in video.flatten(0, 1).split(ENCODE_FRAMES)]
-        levels = (torch.cat(level).unflatten(0, (B, T)) for level in zip(*parts, strict=True))
-        return Features(tuple(levels))
-
-    def _encode(self, frames: Tensor) -> tuple[Tensor, ...]:
-        features = self.encoder((2 * frames - 1).to(self.encoder.stem.weight.dtype))
-        return pyramid(F.normalize(features, dim=1, eps=1e-6), self.config.levels)
+        return Features(encode_video(self.encoder, video, self.config.levels, normalised=True))
 
     def start(self, queries: Tensor) -> CoTracker3State:
         """No query has been met."""
@@ -167,9 +161,8 @@ class CoTracker3(PointModel):
         self, state: CoTracker3State, features: Features, queries: Tensor, start: int
     ) -> CoTracker3State:
         """Take the features around queries whose frame is in this window."""
-        t = queries[..., 0].long() - start
-        new = ~state.met & (t >= 0) & (t < len(features))
-        t = t.clamp(0, len(features) - 1)
+        t, here = query_in_window(queries, start, len(features))
+        new = here & ~state.met
         found = query_patches(
             features.levels, t, queries[..., 1:] / self.stride, self.config.radius
         )
@@ -203,24 +196,10 @@ class CoTracker3(PointModel):
         return Prediction(xy[-1], visible[-1].sigmoid(), sure[-1].sigmoid(), aux)
 
 
-ENCODE_FRAMES = 4
-"""Frames that go through the encoder together; more only costs memory."""
-
-
-def hold(overlap: Tensor, length: int) -> Tensor:
-    """Continue ``[B, N, K, ...]`` to `length` frames with the last one."""
-    return torch.cat([overlap, overlap[:, :, -1:].expand(-1, -1, length - overlap.shape[2], -1)], 2)
-
-
 def displacements(xy: Tensor) -> Tensor:
     """From the next and from the previous frame, ``[B, N, S, 4]``; 0 where there is none."""
     step = xy[:, :, :-1] - xy[:, :, 1:]
     return torch.cat([F.pad(step, (0, 0, 0, 1)), F.pad(-step, (0, 0, 1, 0))], -1)
-
-
-def frames_first(x: Tensor, frames: int) -> Tensor:
-    """``[B, N, S, D]`` to ``[B, T, N, D]``, of the first `frames` frames."""
-    return x[:, :, :frames].transpose(1, 2)
 
 
 rename = rename_with(
