@@ -15,16 +15,14 @@ from torch import Tensor
 
 from motes.models.base import Features, PointModel, Prediction, State
 
-BEGUN = 1e-6
-"""Confidence of a point that is lost; 0 is that of one whose query has not come yet."""
-
 
 @dataclass(frozen=True)
 class FrameToFrameState(State):
-    """Where the points are in the last frame, and how sure that is (0: not begun)."""
+    """Where the points are in the last frame, and how sure that is."""
 
     xy: Tensor  # [B, N, 2]
     confidence: Tensor  # [B, N]
+    begun: Tensor  # bool [B, N], whether the query has come
 
 
 class FrameToFrame(PointModel):
@@ -66,7 +64,8 @@ class FrameToFrame(PointModel):
 
     def start(self, queries: Tensor) -> FrameToFrameState:
         """No point has begun."""
-        return FrameToFrameState(queries[..., 1:].float(), torch.zeros_like(queries[..., 0]))
+        nothing = torch.zeros_like(queries[..., 0])
+        return FrameToFrameState(queries[..., 1:].float(), nothing, nothing.bool())
 
     def advance(
         self,
@@ -88,10 +87,10 @@ class FrameToFrame(PointModel):
     def _follow(self, state: FrameToFrameState, features: Features) -> FrameToFrameState:
         xy, confidence = state.xy.clone(), state.confidence.clone()
         for b, (before, after) in enumerate(features.levels[0][:, :, 0].cpu().numpy()):
-            begun = state.confidence[b] > 0
+            begun = state.begun[b]
             found, certainty = self._step(before, after, state.xy[b, begun].cpu().numpy())
             xy[b, begun] = torch.from_numpy(found).to(xy)
-            sure = torch.from_numpy(certainty).to(confidence).clamp(min=BEGUN)
+            sure = torch.from_numpy(certainty).to(confidence)
             confidence[b, begun] = torch.minimum(confidence[b, begun], sure)
         return replace(state, xy=xy, confidence=confidence)
 
@@ -115,4 +114,5 @@ def _begin(state: FrameToFrameState, queries: Tensor, frame: int) -> FrameToFram
     """Put the points whose query is in this frame at their query."""
     new = queries[..., 0] == frame
     xy = torch.where(new[..., None], queries[..., 1:], state.xy)
-    return replace(state, xy=xy, confidence=torch.where(new, 1.0, state.confidence))
+    confidence = torch.where(new, 1.0, state.confidence)
+    return FrameToFrameState(xy, confidence, state.begun | new)
