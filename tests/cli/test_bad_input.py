@@ -68,7 +68,9 @@ CASES = {
     "frames that do not exist": ("track good.mp4 --start 9", "start: expected a frame"),
     "at a frame that does not exist": ("track good.mp4 --at 6", "at: expected a frame from 0 to 5, got 6"),
     "end before start": ("track good.mp4 --start 3 --end 2", "end: expected a frame number after"),
-    "no video": ("track", "Missing argument"),
+    "no video": ("track", "expected a video or --live, got neither"),
+    "no camera": ("track --live 97", "camera 97"),
+    "a picture of a camera": ("track --live 97 -o a.mp4", "a.mp4: expected an output"),
     "unknown command": ("trakc good.mp4", "No such command"),
     "unknown option": ("track good.mp4 --gird 4", "No such option"),
     "a word for a number": ("track good.mp4 --grid many", "Invalid value for '--grid'"),
@@ -115,6 +117,6 @@ def test_a_truncated_video_is_tracked_as_far_as_it_goes(material, tmp_path, caps
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(data[: int(len(data) * 0.7)])
     assert run(["track", str(cut), "--grid", "3", "-o", str(tmp_path / "t.npz")]) == 0
-    out, err = capsys.readouterr()
+    _, err = capsys.readouterr()
     assert "of 60" in err
     assert (tmp_path / "t.npz").exists()

@@ -12,20 +12,25 @@ from motes.video import Video, writer_suffixes
 from motes.video import check_output as check_video
 
 
-def check_outputs(outputs: Sequence[str]) -> None:
+def check_outputs(outputs: Sequence[str], pictures: bool = True) -> None:
     """Make sure that every output could be written, before any work is done.
+
+    Args:
+        outputs: Paths.
+        pictures: Whether there will be a video to draw on.
 
     Raises:
         InputError: A suffix that nobody writes; the message names those that somebody does.
         FileError: A folder does not exist.
     """
     for output in outputs:
-        if _is_picture(output):
+        if _is_picture(output) and pictures:
             check_video(output)
         elif Path(output).suffix.lower() in formats():
             check_tracks(output)
         else:
-            known = " ".join(sorted([*formats(), *filter(None, writer_suffixes())]))
+            drawn = filter(None, writer_suffixes() if pictures else ())
+            known = " ".join(sorted([*formats(), *drawn]))
             raise InputError(
                 f"{output}: expected an output with one of the suffixes {known}, "
                 f"got {Path(output).suffix or 'none'}"

@@ -1,20 +1,33 @@
 """``motes track``: follow points through a video."""
 
-from contextlib import ExitStack
+from __future__ import annotations
+
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from motes.cli._common import console, progress
 from motes.cli._outputs import check_outputs, write_outputs
 from motes.errors import InputError
+from motes.files import remove
 from motes.queries import Queries, parse_points
+from motes.tracks import Tracks
+
+if TYPE_CHECKING:
+    from motes.tracker import Tracker
+    from motes.video import Video
+
+LONG = 2000
+"""Videos with more frames are tracked by way of a recording, so that a killed run can go on."""
 
 
 def command(
-    video: Annotated[str, typer.Argument(help="A video file, a folder of images, a glob, a URL.")],
-    model: Annotated[str, typer.Option(help="See: motes models.")] = "",
+    video: Annotated[
+        str | None, typer.Argument(help="A video file, a folder of images, a glob, a URL.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="See: motes models.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Checkpoint to use instead.")] = None,
     grid: Annotated[int | None, typer.Option(help="So many points a side, evenly spread.")] = None,
     points: Annotated[str | None, typer.Option(help='"x,y;x,y" or "t,x,y;t,x,y", pixels.')] = None,
@@ -25,6 +38,10 @@ def command(
     backward: Annotated[bool, typer.Option(help="Also track towards the start.")] = False,
     start: Annotated[int, typer.Option(help="First frame.")] = 0,
     end: Annotated[int | None, typer.Option(help="Frame to stop before.")] = None,
+    live: Annotated[int | None, typer.Option(help="Number of a camera; stop with Ctrl-C.")] = None,
+    latency: Annotated[
+        int | None, typer.Option(help="With --live: frames that an answer may take.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
     output: Annotated[
@@ -37,40 +54,90 @@ def command(
     Without a choice of points, a grid of 20 x 20 is followed.  Without -o, the tracks go to
     VIDEO_tracks.npz and a video with the trails to VIDEO_tracks.mp4, in this folder.
 
+    A long video is tracked in flat memory; a run that is killed goes on when it is started again.
+
     Examples:
       motes track bike.mp4
 
       motes track bike.mp4 --points "120,80;33,200" --at 10 --backward -o bike.csv -o bike.mp4
 
       motes track bike.mp4 --corners 300 --mask rider.png -o rider.gif
-    """
-    stem = Path(video.rstrip("/")).stem
-    outputs = output or [f"{stem}_tracks.npz", f"{stem}_tracks.mp4"]
-    check_outputs(outputs)
-    chosen = _points(grid, points, queries, corners, at)
 
+      motes track --live 0 --grid 10 -o live.csv
+    """
+    outputs = output or _default_outputs(video, live)
+    check_outputs(outputs, pictures=live is None)
+    chosen = _points(grid, points, queries, corners, at)
+    if (video is None) == (live is None):
+        raise InputError(
+            "expected a video or --live, got " + ("neither" if live is None else "both")
+        )
+
+    from motes.queries.select import select
     from motes.tracker import DEFAULT_MODEL, load
     from motes.video import open_video
 
-    with ExitStack() as stack:
-        source = open_video(video, start=start, end=end)
-        tracker = load(model or DEFAULT_MODEL, weights=weights, device=device, dtype=dtype)
-        passes = 2 if backward and tracker.model.window is not None else 1
-        total = source.num_frames and source.num_frames * passes
-        advance = stack.enter_context(progress(total, f"tracking with {tracker.preset.name}"))
-        tracks = tracker.track(
-            source, **chosen, mask=mask, at=at, backward=backward, progress=advance
-        )
+    source = open_video(video if live is None else live, start=start, end=end)
+    found = select(source, **chosen, mask=mask, at=at)
+    tracker = load(model or DEFAULT_MODEL, weights=weights, device=device, dtype=dtype)
+    if live is not None:
+        tracks = _track_live(tracker, source, found, latency)
+    elif (source.num_frames or 0) > LONG and not backward and tracker.model.window:
+        tracks = _track_long(tracker, source, found, outputs)
+    else:
+        tracks = _track(tracker, source, found, backward)
     if source.problem:
         typer.echo(f"motes: {source.problem}", err=True)
     console.print(tracks, highlight=False)
     write_outputs(tracks, source, outputs)
+    remove(_part_folder(outputs))
+
+
+def _track(tracker: Tracker, video: Video, queries: Queries, backward: bool) -> Tracks:
+    passes = 2 if backward and tracker.model.window is not None else 1
+    total = video.num_frames and video.num_frames * passes
+    with progress(total, f"tracking with {tracker.preset.name}") as advance:
+        return tracker.track(video, queries, backward=backward, progress=advance)
+
+
+def _track_long(tracker: Tracker, video: Video, queries: Queries, outputs: Sequence[str]) -> Tracks:
+    from motes.recording import record
+
+    with progress(video.num_frames, f"tracking with {tracker.preset.name}") as advance:
+        return record(tracker, video, queries, _part_folder(outputs), progress=advance).tracks()
+
+
+def _track_live(tracker: Tracker, video: Video, queries: Queries, latency: int | None) -> Tracks:
+    """Until the camera ends or Ctrl-C is pressed; what has come is kept."""
+    stream, parts = tracker.stream(queries, fps=video.fps, latency=latency), []
+    try:
+        with progress(None, f"tracking live with {tracker.preset.name}") as advance:
+            for frame in video:
+                parts += stream.push(frame)
+                advance(1)
+    except KeyboardInterrupt:
+        typer.echo("motes: stopped", err=True)
+    rest = stream.close()
+    return Tracks.concat_frames([*parts, *([rest] if rest else [])])
+
+
+def _part_folder(outputs: Sequence[str]) -> Path:
+    """Where a long run keeps what it has finished, until the outputs are written."""
+    first = Path(outputs[0].rstrip("/"))
+    return first.with_name(f"{first.name}.part")
+
+
+def _default_outputs(video: str | None, live: int | None) -> list[str]:
+    if video is None:
+        return [f"camera{live}_tracks.npz"]
+    stem = Path(video.rstrip("/")).stem
+    return [f"{stem}_tracks.npz", f"{stem}_tracks.mp4"]
 
 
 def _points(
     grid: int | None, points: str | None, queries: Path | None, corners: int | None, at: int | None
-) -> dict[str, object]:
-    """The one choice of points that was made, as `Tracker.track` takes it."""
+) -> dict[str, Any]:
+    """The one choice of points that was made, as `motes.queries.select` takes it."""
     ways = {"--grid": grid, "--points": points, "--queries": queries, "--corners": corners}
     named = [name for name, value in ways.items() if value is not None]
     if len(named) > 1:

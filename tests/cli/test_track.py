@@ -1,0 +1,98 @@
+"""``motes track`` does what was asked for, and writes all of it."""
+
+import numpy as np
+import pytest
+
+from motes import Tracks, open_video, open_writer
+from motes.cli import run, track
+
+SIZE, FRAMES = (64, 48), 30
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    texture = np.random.default_rng(0).integers(0, 255, (60, 80, 3)).astype(np.uint8)
+    texture = np.repeat(np.repeat(texture, 2, 0), 2, 1)
+    with open_writer(path, SIZE, 25) as writer:
+        for t in range(FRAMES):
+            writer.write(np.ascontiguousarray(texture[10:58, t : t + 64]))
+    return path
+
+
+def test_several_outputs_at_once(clip, tmp_path, capsys):
+    outputs = [tmp_path / f"t{s}" for s in (".npz", ".csv", ".json", ".mp4", ".gif")]
+    arguments = ["track", str(clip), "--grid", "4", *(f"-o{o}" for o in outputs)]
+    assert run(arguments) == 0
+    first, *others = [Tracks.load(o) for o in outputs[:3]]
+    assert (first.num_points, first.num_frames) == (16, FRAMES)
+    assert all(other == first for other in others)
+    assert [open_video(o).num_frames for o in outputs[3:]] == [FRAMES, FRAMES]
+    assert capsys.readouterr().out.count("wrote") == 5
+
+
+def test_without_outputs_the_names_follow_the_video(clip, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(["track", str(clip), "--points", "30,20"]) == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["clip_tracks.mp4", "clip_tracks.npz"]
+
+
+@pytest.mark.parametrize(
+    ("options", "queries", "frames"),
+    [
+        ("--points 30,20;10,12 --at 5", [[5, 30, 20], [5, 10, 12]], range(30)),
+        ("--points 7,30,20 --backward", [[7, 30, 20]], range(30)),
+        ("--points 30,20 --start 4 --end 9 --at 6", [[6, 30, 20]], range(4, 9)),
+        ("--queries q.csv --start 3", [[4, 8, 9]], range(3, 30)),
+    ],
+)
+def test_points_and_frames(clip, tmp_path, monkeypatch, options, queries, frames):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "q.csv").write_text("t,x,y\n4,8,9\n")
+    assert run(["track", str(clip), *options.split(), "-o", "t.npz"]) == 0
+    tracks = Tracks.load("t.npz")
+    assert tracks.queries.tolist() == queries
+    assert tracks.frames == frames
+
+
+def test_a_long_video_goes_through_a_recording(clip, tmp_path, monkeypatch):
+    """An interrupted run leaves its part folder, and the next one goes on from there."""
+    monkeypatch.chdir(tmp_path)
+    run(["track", str(clip), "--grid", "3", "-o", "short.npz"])
+    monkeypatch.setattr(track, "LONG", 10)
+    monkeypatch.setattr("motes.recording.FRAMES_PER_PART", 10)
+    monkeypatch.setattr(track, "write_outputs", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert run(["track", str(clip), "--grid", "3", "-o", "t.npz"]) == 130
+    assert (tmp_path / "t.npz.part" / "recording.json").exists()
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(track, "LONG", 10)
+    assert run(["track", str(clip), "--grid", "3", "-o", "t.npz"]) == 0
+    assert Tracks.load("t.npz") == Tracks.load("short.npz")
+    assert not (tmp_path / "t.npz.part").exists()
+
+
+def test_models_lists_every_preset(capsys):
+    from motes.tracker import presets
+
+    assert run(["models"]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in presets())
+
+
+def test_demo(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(["demo", "-o", "out", "--model", "lk"]) == 0
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "sheet.png",
+        "tracks.csv",
+        "tracks.mp4",
+    ]
+
+
+def test_the_version_and_help(capsys):
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("motes 0.")
+    assert run(["track", "--help"]) == 0
+    assert run([]) == 0
+    assert "Track any point" in capsys.readouterr().out
