@@ -84,7 +84,7 @@ def test_a_clip_keeps_what_was_last_known(folder):
         ("plot none.npz -o out.png", "none.npz"),
         ("plot bike.mp4 -o out.png", "bike.npz"),
         ("plot text.npz -o out.png", "text.npz"),
-        ("plot bike.npz -o out.jpg", ".png"),
+        ("plot bike.npz -o out.bmp", ".png"),
         ("plot bike.npz --video none.mp4 -o out.png", "none.mp4"),
         ("plot bike.npz -o none/out.png", "none"),
     ],

@@ -13,13 +13,14 @@ FOOTAGE = np.full((8, 48, 64, 3), 90, np.uint8)
 @pytest.mark.parametrize(
     "options", [{}, {"color": "speed", "background": "dim", "title": "A cube"}]
 )
-def test_a_sheet(tmp_path, moving, video, options):
-    plot(video, moving, tmp_path / "sheet.png", **options)
-    sheet = cv2.imread(str(tmp_path / "sheet.png"))
+@pytest.mark.parametrize("name", ["sheet.png", "sheet.jpg"])
+def test_a_sheet(tmp_path, moving, video, options, name):
+    plot(video, moving, tmp_path / name, **options)
+    sheet = cv2.imread(str(tmp_path / name))
     assert min(sheet.shape[:2]) > 900
     assert (sheet[:40] == 255).all()  # a margin
     assert (np.ptp(sheet, axis=2) > 100).any()  # and colour
-    assert [f.name for f in tmp_path.iterdir()] == ["sheet.png"]
+    assert [f.name for f in tmp_path.iterdir()] == [name]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (500, 2), (3, 2)])
@@ -68,7 +69,7 @@ def test_stretch_keeps_the_shares(shape):
 @pytest.mark.parametrize(
     ("video", "out", "options", "error", "message"),
     [
-        (FOOTAGE, "sheet.jpg", {}, InputError, "ends in .png"),
+        (FOOTAGE, "sheet.tif", {}, InputError, "ends in .png or .jpg"),
         (FOOTAGE, "missing/sheet.png", {}, FileError, "missing"),
         (FOOTAGE[:, :20], "sheet.png", {}, InputError, "expected 64x48"),
         (FOOTAGE[:3], "sheet.png", {}, InputError, "expected a frame"),

@@ -18,7 +18,7 @@ def command(
         Path,
         typer.Argument(help="A track file, or a clip with known tracks (NAME.mp4 with NAME.npz)."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The picture, .png.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The picture, .png or .jpg.")],
     video: Annotated[
         str | None, typer.Option(help="The video that was tracked; default: a plain ground.")
     ] = None,

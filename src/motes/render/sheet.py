@@ -26,6 +26,7 @@ from motes.render.style import Style
 from motes.render.video import make_style
 from motes.tracks import Tracks
 
+SUFFIXES = (".png", ".jpg")
 PAPER, INK, QUIET, SLATE = (255, 255, 255), (28, 30, 34), (125, 129, 136), (38, 40, 45)
 ABSENT = (240, 240, 238)  # in the chart, where a point is hidden
 PANEL = (960, 860)  # a large frame fits into this
@@ -49,7 +50,7 @@ def plot(
     Args:
         video: Anything that `motes.open_video` takes; None draws on a plain ground.
         tracks: What to draw.
-        out: The file, ``.png``.
+        out: The file, ``.png`` or ``.jpg``.
         title: Stands above; by default the name of the video.
         style: How to draw (tails and scale are chosen by the sheet).
         **options: Fields of `Style`, as a short way to write ``style=Style(...)``.
@@ -60,13 +61,14 @@ def plot(
         FileError: The video cannot be read, or the file cannot be written.
     """
     style = make_style(style, options)
-    if Path(out).suffix.lower() != ".png":
-        raise InputError(f"{out}: expected a name that ends in .png")
+    suffix = Path(out).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(f"{out}: expected a name that ends in {' or '.join(SUFFIXES)}")
     if not tracks.visible.size:
         raise InputError("tracks: expected at least one point and one frame, got none")
     with replacing(out) as temporary:
         page = compose(video, tracks, title, style)
-        temporary.write_bytes(cv2.imencode(".png", page[..., ::-1])[1].tobytes())
+        temporary.write_bytes(cv2.imencode(suffix, page[..., ::-1])[1].tobytes())
 
 
 def compose(video: Any, tracks: Tracks, title: str | None, style: Style) -> np.ndarray:
