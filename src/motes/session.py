@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor
 
 from motes import windows
-from motes.errors import InputError
+from motes.encoded import EncodedVideo
 from motes.models.base import Features, Prediction, concat_predictions
 from motes.queries.points import Points, Queries
 from motes.queries.select import select
@@ -19,19 +18,15 @@ from motes.queries.support import with_support
 from motes.results import to_model, to_tracks
 from motes.tracks import Tracks
 from motes.video import Video
-from motes.video.ahead import read_ahead
 
 if TYPE_CHECKING:
     from motes.tracker import Tracker
-
-CHUNK = 8
-"""Frames that are read and encoded at a time."""
 
 ALONE = 8
 """Queries that are tracked at a time when each is tracked as if it were alone."""
 
 KEPT_BYTES = 4 << 30
-"""Features up to this size are kept in memory; beyond it frames are encoded again when needed."""
+"""Features up to this size are kept in memory; more go to disk."""
 
 Progress = Callable[[int], None]
 
@@ -43,6 +38,7 @@ class Session:
         tracker: Whose model is used.
         video: What is tracked through.
         resize: From the pixels of the video to those of the model, and back.
+        encoded: Its features.
     """
 
     def __init__(self, tracker: Tracker, video: Video, keep: bool = True) -> None:
@@ -56,11 +52,7 @@ class Session:
         self.tracker = tracker
         self.video = video
         self.resize = tracker.preset.resize.plan(video.size)
-        self._keep = keep
-        self._kept: dict[int, Features] = {}
-        self._length: int | None = None  # known for certain after the first pass
-        if keep and video.num_frames is None:
-            video.read(video.start, video.start)  # frames that pass once must be remembered
+        self.encoded = EncodedVideo(video, self._encode, KEPT_BYTES if keep else None)
 
     @torch.inference_mode()
     def track(
@@ -86,6 +78,9 @@ class Session:
         count = len(points) if joint else 1  # of the points in a group, the others are support
         return self._tracks(points, _join(found, count), backward)
 
+    def _encode(self, frames: np.ndarray) -> Features:
+        return self.tracker.encode(frames, self.resize)
+
     def _tracks(self, points: Queries, found: Prediction, backward: bool) -> Tracks:
         both_ways = backward or self.tracker.model.window is None
         visible = self.tracker.visible(found)
@@ -102,47 +97,9 @@ class Session:
         return [torch.stack(tensors[i : i + ALONE]) for i in range(0, len(tensors), ALONE)]
 
     def _check_length(self, points: Queries) -> None:
-        """The number of frames is certain only now: a video may say a wrong one, or none."""
-        start = self.video.start
-        points.check(self.video.size, range(start, start + (self._length or 0)))
-
-    def chunks(self, last: int | None = None) -> Iterator[Features]:
-        """Features in order of time, or from frame `last` (counted from 0) back to the first."""
-        if last is not None:
-            yield from self._chunks_back(last)
-        elif self._length is not None and len(self._kept) * CHUNK >= self._length:
-            yield from (self._kept[k] for k in range(len(self._kept)))
-        else:
-            yield from self._chunks_forward()
-
-    def _chunks_forward(self) -> Iterator[Features]:
-        frames, length = read_ahead(self.video), 0
-        while chunk := list(islice(frames, CHUNK)):
-            yield self._features(length // CHUNK, np.stack(chunk))
-            length += len(chunk)
-        self._length = length
-        if not length:
-            raise InputError(f"{self.video.name}: expected at least one frame, got none")
-
-    def _chunks_back(self, last: int) -> Iterator[Features]:
-        for k in range(last // CHUNK, -1, -1):
-            if k not in self._kept:
-                first = self.video.start + k * CHUNK
-                stop = min(first + CHUNK, self.video.start + (self._length or last + 1))
-                features = self._features(k, self.video.read(first, stop))
-            else:
-                features = self._kept[k]
-            features = features[: last + 1 - k * CHUNK]
-            yield Features(tuple(level.flip(1) for level in features.levels))
-
-    def _features(self, k: int, frames: np.ndarray) -> Features:
-        if k in self._kept:
-            return self._kept[k]
-        features = self.tracker.encode(frames, self.resize)
-        held = sum(level.nbytes for level in features.levels) * (len(self._kept) + 1)
-        if self._keep and held <= KEPT_BYTES:
-            self._kept[k] = features
-        return features
+        """The number of frames is certain only now."""
+        start, length = self.video.start, self.encoded.num_frames or 0
+        points.check(self.video.size, range(start, start + length))
 
 
 class _Passes:
@@ -160,12 +117,12 @@ class _Passes:
 
     def run(self, queries: Tensor) -> Prediction:
         """Track a group ``[B, N, 3]`` in every frame."""
-        found = self._one_way(queries, self.session.chunks())
+        found = self._one_way(queries, self.session.encoded.forward())
         last = int(queries[..., 0].max()) if queries.numel() else 0
         if not self.backward or not 0 < last < found.xy.shape[1]:
             return found
         mirrored = torch.cat([last - queries[..., :1], queries[..., 1:]], -1)
-        back = self._one_way(mirrored, self.session.chunks(last))
+        back = self._one_way(mirrored, self.session.encoded.backward(last))
         return _merge(found, back, queries)
 
     def _one_way(self, queries: Tensor, chunks: Iterator[Features]) -> Prediction:
