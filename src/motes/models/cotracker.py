@@ -22,8 +22,8 @@ from motes.features.attention import init_linear
 from motes.features.correlation import point_correlation, query_patches
 from motes.features.embeddings import HarmonicEmbedding, embed_place, time_table
 from motes.features.encoder import FrameEncoder, encode_video
-from motes.features.transformer import AxialTransformer
 from motes.features.overlap import frames_first, hold, query_in_window
+from motes.features.transformer import AxialTransformer
 from motes.models.base import (
     Features,
     PointModel,

@@ -26,8 +26,8 @@ from motes.features.attention import init_linear
 from motes.features.correlation import PatchCorrelation, query_patches
 from motes.features.embeddings import OctaveEmbedding, resize_time, time_table
 from motes.features.encoder import FrameEncoder, encode_video
-from motes.features.transformer import ProxyTransformer
 from motes.features.overlap import frames_first, hold, query_in_window
+from motes.features.transformer import ProxyTransformer
 from motes.models.base import (
     Features,
     PointModel,

@@ -1,0 +1,23 @@
+"""``motes fetch``: official weights into the user's cache."""
+
+from typing import Annotated
+
+import typer
+
+from motes.cli._common import console
+
+
+def command(name: Annotated[str, typer.Argument(help="A model; see: motes models.")]) -> None:
+    """Download the official weights of a model, and show under which licence they are."""
+    from motes.registry import suggest
+    from motes.tracker import presets
+    from motes.weights import address, fetch
+
+    known = presets()
+    if name not in known:
+        raise suggest(name, known, "model")
+    info = known[name].weights
+    if info and not info.embedded:
+        console.print(f"{name}: {address(info)}\nlicence of the weights: {info.licence}")
+    path = fetch(known[name])
+    console.print(f"{name}: {path}", soft_wrap=True)
