@@ -17,6 +17,7 @@ from motes.data.synthetic.layers import draw_layers
 from motes.data.synthetic.scene import Points, Scene, inside
 from motes.data.synthetic.stage import draw_world
 from motes.data.synthetic.textures import Textures
+from motes.errors import InputError
 
 OVERSAMPLING = 4
 """Candidates per track, from which a fair mix of surfaces is chosen."""
@@ -44,10 +45,23 @@ def synthesize(
 
     Returns:
         One `Sample` a seed, on the device.
+
+    Raises:
+        InputError: The device cannot be used.
+        FileError: The textures cannot be read.
     """
     if textures is None:
         textures = Textures(config.textures, config.procedural)
-    return [_clip(config, seed, torch.device(device), textures) for seed in seeds]
+    place = _usable(device)
+    return [_clip(config, seed, place, textures) for seed in seeds]
+
+
+def _usable(device: str | torch.device) -> torch.device:
+    try:
+        return torch.zeros((), device=device).device
+    except (AssertionError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"device: {device!s} cannot be used: {reason}") from error
 
 
 class SyntheticClips(IterableDataset[Sample]):

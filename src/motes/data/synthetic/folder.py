@@ -1,0 +1,124 @@
+"""Generated clips on disk, in the clip format of `motes.data.clips`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from motes.data.dataset import pixels_to_raster
+from motes.data.sample import Sample
+from motes.data.synthetic.config import SyntheticConfig
+from motes.data.synthetic.engine import SyntheticClips
+from motes.errors import FileError, InputError
+from motes.video import open_writer
+
+FPS = Fraction(24)
+"""Frame rate given to generated videos."""
+
+SETTINGS = "settings.json"
+"""File of a folder that says how its clips were made."""
+
+
+def generate(
+    folder: str | Path,
+    config: SyntheticConfig,
+    count: int,
+    seed: int = 0,
+    device: str = "cpu",
+) -> Iterator[Path]:
+    """Fill a folder with clips ``00000`` .. ``count - 1``; those that are there already are kept.
+
+    A clip appears when it is complete, its ``.npz`` file last, so a run that was interrupted is
+    continued by the same call, and a larger count adds to a folder.
+
+    Args:
+        folder: Made if need be.
+        config: What to make; the sides must be even, as H.264 wants.
+        count: Number of clips that the folder shall have.
+        seed: The same seed gives the same clips.
+        device: Where pictures are made.
+
+    Yields:
+        The ``.npz`` file of each clip, once it is there.
+
+    Raises:
+        InputError: `count` is below 1, a side is odd, the device cannot be used, or the folder
+            holds clips of other settings.
+        FileError: The folder cannot be written, or the textures cannot be read.
+    """
+    if count < 1:
+        raise InputError(f"count: expected at least 1 clip, got {count}")
+    if config.size[0] % 2 or config.size[1] % 2:
+        raise InputError(f"size: expected even sides for .mp4, got {config.size}")
+    clips = SyntheticClips(config, seed, device=device)
+    folder = Path(folder)
+    _claim(folder, {"seed": seed, **asdict(config)})
+    for index in range(count):
+        file = folder / f"{index:05d}.npz"
+        if not (file.exists() and file.with_suffix(".mp4").exists()):
+            write_clip(file, clips[index])
+        yield file
+
+
+def write_clip(file: Path, sample: Sample) -> None:
+    """Write ``NAME.mp4`` and then, beside it, ``NAME.npz``.
+
+    Args:
+        file: Path of the ``.npz`` file.
+        sample: One clip, without batch axis.
+
+    Raises:
+        FileError: It cannot be written; nothing is left half-written.
+    """
+    sample = sample.to("cpu")
+    with open_writer(file.with_suffix(".mp4"), sample.size, FPS) as writer:
+        for frame in sample.video.permute(0, 2, 3, 1).numpy():
+            writer.write(np.ascontiguousarray(frame))
+    arrays = {
+        "points": pixels_to_raster(sample.xy.numpy(), sample.size).swapaxes(0, 1),
+        "occluded": ~sample.visible.numpy().T,
+    }
+    if not sample.valid.all():
+        arrays["annotated"] = sample.valid.numpy().T
+    with _replacing(file) as part, part.open("wb") as stream:
+        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+
+
+def _claim(folder: Path, settings: dict[str, Any]) -> None:
+    """Note how the clips of a folder are made, or check that it is as before."""
+    text = json.dumps(settings, indent=2)
+    file = folder / SETTINGS
+    try:
+        if not file.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            with _replacing(file) as part:
+                part.write_text(text + "\n")
+            return
+        before = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise FileError(f"{folder}: cannot be used for clips: {error}") from error
+    now = json.loads(text)
+    changed = [f"{k} {before.get(k)} -> {now[k]}" for k in now if before.get(k) != now[k]]
+    if changed:
+        raise InputError(f"{folder} holds clips of other settings: {', '.join(changed)}")
+
+
+@contextmanager
+def _replacing(file: Path) -> Iterator[Path]:
+    """A temporary file beside `file` that takes its place when the block ends well."""
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        yield part
+        part.replace(file)
+    except OSError as error:
+        raise FileError(f"{file}: cannot be written: {error}") from error
+    finally:
+        part.unlink(missing_ok=True)
