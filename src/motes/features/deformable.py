@@ -7,9 +7,9 @@ section 3.3; taptrv2.md, sections 4 and 7.1).
 
 A head's answer is one weighted sum over the pixels around all its places.  `corners` finds these
 pixels and their weights; `weighted_sum` gathers and adds them in one pass, without storing what it
-gathers.  `deformable_sum_by_grid_sample` is the slow, obvious twin of both.
+gathers.  `deformable_sum_by_grid_sample` is the slow, obvious twin.
 
-Locations are normalised: 0 and 1 are the edges of the image, whatever the size of a map.
+Normalised positions are 0 and 1 at the edges of the image, whatever the size of a map.
 """
 
 from __future__ import annotations
@@ -75,60 +75,75 @@ def in_chunks(function: Callable[..., Tensor], size: int, *tensors: Tensor) -> T
     return torch.cat([function(*part) for part in parts], 1)
 
 
-def corners(locations: Tensor, sizes: Sizes) -> tuple[Tensor, Tensor]:
-    """The four pixels around each location, and their bilinear weights.
+BEFORE, AFTER = 1, 2
+"""Zeros around a map, left and right as above and below: room for all four pixels of any place."""
+
+
+def table_of(values: Tensor, sizes: Sizes, heads: int, dtype: torch.dtype) -> Tensor:
+    """Everything that heads can look up, as the rows of a table, with zeros around every map.
 
     Args:
-        locations: ``[..., L, P, 2]`` (x, y), normalised.
-        sizes: Height and width of the L maps.
+        values: ``[M, tokens, heads * d]``.
+        sizes: Height and width of the maps.
+        heads: Number of heads.
+        dtype: Of the table.
 
     Returns:
-        Numbers of the tokens of a `Pyramid`, int32 ``[..., L, P, 4]``, and weights of the same
-        shape.  A pixel outside its map has weight 0.
+        ``[M * padded tokens * heads, d]``, in the order frame, map, row, column, head.
     """
-    size = locations.new_tensor([(w, h) for h, w in sizes])[:, None]  # [L, 1, 2]
-    at = locations * size - 0.5
+    areas, start = padded_areas(sizes), 0
+    M, _, C = values.shape
+    table = torch.zeros(M, sum(areas), C, dtype=dtype, device=values.device)
+    for maps, (h, w), area in zip(Pyramid(values, sizes).maps(), sizes, areas, strict=True):
+        room = table[:, start : start + area].unflatten(1, (-1, BEFORE + w + AFTER))
+        room[:, BEFORE : BEFORE + h, BEFORE : BEFORE + w] = maps
+        start += area
+    return table.view(-1, C // heads)
+
+
+def padded_areas(sizes: Sizes) -> list[int]:
+    """Pixels of each map, those around it included."""
+    return [(BEFORE + h + AFTER) * (BEFORE + w + AFTER) for h, w in sizes]
+
+
+def corners(at: Tensor, sizes: Sizes) -> tuple[Tensor, Tensor]:
+    """The four pixels around each place, and their bilinear weights.
+
+    Args:
+        at: ``[M, Q, heads, L, P, 2]`` (x, y), in pixels of each of the L maps.
+        sizes: Height and width of these.
+
+    Returns:
+        Rows of `table_of`, int32 ``[M, Q, heads, 4, L * P]``, and weights of the same shape.
+    """
+    size = at.new_tensor([(w, h) for h, w in sizes])[:, None]
+    at = at.clamp(min=-1).minimum(size)  # farther out, there is nothing but zeros either
     low = at.floor()
-    cells = torch.stack([low, low + 1], -1)  # [..., L, P, xy, 2]
-    inside = (cells >= 0) & (cells < size[..., None])
-    share = torch.stack([low + 1 - at, at - low], -1) * inside
-    column, row = cells.clamp(min=0).minimum(size[..., None] - 1).int().unbind(-2)
-    weight_x, weight_y = share.unbind(-2)
-    width, first = _layout(sizes, locations.device)
-    index = (first + row * width)[..., :, None] + column[..., None, :]
-    weight = weight_y[..., :, None] * weight_x[..., None, :]
-    return index.flatten(-2), weight.flatten(-2)
+    x1, y1 = (at - low).unbind(-1)
+    x0, y0 = 1 - x1, 1 - y1
+    weight = torch.stack([y0 * x0, y0 * x1, y1 * x0, y1 * x1], 3)
+    origin, width = _layout(at.shape[0], at.shape[2], sizes, at.device)
+    column, row = low.int().unbind(-1)
+    corner = origin + (row * width + column) * at.shape[2]
+    around = torch.stack([0 * width, 0 * width + 1, width, width + 1]) * at.shape[2]  # [4, L, 1]
+    return (corner[:, :, :, None] + around).flatten(-2), weight.flatten(-2)
 
 
-def _layout(sizes: Sizes, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Width of each map, and where it begins among the tokens: int32 ``[L, 1, 1]`` each."""
-    starts = [sum(h * w for h, w in sizes[:level]) for level in range(len(sizes))]
-    table = torch.tensor([[w for _, w in sizes], starts], dtype=torch.int32, device=device)
-    width, first = table[..., None, None]
-    return width, first
+def _layout(frames: int, heads: int, sizes: Sizes, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Row of each map's first pixel ``[M, 1, heads, L, 1]`` and padded widths ``[L, 1]``, int32."""
+    areas, widths = padded_areas(sizes), [BEFORE + w + AFTER for _, w in sizes]
+    firsts = [sum(areas[:level]) + BEFORE * (w + 1) for level, w in enumerate(widths)]
+    first, width = torch.tensor([firsts, widths], dtype=torch.int32, device=device)[..., None]
+    frame = torch.arange(frames, dtype=torch.int32, device=device).view(-1, 1, 1, 1, 1)
+    head = torch.arange(heads, dtype=torch.int32, device=device).view(-1, 1, 1)
+    return (frame * sum(areas) + first) * heads + head, width
 
 
-def weighted_sum(values: Tensor, index: Tensor, weight: Tensor) -> Tensor:
-    """Add up rows of a table, some for each query and head.
-
-    Args:
-        values: ``[M, tokens, heads, d]``.
-        index: int32 ``[M, Q, heads, ..., R]``, numbers of tokens.
-        weight: The same shape.
-
-    Returns:
-        ``[M, Q, heads, ..., d]``: sums over R, in the type of the weights.
-    """
-    M, tokens, heads, d = values.shape
-    ahead = [1] * (index.ndim - 3)
-    frame = torch.arange(M, dtype=torch.int32, device=index.device).view(M, 1, 1, *ahead)
-    head = torch.arange(heads, dtype=torch.int32, device=index.device).view(heads, *ahead)
-    rows = (index + frame * tokens) * heads + head
-    R = index.shape[-1]
-    table = values.reshape(-1, d).to(weight.dtype)
-    return _WeightedSum.apply(table, rows.view(-1, R), weight.view(-1, R)).view(
-        *index.shape[:-1], d
-    )
+def weighted_sum(table: Tensor, rows: Tensor, weight: Tensor) -> Tensor:
+    """Gather rows of a table ``[rows, d]``, and add them up over the last axis: ``[..., d]``."""
+    R = rows.shape[-1]
+    found = _WeightedSum.apply(table, rows.reshape(-1, R), weight.reshape(-1, R))
+    return found.view(*rows.shape[:-1], -1)
 
 
 class _WeightedSum(torch.autograd.Function):
@@ -168,24 +183,26 @@ def _transposed(grad: Tensor, rows: Tensor, weight: Tensor, size: int) -> Tensor
 
 
 def deformable_sum_by_grid_sample(
-    values: Tensor, sizes: Sizes, locations: Tensor, attention: Tensor
+    values: Tensor, sizes: Sizes, at: Tensor, attention: Tensor
 ) -> Tensor:
-    """The readable twin of `corners` and `weighted_sum`: sample every map, then weigh and add.
+    """The readable twin of `table_of`, `corners` and `weighted_sum`: sample, weigh, add.
 
     Args:
-        values: ``[M, tokens, heads, d]``.
+        values: ``[M, tokens, heads * d]``.
         sizes: Height and width of the L maps.
-        locations: ``[M, Q, heads, L, P, 2]``.
+        at: ``[M, Q, heads, L, P, 2]``, in pixels of each map.
         attention: ``[M, Q, heads, L, P]``.
 
     Returns:
         ``[M, Q, heads, d]``.
     """
-    M, _, heads, _ = values.shape
+    M, _, heads = at.shape[:3]
     total = values.new_zeros(())
-    for level, maps in enumerate(Pyramid(values.flatten(2), sizes).maps()):
+    for level, maps in enumerate(Pyramid(values, sizes).maps()):
+        h, w = sizes[level]
         planes = maps.unflatten(-1, (heads, -1)).permute(0, 3, 4, 1, 2).flatten(0, 1)
-        grid = locations[:, :, :, level].transpose(1, 2).flatten(0, 1) * 2 - 1
+        grid = (2 * at[:, :, :, level] + 1) / at.new_tensor([w, h]) - 1
+        grid = grid.transpose(1, 2).flatten(0, 1)  # [M heads, Q, P, 2]
         found = F.grid_sample(planes, grid, padding_mode="zeros", align_corners=False)
         weights = attention[:, :, :, level].transpose(1, 2).flatten(0, 1)
         total = total + (found * weights[:, None]).sum(-1)  # [M heads, d, Q]
@@ -221,14 +238,18 @@ class DeformableAttention(nn.Module):
         Returns:
             ``[M, Q, C]``.
         """
-        values = self.value(memory.tokens).unflatten(-1, (self.shape[0], -1))
+        heads = self.shape[0]
+        values = self.value(memory.tokens)
+        exact = torch.promote_types(values.dtype, where.dtype)
+        table = table_of(values, memory.sizes, heads, exact)
 
         def look(query: Tensor, where: Tensor) -> Tensor:
-            locations, _ = place(self.offsets(query), where, memory.sizes, self.shape)
-            logits = self.weights(query).unflatten(-1, (self.shape[0], -1)).to(where.dtype)
-            index, share = corners(locations, memory.sizes)
-            weight = share * logits.softmax(-1).unflatten(-1, self.shape[1:])[..., None]
-            return weighted_sum(values, index.flatten(3), weight.flatten(3)).flatten(2)
+            rows, share = corners(
+                place(self.offsets(query), where, memory.sizes, self.shape), memory.sizes
+            )
+            logits = self.weights(query).unflatten(-1, (heads, 1, -1)).to(share.dtype)
+            weight = share * logits.softmax(-1)
+            return weighted_sum(table, rows.flatten(3), weight.flatten(3)).flatten(2)
 
         found = in_chunks(look, chunk_size(query), query, where)
         return self.output(found.to(values.dtype))
@@ -265,19 +286,21 @@ class KeyAwareDeformableAttention(nn.Module):
         Returns:
             The content found ``[M, Q, C]``, and the displacement ``[M, Q, 2]``, normalised.
         """
-        heads = self.shape[0]
-        keys = self.key(memory.tokens).unflatten(-1, (heads, -1))
-        values = self.value(memory.tokens).unflatten(-1, (heads, -1))
+        heads, sizes = self.shape[0], memory.sizes
+        values = self.value(memory.tokens)
+        exact = torch.promote_types(values.dtype, where.dtype)
+        keys = table_of(self.key(memory.tokens), sizes, heads, exact)
+        table = table_of(values, sizes, heads, exact)
 
         def look(query: Tensor, where: Tensor) -> Tensor:
-            locations, offsets = place(self.offsets(query), where, memory.sizes, self.shape)
-            index, share = (c.flatten(3, 4) for c in corners(locations, memory.sizes))
-            sampled = weighted_sum(keys, index, share)  # [M, Q, heads, L P, d]
+            offsets = self.offsets(query)
+            rows, share = corners(place(offsets, where, sizes, self.shape), sizes)
+            sampled = weighted_sum(keys, rows.mT, share.mT)  # [M, Q, heads, L P, d]
             asked = self.query(query).unflatten(-1, (heads, -1, 1)).to(sampled.dtype)
-            logits = (sampled @ asked)[..., 0] / math.sqrt(asked.shape[-2])  # [M, Q, heads, L P]
-            weight = share * logits.softmax(-1)[..., None]
-            found = weighted_sum(values, index.flatten(3), weight.flatten(3)).flatten(2)
-            step = self.update(logits.flatten(2), offsets.flatten(2, 4))
+            logits = (sampled @ asked).mT / math.sqrt(asked.shape[-2])  # [M, Q, heads, 1, L P]
+            weight = share * logits.softmax(-1)
+            found = weighted_sum(table, rows.flatten(3), weight.flatten(3)).flatten(2)
+            step = self.update(logits.flatten(2), moves(offsets, where, sizes, self.shape))
             return torch.cat([found, step], -1)
 
         found = in_chunks(look, chunk_size(query), query, where)
@@ -306,10 +329,8 @@ class PositionUpdate(nn.Module):
         return (weights[..., None, :] @ offsets)[..., 0, :]
 
 
-def place(
-    offsets: Tensor, where: Tensor, sizes: Sizes, shape: tuple[int, int, int]
-) -> tuple[Tensor, Tensor]:
-    """Where a query looks.
+def place(offsets: Tensor, where: Tensor, sizes: Sizes, shape: tuple[int, int, int]) -> Tensor:
+    """Where queries look, in pixels of each map, whose edges are the edges of the image.
 
     Args:
         offsets: ``[M, Q, heads * L * P * 2]`` (dx, dy), in pixels of each map.
@@ -318,13 +339,21 @@ def place(
         shape: Heads, L and P.
 
     Returns:
-        Locations and the normalised offsets to move by, ``[M, Q, heads, L, P, 2]`` each.  The
-        latter divide dx by the height and dy by the width, as the released weights were trained;
-        on square images this is the same.
+        ``[M, Q, heads, L, P, 2]``, at least as exact as `where`.
     """
-    size = where.new_tensor(sizes)[:, None]  # [L, 1, hw]
-    offsets = offsets.to(where.dtype).unflatten(-1, (*shape, 2))
-    return where[:, :, None, None, None] + offsets / size.flip(-1), offsets / size
+    size = where.new_tensor([(w, h) for h, w in sizes])
+    centre = where[:, :, None] * size - 0.5  # [M, Q, L, 2]
+    return centre[:, :, None, :, None] + offsets.unflatten(-1, (*shape, 2))
+
+
+def moves(offsets: Tensor, where: Tensor, sizes: Sizes, shape: tuple[int, int, int]) -> Tensor:
+    """Offsets as normalised displacements ``[M, Q, heads * L * P, 2]``; arguments as for `place`.
+
+    The released weights were trained with dx divided by the height and dy by the width of the map;
+    on square images it is the same.
+    """
+    size = where.new_tensor(sizes)[:, None]
+    return (offsets.unflatten(-1, (*shape, 2)) / size).flatten(2, 4)
 
 
 def chunk_size(query: Tensor) -> int:
@@ -341,6 +370,8 @@ class DeformableEncoderLayer(nn.Module):
         self.norm1 = nn.LayerNorm(width)
         self.mlp = mlp(width, hidden, width)
         self.norm2 = nn.LayerNorm(width)
+        init_xavier(self)
+        nn.init.zeros_(self.attention.offsets.weight)
 
     def forward(self, memory: Pyramid, code: Tensor, where: Tensor) -> Pyramid:
         """One layer; `code` ``[tokens, C]`` enters the queries, `where` is each token's place."""
@@ -369,9 +400,6 @@ class DeformableEncoder(nn.Module):
         self.layers = nn.ModuleList(
             DeformableEncoderLayer(width, heads, levels, points, hidden) for _ in range(depth)
         )
-        init_xavier(self)
-        for layer in self.layers:
-            nn.init.zeros_(layer.attention.offsets.weight)
 
     def forward(self, maps: Sequence[Tensor]) -> Pyramid:
         """Encode maps ``[M, C, h, w]`` of M frames."""
