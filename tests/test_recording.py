@@ -73,7 +73,7 @@ def test_a_run_that_is_killed_goes_on(tracker, clip, tmp_path, how):
     assert Recording(folder).tracks().num_frames >= 40  # what was finished can be read
     done = []
     again = record(tracker, clip, QUERIES, folder, every=20, progress=done.append)
-    assert done[0] >= 40
+    assert done[0] >= 20  # killed between the second part and its state, it repeats that part
     assert again.tracks() == tracker.track(clip, QUERIES)
 
 
