@@ -26,7 +26,7 @@ from motes.render.style import Style
 from motes.render.video import make_style
 from motes.tracks import Tracks
 
-SUFFIXES = (".png", ".jpg")
+SUFFIXES, JPEG_QUALITY = (".png", ".jpg"), 82
 PAPER, INK, QUIET, SLATE = (255, 255, 255), (28, 30, 34), (125, 129, 136), (38, 40, 45)
 ABSENT = (240, 240, 238)  # in the chart, where a point is hidden
 PANEL = (960, 860)  # a large frame fits into this
@@ -68,7 +68,8 @@ def plot(
         raise InputError("tracks: expected at least one point and one frame, got none")
     with replacing(out) as temporary:
         page = compose(video, tracks, title, style)
-        temporary.write_bytes(cv2.imencode(suffix, page[..., ::-1])[1].tobytes())
+        quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+        temporary.write_bytes(cv2.imencode(suffix, page[..., ::-1], quality)[1].tobytes())
 
 
 def compose(video: Any, tracks: Tracks, title: str | None, style: Style) -> np.ndarray:
