@@ -1,7 +1,10 @@
 """Every kind of file that PyAV opens: numbering, order, times, pixels, damage."""
 
 from fractions import Fraction
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import av
 import numpy as np
@@ -224,6 +227,26 @@ def test_a_header_without_frames(make_video):
     path.write_bytes(path.read_bytes()[:700])
     with pytest.raises(FileError, match="a frame that decodes"):
         open_video(path)
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+def test_a_url(make_video, number_of, tmp_path):
+    """From a server that cannot seek; its length is known only when all has been read."""
+    make_video("a.mp4", container={"movflags": "+faststart"}, **B_FRAMES)
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path)) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        video = open_video(f"http://127.0.0.1:{server.server_port}/a.mp4")
+        assert video.num_frames is None
+        assert [number_of(frame) for frame in video] == list(range(40))
+        assert video.num_frames == 40
+        assert [number_of(frame) for frame in video.read(30, 33)] == [30, 31, 32]
+        with pytest.raises(FileError, match=r"no\.mp4: expected a video, got"):
+            open_video(f"http://127.0.0.1:{server.server_port}/no.mp4")
+        server.shutdown()
 
 
 CLIPS = Path(__file__).parents[3] / "../shared/videos"

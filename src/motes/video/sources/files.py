@@ -98,7 +98,8 @@ class FileSource(Source):
     def _decoded(self, key: int | None = None) -> Iterator[av.VideoFrame]:
         with self._open() as (container, stream):
             if key is not None:
-                container.seek(key, stream=stream)
+                with suppress(av.FFmpegError):  # what cannot seek is read from the beginning
+                    container.seek(key, stream=stream)
             yield from _decoded(container, stream)
 
     @cached_property
