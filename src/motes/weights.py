@@ -11,6 +11,7 @@ import os
 import pickle
 import shutil
 import urllib.request
+from argparse import Namespace
 from collections.abc import Mapping
 from importlib.resources import files
 from os import PathLike
@@ -23,6 +24,9 @@ from motes.errors import FileError, InputError
 from motes.files import replacing
 from motes.models.base import PointModel, Preset, WeightsInfo
 from motes.registry import discover
+
+ENTRIES = ("ema_model", "model")
+"""Where training frameworks keep the tensors, the best first (taptrv2.md, section 8)."""
 
 
 def load_weights(preset: Preset, path: str | PathLike[str] | None = None) -> PointModel:
@@ -78,8 +82,9 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         raise FileError(f"{file}: {_unpickling_problem(error)}") from None
     except Exception as error:
         raise FileError(f"{file}: not a checkpoint, or damaged ({_brief(error)})") from None
-    if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
-        content = content["model"]
+    if isinstance(content, Mapping):
+        wrapped = (content.get(entry) for entry in ENTRIES)
+        content = next((inner for inner in wrapped if isinstance(inner, Mapping)), content)
     if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
         raise FileError(f"{file}: expected named tensors, got {type(content).__name__}")
     return {str(key).removeprefix("module."): value for key, value in content.items()}
@@ -103,7 +108,8 @@ def _read(file: Path) -> object:
         from safetensors.torch import load_file
 
         return load_file(file)
-    return torch.load(file, map_location="cpu", weights_only=True)
+    with torch.serialization.safe_globals([Namespace]):  # TAPTR's files hold their settings, too
+        return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def _configure(preset: Preset, tensors: Mapping[str, Tensor], file: Path) -> object:
@@ -193,6 +199,11 @@ def fetch(preset: Preset) -> Path:
     if info.embedded:
         return installed(preset)
     target = cache_folder() / info.filename
+    if not target.is_file() and not (info.url or info.repo):
+        raise InputError(
+            f"{preset.name}: its weights have no fixed address ({info.licence}); "
+            f"get them from its authors and put them at {target}"
+        )
     if not target.is_file():
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
