@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from motes.data.synthetic.config import SyntheticConfig
 from motes.data.synthetic.dice import Dice
-from motes.data.synthetic.engine import choose_points, draw_scene
+from motes.data.synthetic.engine import choose_points, draw_scene, expose
 from motes.data.synthetic.layers import LayeredScene
 from motes.data.synthetic.scene import inside
 from motes.data.synthetic.textures import Textures
@@ -69,7 +69,7 @@ def test_colour_along_a_track_is_that_of_its_texture(seed):
     for index, layer in enumerate(drawn.layers):
         half_size = layer.card.at(TIMES, drawn.camera).matrix[:, :2, :2].det().abs().sqrt()
         own = (points.surface == index) & (points.local.abs() < 0.95).all(-1)
-        seen = look_up(painted(drawn, index).render(TIMES), found.xy)
+        seen = look_up(expose(painted(drawn, index), TIMES, samples=3), found.xy)
         clear = own & found.visible & inside(found.xy, drawn.size) & (seen[..., 2] > 0.9999)
         clear &= (half_size > 12)[:, None]  # smaller ones bend within a pixel
         error = (seen[..., :2] - points.local).norm(dim=-1) * half_size[:, None]  # pixels

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from motes.data.synthetic.config import SyntheticConfig
 from motes.data.synthetic.dice import Dice
-from motes.data.synthetic.engine import choose_points, draw_scene
+from motes.data.synthetic.engine import choose_points, draw_scene, expose
 from motes.data.synthetic.rigid import rotations, throw
 from motes.data.synthetic.scene import Points
 from motes.data.synthetic.solids import FACES, meet, normal, unfold
@@ -138,7 +138,7 @@ def test_colour_along_a_track_is_that_of_its_texture(seed):
     points = choose_points(PLAIN, dice, drawn, TIMES)
     found = drawn.locate(points, TIMES)
     bodies = tuple(painted(index, body) for index, body in enumerate(drawn.bodies))
-    pictures = replace(drawn, bodies=bodies).render(TIMES)
+    pictures = expose(replace(drawn, bodies=bodies), TIMES, samples=3)
     grid = ((2 * found.xy + 1) / torch.tensor(drawn.size[::-1]) - 1)[:, None].float()
     seen = F.grid_sample(pictures, grid, align_corners=False)[:, :, 0].mT
     spread = F.grid_sample(spreads(pictures), grid, mode="nearest", align_corners=False)

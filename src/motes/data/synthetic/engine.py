@@ -111,19 +111,18 @@ def _clip(config: SyntheticConfig, seed: int, device: torch.device, textures: Te
     dice = Dice(seed)
     scene = draw_scene(config, dice, textures, device)
     times = torch.arange(config.frames, dtype=torch.float64)
-    found = scene.locate(choose_points(config, dice, scene, times), times)
-    visible = found.visible & found.valid & inside(found.xy, config.size)
     shutter = config.shutter * dice.number(0, 1) if dice.chance(0.6) else 0.0
-    samples = _samples(config, _smear(found.xy, visible) * shutter)
+    samples = _samples(config, shutter * _speed(scene, times, config.size))
     video = expose(scene, times, shutter, samples)
     if config.effects:
         video = camera_effects(dice, video, times)
+    found = scene.locate(choose_points(config, dice, scene, times), times)
     sides = torch.tensor(config.size[::-1], dtype=torch.float64)
     near = ((found.xy / sides - 0.5).abs() < FARTHEST + 0.5).all(-1)
     return Sample(
         video=(video.clamp(0, 1) * 255 + 0.5).to(torch.uint8),
         xy=found.xy.nan_to_num().clamp(-1e4, 1e4).to(device, torch.float32),
-        visible=visible.to(device),
+        visible=(found.visible & found.valid & inside(found.xy, config.size)).to(device),
         valid=(found.valid & near).to(device),
     )
 
@@ -137,9 +136,14 @@ def draw_scene(
     return draw(config, dice, textures, device)
 
 
-def _smear(xy: Tensor, visible: Tensor) -> float:
-    """How far the faster points move per frame while they are seen, in pixels."""
-    steps = (xy[1:] - xy[:-1]).norm(dim=-1)[visible[1:] & visible[:-1]]
+def _speed(scene: Scene, times: Tensor, size: tuple[int, int]) -> float:
+    """How far the faster points move per frame, in pixels: of a few probes in every frame."""
+    H, W = size
+    probes = torch.cartesian_prod(*(torch.tensor([0.15, 0.5, 0.85]) * side for side in (W, H)))
+    points = scene.pick(times, probes.double().expand(len(times), -1, -1))
+    xy = scene.locate(points[(points.surface >= 0).nonzero()[:, 0]], times).xy
+    framed = inside(xy, size)
+    steps = (xy[1:] - xy[:-1]).norm(dim=-1)[framed[1:] & framed[:-1]]
     return float(steps.quantile(0.9)) if len(steps) else 0.0
 
 
@@ -171,11 +175,10 @@ def expose(scene: Scene, times: Tensor, shutter: float = 0.0, samples: int = 1) 
 
 
 def _offset(k: int, samples: int) -> tuple[float, float]:
-    """Where sample k looks inside the pixel: on a lattice of the golden ratio, centred."""
-    if samples == 1:
-        return 0.0, 0.0
-    order = (k * 0.6180339887 + 0.5) % 1.0
-    return ((k + 0.5) / samples - 0.5) * 0.8, (order - 0.5) * 0.8
+    """Where sample k looks inside the pixel: each on a row and a column of its own, centred."""
+    stride = next(m for m in range(samples // 2 + 1, samples + 2) if math.gcd(m, samples) == 1)
+    x, y = ((place + 0.5) / samples - 0.5 for place in (k, k * stride % samples))
+    return 0.8 * x, 0.8 * y
 
 
 def choose_points(config: SyntheticConfig, dice: Dice, scene: Scene, times: Tensor) -> Points:
