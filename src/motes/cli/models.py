@@ -17,16 +17,18 @@ def command() -> None:
     """List the models: parameters, licence of the weights, and whether they are installed."""
     from motes.tracker import DEFAULT_MODEL, presets
 
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for title in ("model", "parameters", "licence", "weights"):
-        table.add_column(title, no_wrap=True)
+    known = presets()
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    table.add_column("model", no_wrap=True, min_width=max(map(len, known)) + 2)
+    for title in ("size", "licence", "weights"):
+        table.add_column(title, no_wrap=True, min_width=len(title))
     table.add_column("what it is", overflow="fold")
-    for p in presets().values():
+    for p in known.values():
         name = f"{p.name} *" if p.name == DEFAULT_MODEL else p.name
         licence = p.weights.licence if p.weights else "-"
         table.add_row(name, _parameters(p), licence, _weights(p), p.summary)
     console.print(table)
-    console.print("* the default", highlight=False)
+    console.print("* the default.  Size in parameters.  To fetch weights: motes fetch MODEL")
 
 
 def _parameters(preset: Preset) -> str:
@@ -43,9 +45,9 @@ def _weights(preset: Preset) -> str:
     from motes.weights import installed
 
     if preset.weights is None:
-        return "none needed"
+        return "-"
     try:
         installed(preset)
     except InputError:
-        return "not yet trained" if preset.weights.embedded else f"motes fetch {preset.name}"
+        return "not yet trained" if preset.weights.embedded else "to fetch"
     return "included" if preset.weights.embedded else "installed"
