@@ -143,7 +143,7 @@ def weighted_sum(table: Tensor, rows: Tensor, weight: Tensor) -> Tensor:
     """Gather rows of a table ``[rows, d]``, and add them up over the last axis: ``[..., d]``."""
     R = rows.shape[-1]
     found = _WeightedSum.apply(table, rows.reshape(-1, R), weight.reshape(-1, R))
-    return found.view(*rows.shape[:-1], -1)
+    return found.view(*rows.shape[:-1], table.shape[1])
 
 
 class _WeightedSum(torch.autograd.Function):

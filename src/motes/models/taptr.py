@@ -337,7 +337,7 @@ TAPTR_V2 = Preset(
     build=Taptr,
     config=TaptrConfig(),
     resize=ResizeRule(size=(512, 512)),
-    weights=None,
+    weights=WeightsInfo(licence="as its authors say", filename="taptrv2.pth"),
     rename=rename_taptr,
 )
 
@@ -347,7 +347,7 @@ TAPTR = Preset(
     build=Taptr,
     config=TaptrConfig(cost_volume=True, decoder_layers=6),
     resize=ResizeRule(size=(512, 512)),
-    weights=None,
+    weights=WeightsInfo(licence="as its authors say", filename="taptr.pth"),
     rename=rename_taptr,
 )
 
