@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from motes.errors import FileError
+from motes.files import replacing
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
@@ -21,17 +22,13 @@ def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
     Raises:
         FileError: It cannot be written; nothing is left of it.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("wb") as file:
+        with replacing(path) as temporary, temporary.open("wb") as file:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:  # torch turns a full disk into a RuntimeError
-        raise FileError(f"{path}: cannot be written ({_reason(error)})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    except RuntimeError as error:  # what torch makes of a full disk
+        raise FileError(f"cannot write {path}: {_reason(error)}") from None
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

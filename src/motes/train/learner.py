@@ -12,10 +12,10 @@ from motes.data.sample import Sample
 from motes.errors import InputError
 from motes.models.base import PointModel, Preset
 from motes.registry import discover, suggest
-from motes.train.checkpoint import load_checkpoint
 from motes.train.config import LossConfig, ModelConfig
 from motes.train.losses import Losses, Target, point_losses
 from motes.train.settings import amend
+from motes.weights import load_weights, read_tensors
 
 
 class Learner(nn.Module):
@@ -78,8 +78,6 @@ def build_model(preset: Preset, config: ModelConfig) -> PointModel:
     if config.config:
         preset = replace(preset, config=amend(preset.config, config.config, "model.config"))
     if config.weights:
-        from motes.weights import load_weights
-
         model = load_weights(preset, config.weights)
     else:
         model = preset.build(preset.config)
@@ -102,7 +100,7 @@ def load_part(model: nn.Module, name: str, file: Path) -> None:
     known = dict(model.named_children())
     if name not in known:
         raise suggest(name, known, "part of the model")
-    tensors, wanted = load_checkpoint(file), known[name].state_dict()
+    tensors, wanted = read_tensors(file), known[name].state_dict()
     missing = [key for key in wanted if key not in tensors]
     if missing:
         raise InputError(f"{file}: expected all tensors of {name!r}; missing {missing[0]!r}")

@@ -26,13 +26,15 @@ from motes.train.config import Recipe, TrainConfig
 from motes.train.ema import Average
 from motes.train.learner import Learner, build_model, find_preset, one_cycle, optimizer_groups
 from motes.train.metrics import Curves
-from motes.train.record import export, write_record
+from motes.train.record import write_record
 from motes.train.sources import build_sources
 from motes.train.validate import Validation
+from motes.weights import save_weights
 
 log = logging.getLogger("motes.train")
 
 LAST = "last.ckpt"
+BEST = "best.safetensors"
 MAX_BAD_STEPS = 50
 """Steps in a row without a finite gradient before a run is given up."""
 
@@ -146,7 +148,7 @@ def main(fabric: Any, recipe: Recipe, folder: Path, resume: bool, on_step: OnSte
     finally:
         if run.curves:
             run.curves.close()
-    return folder / "best.safetensors"
+    return folder / BEST
 
 
 def start(fabric: Any, recipe: Recipe, folder: Path, resume: bool) -> Run:
@@ -163,10 +165,10 @@ def start(fabric: Any, recipe: Recipe, folder: Path, resume: bool) -> Run:
     learner = Learner(model, recipe.loss, recipe.model.iterations)
     learner, optimizer = fabric.setup(learner, optimizer)
     average = Average(model, recipe.train.ema)
+    validation = Validation(recipe.eval, preset, draws[-1])
     progress = restore(folder / LAST, recipe, model, optimizer, average) if resume else Progress()
     folder.mkdir(parents=True, exist_ok=True)
     curves = Curves(folder, progress.step) if fabric.is_global_zero else None
-    validation = Validation(recipe.eval, preset, draws[-1])
     parts = (model, learner, optimizer, average, draws, validation, progress, curves)
     return Run(fabric, recipe, folder, preset, *parts)
 
@@ -332,7 +334,8 @@ def validate(run: Run) -> None:
     run.curves.add("eval", {"step": progress.step, **scores, "minutes": progress.seconds / 60})
     if scores["AJ"] >= progress.best:
         progress.best, progress.best_step = scores["AJ"], progress.step
-        export(run.average.weights, run.folder)
+        with run.average.applied():
+            save_weights(run.model, run.folder / BEST)
     write_record(run.folder, run.recipe, run.model, asdict(progress), run.share.world)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from motes.errors import FileError
+from motes.files import replacing
 
 
 class Table:
@@ -45,13 +45,12 @@ class Table:
             raise FileError(f"{self.path}: cannot be written ({error.strerror})") from error
 
     def _rewrite(self, rows: list[dict[str, str]]) -> None:
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         lines = [",".join(row.values()) for row in rows]
         if rows:
             self.names = list(rows[0])
             lines.insert(0, ",".join(self.names))
-        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        temporary.replace(self.path)
+        with replacing(self.path) as temporary:
+            temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def read_table(path: Path) -> list[dict[str, str]]:

@@ -20,7 +20,7 @@ from motes.data.augment import Augmentation, random_frames
 from motes.data.sample import Sample
 from motes.errors import FileError, InputError
 from motes.registry import suggest
-from motes.tracker import Tracker, load
+from motes.tracker import Tracker, load, presets
 from motes.tracks import Tracks
 from motes.train.config import Stage
 from motes.video import open_video
@@ -108,9 +108,13 @@ def pseudo_source(path: str | Path, options: PseudoOptions, augment: Augmentatio
     """Find the videos below a folder.
 
     Raises:
+        InputError: A teacher is unknown.
         FileError: The folder does not exist, or holds no video.
     """
-    folder = Path(path)
+    known, folder = presets(), Path(path)
+    for teacher in options.teachers:
+        if (name := teacher.partition("=")[0]) not in known:
+            raise suggest(name, known, "teacher")
     videos = tuple(sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES))
     if not videos:
         raise FileError(f"{folder}: expected videos ({', '.join(SUFFIXES)}), found none")

@@ -1,4 +1,4 @@
-"""What a run leaves behind: the best averaged weights and a record of how they came about."""
+"""The record of a run: how its weights came about, for people and for the model card."""
 
 from __future__ import annotations
 
@@ -10,41 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from motes import __version__
-from motes.errors import FileError
+from motes.files import replacing
 from motes.train.card import model_card
 from motes.train.config import Recipe
 from motes.train.metrics import read_table
 
 CURVE_ROWS = 60
 """At most so many points of the curve are kept in the record; the CSV has all."""
-
-
-def export(weights: Mapping[str, Tensor], folder: Path) -> Path:
-    """Write ``best.safetensors`` in half precision.
-
-    Raises:
-        FileError: It cannot be written; the file before stays.
-    """
-    from safetensors.torch import save_file
-
-    path = folder / "best.safetensors"
-    halves = {name: _half(value).cpu().contiguous() for name, value in weights.items()}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        save_file(halves, temporary)
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:
-        raise FileError(f"{path}: cannot be written ({error})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
-
-
-def _half(value: Tensor) -> Tensor:
-    return value.half() if value.is_floating_point() else value
 
 
 def write_record(
@@ -96,11 +71,5 @@ def _thin(rows: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise FileError(f"{path}: cannot be written ({error.strerror})") from error
-    finally:
-        temporary.unlink(missing_ok=True)

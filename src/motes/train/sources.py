@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,16 +34,13 @@ class Synthetic:
 
     Attributes:
         config: What they look like; the stage decides size, frames and points.
+        textures: Photographs that were decoded once.
         augment: What is done to them.
     """
 
     config: SyntheticConfig
+    textures: Textures
     augment: Augmentation
-
-    @cached_property
-    def textures(self) -> Textures:
-        """Photographs that were decoded once."""
-        return Textures(self.config.textures, self.config.procedural)
 
     def draw(self, generator: torch.Generator, stage: Stage) -> Sample:
         """A new clip; see `Source`."""
@@ -120,7 +116,8 @@ def _synthetic(config: SourceConfig, augment: Augmentation) -> Source:
     table = dict(config.options)
     if config.path is not None:
         table["textures"] = config.path
-    return Synthetic(build(SyntheticConfig, table, "data.sources.options"), augment)
+    look = build(SyntheticConfig, table, "data.sources.options")
+    return Synthetic(look, Textures(look.textures, look.procedural), augment)
 
 
 def _folder(config: SourceConfig, augment: Augmentation) -> Source:

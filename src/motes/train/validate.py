@@ -38,10 +38,16 @@ class Validation:
         config: Which clips, and how much of them.
         preset: Says when a point counts as visible.
         draws: Of the recipe's own sources, for recipes that name no folder of clips.
+
+    Raises:
+        FileError: The folder of clips does not exist or holds none.
     """
 
     def __init__(self, config: EvalConfig, preset: Preset, draws: Draws) -> None:
         self.config, self.preset, self.draws = config, preset, draws
+        self.collection = None
+        if config.clips is not None:
+            self.collection = data.load("clips", config.clips, config.number or None)
 
     @cached_property
     def samples(self) -> list[Sample]:
@@ -51,12 +57,11 @@ class Validation:
             FileError: The folder holds nothing usable.
         """
         c = self.config
-        if c.clips is None:
+        if self.collection is None:
             stage = Stage(1, c.size, c.frames, c.points)
             held_out = Draws(self.draws.sources, self.draws.config, stage, self.draws.seed)
             return [first(held_out[HELD_OUT + i, c.frames].sample) for i in range(c.number or 8)]
-        collection = data.load("clips", c.clips, c.number or None)
-        return list(collection.each(self._prepare))
+        return list(self.collection.each(self._prepare))
 
     def _prepare(self, clip: Clip) -> Sample:
         c = self.config

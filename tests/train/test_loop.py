@@ -1,0 +1,240 @@
+"""The loop with real processes: killed, resumed, in parallel."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from motes.errors import FileError, InputError
+from motes.train.batches import Draws
+from motes.train.checkpoint import load_checkpoint
+from motes.train.config import Recipe, read_recipe
+from motes.train.learner import build_model, find_preset, one_cycle, optimizer_groups
+from motes.train.loop import LAST, train
+from motes.train.metrics import read_table
+
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+
+
+def run(recipe: Path, folder: Path, *changes: str) -> Path:
+    return train(read_recipe(recipe, changes), folder)
+
+
+def curve(folder: Path, *names: str) -> np.ndarray:
+    names = names or ("step", "loss", "visible", "visibility", "confidence", "gradient", "lr")
+    return np.array([[float(row[n]) for n in names] for row in read_table(folder / "train.csv")])
+
+
+def weights(folder: Path) -> torch.Tensor:
+    content = load_checkpoint(folder / LAST)
+    return torch.cat([v.flatten() for v in content["model"].values()])
+
+
+@pytest.fixture(scope="module")
+def whole(recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 8 steps that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    run(recipe_file, folder)
+    return folder
+
+
+def test_a_run_leaves_curve_weights_record_and_card(whole: Path, recipe_file: Path) -> None:
+    assert curve(whole)[:, 0].tolist() == [2, 4, 6, 8]
+    halves = load_file(whole / "best.safetensors")
+    assert {v.dtype for v in halves.values()} == {torch.float16}
+    assert set(halves) == set(load_checkpoint(whole / LAST)["model"])
+    record = json.loads((whole / "record.json").read_text())
+    assert (record["steps"], record["samples"], record["model"]) == (8, 16, "cotracker3-s")
+    assert Recipe.from_dict(record["recipe"]) == read_recipe(recipe_file)
+    assert "8 steps, 16 clips" in (whole / "card.md").read_text()
+    assert list((whole / "tensorboard").iterdir())
+    assert read_table(whole / "eval.csv")[-1]["step"] == "8"
+
+
+def test_sigkill_loses_nothing_but_the_steps_since_the_checkpoint(
+    whole: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    command = [sys.executable, "-m", "motes", "train", str(recipe_file), "-o", str(folder)]
+    process = subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (folder / LAST).exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert load_checkpoint(folder / LAST)["progress"]["step"] == 4
+    run(recipe_file, folder)
+    np.testing.assert_allclose(curve(folder), curve(whole), rtol=1e-4)
+    torch.testing.assert_close(weights(folder), weights(whole), rtol=1e-4, atol=1e-5)
+
+
+def test_resuming_is_exact(whole: Path, recipe_file: Path, tmp_path: Path) -> None:
+    """Stopped after 4 of 8 steps by an error while drawing, in the middle of a line's interval."""
+    folder = tmp_path / "run"
+    run(recipe_file, folder, "train.log_every=3", "train.save_every=4")
+    reference, reference_curve = weights(folder), curve(folder)
+    shutil.rmtree(folder)
+
+    original = Draws.__getitem__
+
+    def stop(self: Draws, place: tuple[int, int]) -> object:
+        if place[0] == 10:
+            raise KeyboardInterrupt
+        return original(self, place)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Draws, "__getitem__", stop)
+        run(recipe_file, folder, "train.log_every=3", "train.save_every=4")
+    assert load_checkpoint(folder / LAST)["progress"]["step"] == 5
+    run(recipe_file, folder, "train.log_every=3", "train.save_every=4")
+    assert torch.equal(weights(folder), reference)
+    assert np.array_equal(curve(folder), reference_curve)
+
+
+def test_two_processes_learn_what_one_learns_with_twice_the_batch(
+    whole: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    command = [
+        *TORCHRUN,
+        "2",
+        "-m",
+        "motes",
+        "train",
+        str(recipe_file),
+        "-o",
+        str(tmp_path / "two"),
+    ]
+    change = ["--set", "train.stages.0.batch=1"]
+    done = subprocess.run([*command, *change], env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    names = ("step", "loss", "visible", "visibility", "confidence", "gradient")
+    np.testing.assert_allclose(
+        curve(tmp_path / "two", *names), curve(whole, *names), rtol=1e-3, atol=1e-5
+    )
+    record = json.loads((tmp_path / "two" / "record.json").read_text())
+    assert (record["processes"], record["samples"]) == (2, 16)
+
+
+def test_accumulated_passes_are_one_large_batch(
+    whole: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    run(recipe_file, tmp_path, "train.stages.0.batch=1", "train.accumulate=2")
+    names = ("step", "loss", "gradient")
+    np.testing.assert_allclose(curve(tmp_path, *names), curve(whole, *names), rtol=1e-3)
+
+
+def test_a_corrupt_clip_is_skipped_counted_and_reported(
+    recipe_file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clips = tmp_path / "clips"
+    write_clips(recipe_file, clips, 3)
+    (clips / "1.npz").write_bytes(b"broken")
+    changes = ("data.sources.0.kind=clips", f"data.sources.0.path={clips}")
+    changes += ("data.sources.0.options={}",)
+    run(recipe_file, tmp_path / "run", *changes)
+    skipped = curve(tmp_path / "run", "skipped")
+    assert skipped[-1, 0] > 0
+    assert json.loads((tmp_path / "run" / "record.json").read_text())["skipped"] == skipped[-1, 0]
+    assert "skipped: " in caplog.text and "1.npz" in caplog.text
+
+
+def write_clips(recipe_file: Path, folder: Path, count: int) -> None:
+    """Generated clips in the house format, frames as images."""
+    import cv2
+
+    from motes.data.dataset import pixels_to_raster
+    from motes.train.config import Stage
+    from motes.train.sources import build_sources
+
+    recipe = read_recipe(recipe_file)
+    (source,) = build_sources(recipe.data)
+    for i in range(count):
+        sample = source.draw(torch.Generator().manual_seed(i), Stage(1, (32, 32), 8, 16))
+        (folder / str(i)).mkdir(parents=True)
+        for t, frame in enumerate(sample.video):
+            picture = np.ascontiguousarray(frame.permute(1, 2, 0).numpy()[..., ::-1])
+            cv2.imwrite(str(folder / str(i) / f"{t:03}.png"), picture)
+        points = pixels_to_raster(sample.xy.transpose(0, 1).numpy(), sample.size)
+        np.savez(folder / f"{i}.npz", points=points, occluded=~sample.visible.T.numpy())
+
+
+def test_a_gradient_that_is_not_finite_changes_nothing(
+    recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("motes.train.loop.MAX_BAD_STEPS", 3)
+    with pytest.raises(InputError, match=r"not been finite for 3 steps .* smaller train\.lr"):
+        run(recipe_file, tmp_path, "train.lr=1e30", "train.save_every=1")
+    assert weights(tmp_path).isfinite().all()
+
+
+def test_a_checkpoint_of_another_model_is_refused(whole: Path, recipe_file: Path) -> None:
+    with pytest.raises(InputError, match=r"last\.ckpt: does not continue cotracker3-s"):
+        run(recipe_file, whole, "model.config.width=32")
+
+
+def test_a_full_disk_does_not_end_a_run(
+    recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: object) -> None:
+        raise FileError(f"{path}: no space")
+
+    monkeypatch.setattr("motes.train.loop.save_checkpoint", full)
+    run(recipe_file, tmp_path, "train.stages.0.steps=4")
+    assert not (tmp_path / LAST).exists() and (tmp_path / "best.safetensors").exists()
+
+
+def test_frozen_parts_and_slow_parts(recipe_file: Path) -> None:
+    recipe = read_recipe(recipe_file, ['model.frozen=["scoring"]'])
+    model = build_model(find_preset("cotracker3-s"), recipe.model)
+    groups = optimizer_groups(model, 1e-3, {"encoder": 0.1})
+    assert [group["lr"] for group in groups] == [1e-3, pytest.approx(1e-4)]
+    trained = sum(len(group["params"]) for group in groups)
+    assert trained == len(list(model.parameters())) - 2
+    with pytest.raises(InputError, match="no parameter starts with 'scorin_'"):
+        build_model(find_preset("cotracker3-s"), read_recipe(
+            recipe_file, ['model.frozen=["scorin_"]']).model)  # fmt: skip
+    with pytest.raises(InputError, match="no trained parameter starts with 'encodr'"):
+        optimizer_groups(model, 1e-3, {"encodr": 0.1})
+
+
+def test_parts_come_from_files(recipe_file: Path, tmp_path: Path) -> None:
+    recipe = read_recipe(recipe_file)
+    preset = find_preset("cotracker3-s")
+    donor = build_model(preset, recipe.model)
+    file = tmp_path / "encoder.pth"
+    torch.save({**donor.encoder.state_dict(), "fc.weight": torch.zeros(1)}, file)
+    recipe = read_recipe(recipe_file, [f'model.parts={{encoder="{file}"}}'])
+    model = build_model(preset, recipe.model)
+    assert torch.equal(model.encoder.stem.weight, donor.encoder.stem.weight)
+    recipe = read_recipe(recipe_file, [f'model.parts={{encodr="{file}"}}'])
+    with pytest.raises(InputError, match="did you mean 'encoder'"):
+        build_model(preset, recipe.model)
+
+
+def test_one_cycle_is_that_of_pytorch() -> None:
+    steps = 1000
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    for decay, name in (("cosine", "cos"), ("linear", "linear")):
+        optimizer = torch.optim.SGD([parameter], lr=1.0)
+        scheduler = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, 1.0, steps + 1, pct_start=0.2, anneal_strategy=name, cycle_momentum=False
+        )
+        for step in range(steps):
+            # PyTorch peaks one step earlier and stretches both slopes accordingly
+            expected = scheduler.get_last_lr()[0]
+            assert one_cycle(step, steps, 0.2, decay) == pytest.approx(expected, abs=0.005)
+            optimizer.step()
+            scheduler.step()
+    assert [one_cycle(s, 30, 0.0, "steps") for s in (0, 19, 20, 26)] == pytest.approx(
+        [1, 1, 0.1, 0.01]
+    )
