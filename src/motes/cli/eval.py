@@ -25,7 +25,8 @@ def command(
         list[str] | None, typer.Option(help="Name, or NAME=WEIGHTS; repeatable. See: motes models.")
     ] = None,
     protocol: Annotated[
-        str, typer.Option(help="tapvid, cotracker-single, cotracker-joint or cotracker-online.")
+        str,
+        typer.Option(help="tapvid, native, cotracker-single, cotracker-joint, cotracker-online."),
     ] = "tapvid",
     mode: Annotated[str, typer.Option(help="Queries: first or strided.")] = "first",
     limit: Annotated[int | None, typer.Option(help="Only the first so many clips.")] = None,
@@ -67,7 +68,9 @@ def command(
         ):
             scores += found
             advance(1)
-    console.print(_table(summarise(scores), f"{dataset} {path}: {protocol}, {mode}"))
+    clips = len(collection) - len(collection.skipped)
+    title = f"{path}: {clips} clips, {protocol}, {mode}; <d: positions within d pixels, %"
+    console.print(_table(summarise(scores), title))
     _report_skipped(collection)
     if output is not None:
         facts = {"dataset": dataset, "path": str(path), "protocol": protocol, "mode": mode}
@@ -119,19 +122,19 @@ def _saver(output: Path | None) -> "Answered | None":
 def _table(summaries: "list[Summary]", title: str) -> Table:
     from motes.eval.metrics import THRESHOLDS
 
-    within = {f"<{d} px": f"pts_within_{d}" for d in THRESHOLDS}
     columns = {
         "AJ": "average_jaccard",
         "δ avg": "average_pts_within_thresh",
         "OA": "occlusion_accuracy",
     }
-    columns |= within
-    table = Table("model", box=None, title=title, title_justify="left")
-    for column in (*columns, "clips", "frames/s"):
-        table.add_column(column, justify="right")
+    columns |= {f"<{d}": f"pts_within_{d}" for d in THRESHOLDS}
+    table = Table(box=None, title=title, title_justify="left")
+    table.add_column("model", overflow="fold")
+    for column in (*columns, "frames/s"):
+        table.add_column(column, justify="right", no_wrap=True)
     for s in summaries:
         numbers = [f"{100 * s.metrics[name]:.1f}" for name in columns.values()]
-        table.add_row(s.model, *numbers, str(s.clips), f"{s.frames_per_second:.1f}")
+        table.add_row(s.model, *numbers, f"{s.frames_per_second:.1f}")
     return table
 
 
@@ -146,4 +149,4 @@ def _write(folder: Path, scores: "list[Score]", facts: dict[str, Any]) -> None:
     from motes.eval.report import write_report
 
     for file in write_report(folder, scores, facts):
-        console.print(f"wrote {file}", highlight=False, markup=False)
+        console.print(f"wrote {file}", highlight=False, markup=False, soft_wrap=True)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 ALWAYS = 1 << 30
 """More queries than there will ever be: support points are always added."""
 
+SIDE = 256
+"""Width and height of the frames of TAP-Vid, in whose pixels scores are taken."""
+
 STRIDE = 5
 """In mode `strided`, points are asked for in every so many frames."""
 
@@ -32,7 +35,10 @@ class Protocol:
         name: What users type.
         summary: One line for the help and the reports.
         independent: Whether each query is tracked as if it were alone.
-        scale: Raster coordinate 1 (the right or bottom edge) in pixels; scores are taken there.
+        side: Width and height to which frames are resized, whatever their shape; None: they keep
+            their size.
+        scale: Raster coordinate 1 (the right or bottom edge) in the pixels of the scores; other
+            frames than of 256x256 are proportional.
         shift: Raster coordinate 0 in pixels, -0.5 where pixel centres are whole numbers.
         support: Replaces the support points of joint models; None: the model's own.
         product: Whether visibility is multiplied by confidence, where there is one; None: as the
@@ -43,19 +49,24 @@ class Protocol:
     name: str
     summary: str
     independent: bool
-    scale: float = 256.0
+    side: int | None = SIDE
+    scale: float = float(SIDE)
     shift: float = -0.5
     support: Support | None = None
     product: bool | None = None
     from_query: bool = False
 
-    def pixels(self, raster: np.ndarray) -> np.ndarray:
-        """Positions ``[..., 2]`` in the pixels of this protocol (float64), from raster ones."""
-        return np.asarray(raster, np.float64) * self.scale + self.shift
+    def frame_size(self, video: tuple[int, int]) -> tuple[int, int]:
+        """Width and height of the frames that are tracked, for a video of this size."""
+        return video if self.side is None else (self.side, self.side)
 
-    def raster(self, pixels: np.ndarray) -> np.ndarray:
+    def pixels(self, raster: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """Positions ``[..., 2]`` in pixels of frames of `size`, from raster ones (float64)."""
+        return np.asarray(raster, np.float64) * size * (self.scale / SIDE) + self.shift
+
+    def raster(self, pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """The inverse of `pixels` (float64)."""
-        return (np.asarray(pixels, np.float64) - self.shift) / self.scale
+        return (np.asarray(pixels, np.float64) - self.shift) / (self.scale / SIDE) / size
 
     def adapt(self, tracker: Tracker) -> Tracker:
         """The same tracker with the support points and the visibility of this protocol."""
@@ -73,6 +84,13 @@ TAPVID = Protocol(
     "tapvid",
     "TAP-Vid to the letter: independent queries, raster coordinates",
     independent=True,
+)
+
+NATIVE = replace(
+    TAPVID,
+    name="native",
+    summary="as tapvid, but on frames of their own size: what users see",
+    side=None,
 )
 
 COTRACKER_JOINT = Protocol(
@@ -101,7 +119,7 @@ COTRACKER_ONLINE = replace(
     support=Support(),
 )
 
-PROTOCOLS = (TAPVID, COTRACKER_SINGLE, COTRACKER_JOINT, COTRACKER_ONLINE)
+PROTOCOLS = (TAPVID, NATIVE, COTRACKER_SINGLE, COTRACKER_JOINT, COTRACKER_ONLINE)
 
 
 def find_protocol(name: str) -> Protocol:

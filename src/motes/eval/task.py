@@ -18,9 +18,6 @@ from motes.tracks import Tracks
 if TYPE_CHECKING:
     from motes.tracker import Tracker
 
-SIDE = 256
-"""Width and height to which frames are resized, whatever their shape (TAP-Vid)."""
-
 
 @dataclass(frozen=True, eq=False)
 class Task:
@@ -28,9 +25,9 @@ class Task:
 
     Attributes:
         name: Of the clip.
-        frames: uint8 ``[T, 256, 256, 3]``.
-        queries: float32 ``[Q, 3]`` (t, x, y), in the protocol's pixels.
-        points: float64 ``[Q, T, 2]``, true positions there.
+        frames: uint8 ``[T, H, W, 3]``, of the size that the protocol demands.
+        queries: float32 ``[Q, 3]`` (t, x, y), in pixels of `frames`.
+        raster: float32 ``[Q, T, 2]``, true positions in raster coordinates.
         occluded: bool ``[Q, T]``.
         annotated: bool ``[Q, T]``.
         protocol: How to ask.
@@ -42,7 +39,7 @@ class Task:
     name: str
     frames: np.ndarray
     queries: np.ndarray
-    points: np.ndarray
+    raster: np.ndarray
     occluded: np.ndarray
     annotated: np.ndarray
     protocol: Protocol
@@ -69,12 +66,14 @@ class Task:
         if at_most is not None and len(points) > at_most:
             some = np.linspace(0, len(points) - 1, at_most).round().astype(int)
             points, asked = points[some], asked[some]
-        truth = protocol.pixels(pixels_to_raster(clip.tracks.xy[points], clip.tracks.size))
+        raster = pixels_to_raster(clip.tracks.xy[points], clip.tracks.size)
+        size = protocol.frame_size(clip.tracks.size)
+        here = raster[np.arange(len(asked)), asked].clip(0, 1)  # rounding may have put it outside
         return cls(
             name=clip.name,
-            frames=np.stack([resize(frame, (SIDE, SIDE)) for frame in clip]),
-            queries=_queries(truth, asked),
-            points=truth,
+            frames=np.stack([resize(frame, size) for frame in clip]),
+            queries=np.column_stack([asked, protocol.pixels(here, size)]).astype(np.float32),
+            raster=raster,
             occluded=~clip.tracks.visible[points],
             annotated=clip.annotated[points],
             protocol=protocol,
@@ -82,6 +81,12 @@ class Task:
             size=clip.tracks.size,
             fps=clip.tracks.fps,
         )
+
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        """Width and height of `frames`."""
+        _, H, W, _ = self.frames.shape
+        return W, H
 
     @property
     def asked(self) -> np.ndarray:
@@ -112,15 +117,15 @@ class Task:
             if self.mode == "strided" and t > 0:
                 before = self._track(tracker, self.frames[t::-1], queries)[:, 1:]
                 xy[chosen, :t], visible[chosen, :t] = before.xy[:, ::-1], before.visible[:, ::-1]
-        return Tracks(xy, visible, queries=self.queries, size=(SIDE, SIDE))
+        return Tracks(xy, visible, queries=self.queries, size=self.frame_size)
 
     def score(self, answer: Tracks) -> dict[str, float]:
         """The metrics of an answer (`tapvid_metrics`)."""
         return tapvid_metrics(
             self.asked,
-            self.points,
+            self.raster * self.protocol.scale,
             self.occluded,
-            answer.xy,
+            self.protocol.raster(answer.xy, self.frame_size) * self.protocol.scale,
             ~answer.visible,
             self.mode,
             self.annotated,
@@ -130,13 +135,7 @@ class Task:
         """An answer in pixels of the original video, as `motes render` and others take it."""
 
         def convert(xy: np.ndarray) -> np.ndarray:
-            return raster_to_pixels(self.protocol.raster(xy), self.size)
+            return raster_to_pixels(self.protocol.raster(xy, self.frame_size), self.size)
 
         queries = np.column_stack([answer.queries[:, :1], convert(answer.queries[:, 1:])])
         return replace(answer, xy=convert(answer.xy), queries=queries, size=self.size, fps=self.fps)
-
-
-def _queries(truth: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """Rows (t, x, y); a truth that rounding put outside of the frames is put back."""
-    xy = truth[np.arange(len(asked)), asked].clip(-0.5, SIDE - 0.5)
-    return np.column_stack([asked, xy]).astype(np.float32)

@@ -1,0 +1,165 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import motes
+from motes.data.dataset import raster_to_pixels
+from motes.errors import FileError
+from motes.eval.protocols import (
+    COTRACKER_JOINT,
+    COTRACKER_ONLINE,
+    COTRACKER_SINGLE,
+    NATIVE,
+    PROTOCOLS,
+    TAPVID,
+)
+from motes.eval.task import Task
+from motes.models.base import Support
+from motes.models.cotracker3 import COTRACKER3_S
+from motes.tracker import Tracker
+from motes.video.resize import ResizeRule
+
+TRUE = {"atol": 1e-3}
+
+
+def hidden(N=6, T=8):
+    """Point 1 is first visible in frame 3, point 2 in frame 5; point 3 never."""
+    occluded = np.zeros((N, T), bool)
+    occluded[1, :3] = occluded[2, :5] = occluded[3] = True
+    return occluded
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda p: p.name)
+@pytest.mark.parametrize("mode", ["first", "strided"])
+def test_the_truth_itself_scores_one(one_clip, protocol, mode):
+    task = Task.of(one_clip(occluded=hidden()), protocol, mode)
+    xy = protocol.pixels(task.raster, task.frame_size)
+    answer = motes.Tracks(xy, ~task.occluded, queries=task.queries, size=task.frame_size)
+    assert set(task.score(answer).values()) == {1.0}
+
+
+def test_queries_are_where_the_truth_is(one_clip):
+    clip = one_clip(occluded=hidden())
+    task = Task.of(clip, NATIVE, "first")
+    assert task.asked.tolist() == [0, 3, 5, 0, 0]
+    chosen = clip.tracks.xy[[0, 1, 2, 4, 5]]
+    np.testing.assert_allclose(task.queries[:, 1:], chosen[range(5), task.asked], **TRUE)
+
+
+def test_frames_are_of_256_pixels(one_clip):
+    assert Task.of(one_clip(), TAPVID, "first").frames.shape == (8, 256, 256, 3)
+    assert Task.of(one_clip(), NATIVE, "first").frames.shape == (8, 96, 128, 3)
+
+
+def test_a_shift_is_measured_at_256_pixels(one_clip):
+    """3 pixels across of a video of 128 x 96 are 6 of the raster; 4 down are more than 10."""
+    task = Task.of(one_clip(), NATIVE, "first")
+    for shift, within in (([3, 0], 8), ([0, 4], 16)):
+        xy = raster_to_pixels(task.raster, task.frame_size) + np.float32(shift)
+        score = task.score(motes.Tracks(xy, ~task.occluded, size=task.frame_size))
+        assert score[f"pts_within_{within}"] == 1
+        assert score[f"pts_within_{within // 2}"] == 0
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda p: p.name)
+def test_answers_go_back_to_the_pixels_of_the_video(one_clip, protocol):
+    clip = one_clip()
+    task = Task.of(clip, protocol, "first")
+    xy = protocol.pixels(task.raster, task.frame_size)
+    answer = motes.Tracks(xy, ~task.occluded, queries=task.queries, size=task.frame_size)
+    back = task.on_video(answer)
+    np.testing.assert_allclose(back.xy, clip.tracks.xy, **TRUE)
+    np.testing.assert_allclose(back.queries[:, 1:], clip.tracks.xy[:, 0], **TRUE)
+    assert (back.size, back.fps) == (clip.tracks.size, clip.tracks.fps)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda p: p.name)
+@pytest.mark.parametrize("mode", ["first", "strided"])
+def test_lucas_kanade_follows_the_plane(one_clip, protocol, mode):
+    task = Task.of(one_clip(occluded=hidden()), protocol, mode)
+    score = task.score(task.answer(motes.load("lk")))
+    assert score["average_pts_within_thresh"] > 0.8
+
+
+def answers(tracker, task, rows):
+    """The answers to some queries of a task, without the others."""
+    part = Task(
+        **vars(task)
+        | {k: getattr(task, k)[rows] for k in ("queries", "raster", "occluded", "annotated")}
+    )
+    return part.answer(tracker)
+
+
+@pytest.mark.parametrize("protocol", [TAPVID, NATIVE, COTRACKER_SINGLE], ids=lambda p: p.name)
+@pytest.mark.parametrize("mode", ["first", "strided"])
+@pytest.mark.parametrize("window", [4, None])
+def test_strictly_no_answer_depends_on_another_query(one_clip, herd, protocol, mode, window):
+    tracker = herd(window, support=Support(global_grid=2, local_grid=2, below=10))
+    task = Task.of(one_clip(occluded=hidden()), protocol, mode)
+    together = task.answer(tracker)
+    for row in range(len(task.queries)):
+        alone = answers(tracker, task, [row])
+        np.testing.assert_array_equal(alone.xy[0], together.xy[row])
+        np.testing.assert_array_equal(alone.visible[0], together.visible[row])
+
+
+def test_jointly_they_do_depend(one_clip, herd):
+    task = Task.of(one_clip(), COTRACKER_JOINT, "first")
+    alone = answers(herd(), task, [0])
+    assert np.abs(alone.xy[0, 1:] - task.answer(herd()).xy[0, 1:]).max() > 0.2
+
+
+def test_strictly_no_answer_of_a_real_model_depends_on_another_query(one_clip):
+    torch.manual_seed(0)
+    config = replace(COTRACKER3_S.config, iterations=2)
+    preset = replace(COTRACKER3_S, config=config, resize=ResizeRule(size=(64, 64)))
+    tracker, clip = Tracker(preset.build(config).eval(), preset), one_clip(T=4, N=3)
+    task = Task.of(clip, TAPVID, "first")
+    together, alone = task.answer(tracker), answers(tracker, task, [1])
+    np.testing.assert_allclose(alone.xy[0], together.xy[1], atol=1e-2)
+    jointly = Task.of(clip, COTRACKER_JOINT, "first").answer(tracker)
+    assert np.abs(jointly.xy[1] - together.xy[1]).max() > 0.1
+
+
+def test_frames_are_encoded_once_however_many_queries(one_clip, herd):
+    tracker = herd()
+    task = Task.of(one_clip(N=20), TAPVID, "strided")
+    task.answer(tracker)
+    assert tracker.model.encoded == len(task.frames)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "points"),
+    [(COTRACKER_SINGLE, 1 + 64 + 25), (COTRACKER_JOINT, 5 + 25), (COTRACKER_ONLINE, 5)],
+    ids=lambda p: getattr(p, "name", p),
+)
+def test_support_points_of_the_protocols(one_clip, herd, protocol, points):
+    tracker = herd(window=None)
+    Task.of(one_clip(occluded=hidden()), protocol, "first").answer(tracker)
+    assert {queries.shape[1] for queries in tracker.model.seen} == {points}
+    for queries in tracker.model.seen:
+        asked = 1 if protocol is COTRACKER_SINGLE else 5
+        assert (queries[:, asked:, 0] == 0).all()  # support stands in the first frame
+
+
+def test_windows_begin_at_the_query(one_clip, herd):
+    tracker = herd(window=4)
+    task = Task.of(one_clip(occluded=hidden()), COTRACKER_SINGLE, "first")
+    answer = task.answer(tracker)
+    assert all((queries[..., 0] == 0).all() for queries in tracker.model.seen)
+    for n, t in enumerate(task.asked):
+        assert not answer.visible[n, :t].any()
+        assert answer.visible[n, t:].all()
+
+
+def test_queries_can_be_limited(one_clip):
+    task = Task.of(one_clip(N=50), TAPVID, "first", at_most=7)
+    assert len(task.queries) == 7
+    assert task.raster.shape == (7, 8, 2)
+
+
+def test_a_clip_without_visible_points_is_refused(one_clip):
+    with pytest.raises(FileError, match="expected a visible point, got none"):
+        Task.of(one_clip(occluded=np.ones((6, 8), bool)), TAPVID, "first")
