@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,15 @@ def test_two_processes_learn_what_one_learns_with_twice_the_batch(
     )
     record = json.loads((tmp_path / "two" / "record.json").read_text())
     assert (record["processes"], record["samples"]) == (2, 16)
+
+
+def test_taptr_trains_too(recipe_file: Path, tmp_path: Path) -> None:
+    config = "{widths=[8, 8, 8, 8], width=32, heads=2, hidden=32, decoder_layers=2, proxies=4}"
+    changes = ["model.name=taptrv2-s", f"model.config={config}", "loss.kind=taptr"]
+    recipe = read_recipe(recipe_file, [*changes, "train.stages.0.steps=2"])
+    train(replace(recipe, model=replace(recipe.model, iterations=None)), tmp_path)
+    (row,) = read_table(tmp_path / "train.csv")
+    assert float(row["position_1"]) > 0 and float(row["update_1"]) > 0 and float(row["class"]) > 0
 
 
 def test_accumulated_passes_are_one_large_batch(

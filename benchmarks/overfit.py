@@ -1,0 +1,88 @@
+"""Can a model learn four clips by heart?  The first thing to ask of a model and its training.
+
+    python benchmarks/overfit.py --model cotracker3-s
+
+Prints the average Jaccard on the four clips while they are learned, and says whether it passed 90.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from motes.data.synthetic.config import SyntheticConfig
+from motes.data.synthetic.folder import generate
+from motes.train.config import Recipe
+from motes.train.loop import train
+from motes.train.metrics import read_table
+
+GOAL = 90.0
+
+
+def main() -> None:
+    options = arguments()
+    folder = Path(options.output or tempfile.mkdtemp(prefix="overfit-"))
+    size = (options.size, options.size)
+    look = SyntheticConfig(
+        options.frames, size, 2 * options.points, "layers", speed=(0.002, 0.02), samples=(1, 1)
+    )
+    for _ in generate(folder / "clips", look, 4, seed=1):
+        pass
+    began = time.perf_counter()
+
+    def report(step: int, metrics: Mapping[str, float]) -> None:
+        if step % options.every == 1 and step > 1:
+            row = read_table(folder / "run" / "eval.csv")[-1]
+            minutes = (time.perf_counter() - began) / 60
+            print(f"step {row['step']:>5}  AJ {float(row['AJ']):5.1f}  {minutes:5.1f} minutes")
+
+    train(recipe(options, folder / "clips"), folder / "run", on_step=report)
+    best = max(float(row["AJ"]) for row in read_table(folder / "run" / "eval.csv"))
+    verdict = "passed" if best > GOAL else "not passed"
+    print(f"{options.model}: AJ {best:.1f} on its four training clips; {GOAL:g} {verdict}")
+
+
+def recipe(options: argparse.Namespace, clips: Path) -> Recipe:
+    taptr = options.model.startswith("taptr")
+    loss: dict[str, Any] = {"kind": "taptr"} if taptr else {"visible": 1.0, "huber": 1.0}
+    stage = {"steps": options.steps, "frames": options.frames, "points": options.points}
+    shape = [options.size, options.size]
+    return Recipe.from_dict(
+        {
+            "model": {"name": options.model, **({} if taptr else {"iterations": 3})},
+            "data": {"sources": [{"kind": "clips", "path": str(clips)}], "first_queries": 0.5},
+            "loss": loss,
+            "train": {
+                "lr": options.lr,
+                "ema": 0.95,
+                "log_every": 10,
+                "stages": [{**stage, "size": shape, "batch": options.batch}],
+            },
+            "eval": {
+                "every": options.every,
+                "clips": str(clips),
+                "size": shape,
+                "points": 2 * options.points,
+            },
+        }
+    )
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="cotracker3-s")
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--size", type=int, default=96)
+    parser.add_argument("--frames", type=int, default=8)
+    parser.add_argument("--points", type=int, default=48)
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--every", type=int, default=50, help="Steps between two measurements.")
+    parser.add_argument("--output", help="Folder to keep clips and run in.")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
