@@ -11,6 +11,7 @@ from torch import Tensor
 
 from motes import windows
 from motes.encoded import EncodedVideo
+from motes.memory import MemoryPlan, free_bytes, make_plan
 from motes.models.base import Features, Prediction, concat_predictions
 from motes.queries.points import Points, Queries
 from motes.queries.select import select
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 ALONE = 8
 """Queries that are tracked at a time when each is tracked as if it were alone."""
 
-KEPT_BYTES = 4 << 30
-"""Features up to this size are kept in memory; more go to disk."""
+UNKNOWN_FRAMES = 1000
+"""How many frames a video is taken to have that does not say."""
 
 Progress = Callable[[int], None]
 
@@ -52,7 +53,22 @@ class Session:
         self.tracker = tracker
         self.video = video
         self.resize = tracker.preset.resize.plan(video.size)
-        self.encoded = EncodedVideo(video, self._encode, KEPT_BYTES if keep else None)
+        self._limit = tracker.memory or free_bytes(tracker.device)
+        self._keep_features(keep)
+
+    def _keep_features(self, keep: bool) -> None:
+        self._keep = keep
+        kept = self.plan(1).features if keep else None
+        self.encoded = EncodedVideo(self.video, self._encode, kept)
+
+    def plan(self, num_points: int) -> MemoryPlan:
+        """How much memory tracking so many points will take, and how it is cut up to fit.
+
+        Raises:
+            InputError: It does not fit, however it is cut.
+        """
+        model, frames = self.tracker.model, self.video.num_frames or UNKNOWN_FRAMES
+        return make_plan(model, self.resize.target, num_points, frames, self._limit, self._keep)
 
     @torch.inference_mode()
     def track(
@@ -61,6 +77,7 @@ class Session:
         *,
         grid: int | None = None,
         keypoints: int | None = None,
+        dense: int | None = None,
         mask: Any = None,
         at: int | None = None,
         backward: bool = False,
@@ -70,13 +87,32 @@ class Session:
         progress: Progress | None = None,
     ) -> Tracks:
         """Track points; see `Tracker.track` for the arguments, the result and the errors."""
-        points = select(self.video, queries, grid=grid, keypoints=keypoints, mask=mask, at=at)
+        ways: dict[str, Any] = {"grid": grid, "keypoints": keypoints, "dense": dense}
+        points = select(self.video, queries, **ways, mask=mask, at=at)
         passes = _Passes(self, backward, iterations, progress or _silent)
-        groups = self._groups(points, joint, support)
+        txy = to_model(points, self.resize, self.video.start)
+        parts = self._parts(len(txy), joint)
+        if len(parts) > 1 and not self._keep:
+            self._keep_features(True)
+        groups = self._groups([txy[part] for part in parts], support)
         found = [passes.run(group) for group in groups]
         self._check_length(points)
-        count = len(points) if joint else 1  # of the points in a group, the others are support
-        return self._tracks(points, _join(found, count), backward)
+        return self._tracks(points, _join(found, parts), backward)
+
+    def _parts(self, count: int, joint: bool) -> list[np.ndarray]:
+        """Which points are tracked together; each part is spread over all of them."""
+        if not joint:
+            return list(np.arange(max(count, 1))[:count, None]) or [np.arange(0)]
+        number = -(-count // self.plan(count).points) if count else 1
+        return [np.arange(i, count, number) for i in range(number)]
+
+    def _groups(self, parts: list[np.ndarray], support: bool) -> list[Tensor]:
+        """Queries ``[B, N, 3]`` that go through the model together; parts of one size, that is."""
+        wanted, size = self.tracker.preset.support, self.resize.target
+        full = [with_support(q, wanted, size) if support else q for q in parts]
+        tensors = [torch.from_numpy(q).to(self.tracker.device) for q in full]
+        at_once = ALONE if len(parts[0]) == 1 else 1
+        return [torch.stack(tensors[i : i + at_once]) for i in range(0, len(tensors), at_once)]
 
     def _encode(self, frames: np.ndarray) -> Features:
         return self.tracker.encode(frames, self.resize)
@@ -86,15 +122,6 @@ class Session:
         visible = self.tracker.visible(found)
         fps, start = self.video.fps, self.video.start
         return to_tracks(found, visible, points, self.resize, fps, start, both_ways)
-
-    def _groups(self, points: Queries, joint: bool, support: bool) -> list[Tensor]:
-        """Queries ``[B, N, 3]`` that are tracked together, in frames from 0 and model pixels."""
-        txy = to_model(points, self.resize, self.video.start)
-        alone = [txy] if joint else np.split(txy, len(txy)) if len(txy) else [txy]
-        wanted, size = self.tracker.preset.support, self.resize.target
-        full = [with_support(q, wanted, size) if support else q for q in alone]
-        tensors = [torch.from_numpy(q).to(self.tracker.device) for q in full]
-        return [torch.stack(tensors[i : i + ALONE]) for i in range(0, len(tensors), ALONE)]
 
     def _check_length(self, points: Queries) -> None:
         """The number of frames is certain only now."""
@@ -159,12 +186,18 @@ def _merge(found: Prediction, back: Prediction, queries: Tensor) -> Prediction:
     return Prediction(pick(found.xy, back.xy), pick(found.visibility, back.visibility), confidence)
 
 
-def _join(found: list[Prediction], count: int) -> Prediction:
-    """Put groups ``[B, T, count + support]`` side by side as ``[1, T, N]``."""
+def _join(found: list[Prediction], parts: list[np.ndarray]) -> Prediction:
+    """Put groups ``[B, T, n + support]`` together as ``[1, T, N]``, in the order of the points."""
+    n = len(parts[0])
+    order = torch.from_numpy(np.argsort(np.concatenate(parts), kind="stable"))
 
     def join(values: list[Tensor]) -> Tensor:
-        flat = [v[:, :, :count].transpose(1, 2).flatten(0, 1) for v in values]  # [B * count, T]
-        return torch.cat(flat).transpose(0, 1)[None]
+        sizes = [len(p) for p in parts] if n != 1 else [1] * len(values)
+        flat = [
+            v[:, :, :size].transpose(1, 2).flatten(0, 1)  # [B * n, T]
+            for v, size in zip(values, sizes, strict=True)
+        ]
+        return torch.cat(flat)[order.to(flat[0].device)].transpose(0, 1)[None]
 
     confidences = [p.confidence for p in found if p.confidence is not None]
     return Prediction(

@@ -33,6 +33,9 @@ def command(
     points: Annotated[str | None, typer.Option(help='"x,y;x,y" or "t,x,y;t,x,y", pixels.')] = None,
     queries: Annotated[Path | None, typer.Option(help="CSV file with the header t,x,y.")] = None,
     corners: Annotated[int | None, typer.Option(help="So many of the strongest corners.")] = None,
+    dense: Annotated[
+        int | None, typer.Option(help="Every pixel (1), every second (2), ...")
+    ] = None,
     mask: Annotated[Path | None, typer.Option(help="Image: only points where it is not 0.")] = None,
     at: Annotated[int | None, typer.Option(help="Frame of the points; default: the first.")] = None,
     backward: Annotated[bool, typer.Option(help="Also track towards the start.")] = False,
@@ -44,6 +47,10 @@ def command(
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+    memory: Annotated[
+        str | None,
+        typer.Option(help="What tracking may take, such as 2G; default: by what is free."),
+    ] = None,
     output: Annotated[
         list[str] | None,
         typer.Option("--output", "-o", help="Where to write; the suffix says what. Repeatable."),
@@ -67,7 +74,7 @@ def command(
     """
     outputs = output or _default_outputs(video, live)
     check_outputs(outputs, pictures=live is None)
-    chosen = _points(grid, points, queries, corners, at)
+    chosen = _points(grid, points, queries, corners, dense, at)
     if (video is None) == (live is None):
         raise InputError(
             "expected a video or --live, got " + ("neither" if live is None else "both")
@@ -79,7 +86,9 @@ def command(
 
     source = open_video(video if live is None else live, start=start, end=end)
     found = select(source, **chosen, mask=mask, at=at)
-    tracker = load(model or DEFAULT_MODEL, weights=weights, device=device, dtype=dtype)
+    tracker = load(
+        model or DEFAULT_MODEL, weights=weights, device=device, dtype=dtype, memory=memory
+    )
     if live is not None:
         tracks = _track_live(tracker, source, found, latency)
     elif (source.num_frames or 0) > LONG and not backward and tracker.model.window:
@@ -135,10 +144,16 @@ def _default_outputs(video: str | None, live: int | None) -> list[str]:
 
 
 def _points(
-    grid: int | None, points: str | None, queries: Path | None, corners: int | None, at: int | None
+    grid: int | None,
+    points: str | None,
+    queries: Path | None,
+    corners: int | None,
+    dense: int | None,
+    at: int | None,
 ) -> dict[str, Any]:
     """The one choice of points that was made, as `motes.queries.select` takes it."""
-    ways = {"--grid": grid, "--points": points, "--queries": queries, "--corners": corners}
+    ways = {"--grid": grid, "--points": points, "--queries": queries}
+    ways |= {"--corners": corners, "--dense": dense}
     named = [name for name, value in ways.items() if value is not None]
     if len(named) > 1:
         raise InputError(f"expected one of {', '.join(ways)}, got {' and '.join(named)}")
@@ -148,4 +163,6 @@ def _points(
         return {"queries": Queries.read(queries)}
     if corners is not None:
         return {"keypoints": corners}
+    if dense is not None:
+        return {"dense": dense}
     return {"grid": 20 if grid is None else grid}

@@ -156,6 +156,7 @@ class PointModel(nn.Module, ABC):
         stride: Height and width of the input must be multiples of it.
         iterations: How often positions are refined by default; None where that means nothing.
         joint: Whether points see each other, so that the answer for one depends on the others.
+        point_bytes: Working memory per point and frame of a window, at most, as measured.
     """
 
     window: int | None = None
@@ -163,6 +164,7 @@ class PointModel(nn.Module, ABC):
     stride: int = 1
     iterations: int | None = None
     joint: bool = True
+    point_bytes: int = 60_000
 
     @property
     def final(self) -> int:

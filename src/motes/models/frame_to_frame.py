@@ -39,6 +39,7 @@ class FrameToFrame(PointModel):
     window = 2
     step = 1
     joint = False
+    point_bytes = 1_000
     tolerance: float
 
     @abstractmethod

@@ -6,6 +6,35 @@ from motes.errors import InputError
 from motes.queries.points import Queries
 
 
+def every_pixel(
+    spacing: int, size: tuple[int, int], at: int = 0, mask: np.ndarray | None = None
+) -> Queries:
+    """Take every pixel, or every `spacing`-th one in both directions.
+
+    Args:
+        spacing: Distance of neighbouring points in pixels.
+        size: Width and height of the video.
+        at: Frame in which the points are picked.
+        mask: bool ``[H, W]``; only points inside it are kept.
+
+    Returns:
+        The queries, row by row.
+
+    Raises:
+        InputError: `spacing` is not positive, or no point lies in the mask.
+    """
+    if spacing < 1:
+        raise InputError(f"dense: expected a spacing of 1 pixel or more, got {spacing}")
+    W, H = size
+    rows, columns = np.mgrid[0:H:spacing, 0:W:spacing].reshape(2, -1)
+    if mask is not None:
+        inside = mask[rows, columns]
+        rows, columns = rows[inside], columns[inside]
+        if not len(rows):
+            raise InputError(f"dense: expected every {spacing}th pixel to hit the mask, none does")
+    return Queries.of(np.column_stack([columns, rows]), at)
+
+
 def grid(side: int, size: tuple[int, int], at: int = 0, mask: np.ndarray | None = None) -> Queries:
     """Spread points evenly over a frame, one at the centre of each of ``side x side`` cells.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from motes.errors import InputError
+from motes.queries.grid import every_pixel
 from motes.queries.grid import grid as grid_queries
 from motes.queries.keypoints import keypoints as keypoint_queries
 from motes.queries.mask import read_mask
@@ -26,6 +27,7 @@ def select(
     *,
     grid: int | None = None,
     keypoints: int | None = None,
+    dense: int | None = None,
     mask: str | PathLike[str] | np.ndarray | None = None,
     at: int | None = None,
 ) -> Queries:
@@ -36,6 +38,7 @@ def select(
         queries: Rows ``(t, x, y)``, or ``(x, y)`` in frame `at`.
         grid: Instead: ``grid x grid`` points spread over frame `at`.
         keypoints: Instead: so many of the strongest corners of frame `at`.
+        dense: Instead: every pixel of frame `at`, or every `dense`-th in both directions.
         mask: Image file or array ``[H, W]``: only points inside it are taken.
         at: Frame of points that name none; by default the first of the video.
 
@@ -43,19 +46,21 @@ def select(
         The queries, all inside the image and the frames of the video.
 
     Raises:
-        InputError: Not exactly one of the three was given, or something does not fit the video.
+        InputError: Not exactly one of the four was given, or something does not fit the video.
         FileError: The mask cannot be read.
     """
-    ways = {"queries": queries, "grid": grid, "keypoints": keypoints}
+    ways = {"queries": queries, "grid": grid, "keypoints": keypoints, "dense": dense}
     named = [name for name, value in ways.items() if value is not None]
     if len(named) != 1:
         got = " and ".join(named) or "none of them"
-        raise InputError(f"expected one of queries, grid or keypoints, got {got}")
+        raise InputError(f"expected one of queries, grid, keypoints or dense, got {got}")
     at = video.start if at is None else at
     inside = None if mask is None else read_mask(mask, video.size)
     _check_frame(at, frame_range(video))
     if grid is not None:
         return grid_queries(grid, video.size, at, inside)
+    if dense is not None:
+        return every_pixel(dense, video.size, at, inside)
     if keypoints is not None:
         return keypoint_queries(video.read(at, at + 1)[0], keypoints, at, inside)
     found = Queries.of(queries if queries is not None else [], at)
