@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from motes.errors import InputError
+from motes.memory import parse_bytes
 from motes.models.base import Features, PointModel, Prediction, Preset
 from motes.queries.points import Points, Queries
 from motes.registry import discover, suggest
@@ -40,6 +41,8 @@ def load(
     weights: str | PathLike[str] | None = None,
     device: str | None = None,
     dtype: str = "float32",
+    compat: str | None = None,
+    memory: str | int | None = None,
 ) -> Tracker:
     """Load a model by its name, ready to track.
 
@@ -50,6 +53,10 @@ def load(
         device: Such as ``"cpu"`` or ``"cuda:1"``; by default a GPU if there is one.
         dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``: the number type of features and
             attention.  Coordinates are always float32.
+        compat: ``"official"``, ``"official-online"`` or ``"official-eval"``: track as the published
+            predictor does, number for number (see `motes.official`).
+        memory: Bytes that tracking may take, also as ``"2G"``; by default a share of what is free.
+            More points than fit are tracked in parts.
 
     Returns:
         The tracker.
@@ -65,8 +72,13 @@ def load(
     if dtype not in DTYPES:
         raise suggest(dtype, DTYPES, "dtype")
     chosen = _device(device)
-    model = _model(known[name], weights)
-    return Tracker(model.to(chosen).eval(), known[name], DTYPES[dtype])
+    model = _model(known[name], weights).to(chosen).eval()
+    if compat is None:
+        limit = None if memory is None else parse_bytes(memory)
+        return Tracker(model, known[name], DTYPES[dtype], limit)
+    from motes.official import OfficialTracker
+
+    return OfficialTracker(model, known[name], DTYPES[dtype], compat)
 
 
 class Tracker:
@@ -76,14 +88,20 @@ class Tracker:
         model: The bare module, at its own working resolution.
         preset: Name, resize rule, thresholds and support points of the model.
         dtype: Number type of features and attention.
+        memory: Bytes that tracking may take; None: a share of what is free.
     """
 
     def __init__(
-        self, model: PointModel, preset: Preset, dtype: torch.dtype = torch.float32
+        self,
+        model: PointModel,
+        preset: Preset,
+        dtype: torch.dtype = torch.float32,
+        memory: int | None = None,
     ) -> None:
         self.model = model
         self.preset = preset
         self.dtype = dtype
+        self.memory = memory
 
     def __repr__(self) -> str:
         return f"Tracker({self.preset.name!r}, device={str(self.device)!r}, dtype={self.dtype})"
@@ -101,6 +119,7 @@ class Tracker:
         *,
         grid: int | None = None,
         keypoints: int | None = None,
+        dense: int | None = None,
         mask: str | PathLike[str] | np.ndarray | None = None,
         at: int | None = None,
         backward: bool = False,
@@ -118,6 +137,8 @@ class Tracker:
             queries: Rows ``(t, x, y)``, or ``(x, y)`` in frame `at`; pixels of the video.
             grid: Instead of `queries`: ``grid x grid`` points spread over frame `at`.
             keypoints: Instead of `queries`: so many of the strongest corners of frame `at`.
+            dense: Instead of `queries`: every pixel of frame `at`, or every `dense`-th in both
+                directions.  As many as memory allows are tracked together.
             mask: Image file or array ``[H, W]``: only points inside it are tracked.
             at: Frame of points that name none; by default the first.
             backward: Also track from each query towards the start of the video.
@@ -143,6 +164,7 @@ class Tracker:
             queries,
             grid=grid,
             keypoints=keypoints,
+            dense=dense,
             mask=mask,
             at=at,
             backward=backward,
