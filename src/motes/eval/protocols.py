@@ -5,6 +5,7 @@ Published numbers of the same model differ by protocol.  Ours have names, and ar
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -70,14 +71,14 @@ class Protocol:
 
     def adapt(self, tracker: Tracker) -> Tracker:
         """The same tracker with the support points and the visibility of this protocol."""
-        from motes.tracker import Tracker
-
         preset = tracker.preset
         if self.support is not None:
             preset = replace(preset, support=self.support)
         if self.product is not None:
             preset = replace(preset, score_with_confidence=self.product)
-        return Tracker(tracker.model, preset, tracker.dtype)
+        adapted = copy(tracker)
+        adapted.preset = preset
+        return adapted
 
 
 TAPVID = Protocol(
