@@ -5,7 +5,13 @@ import torch
 
 from motes.models.base import Trace
 from motes.train.config import LossConfig
-from motes.train.losses import Target, masked_mean, point_losses
+from motes.train.losses import (
+    TEMPERATURE,
+    Target,
+    masked_mean,
+    matching_loss,
+    point_losses,
+)
 
 B, T, N = 2, 4, 3
 
@@ -139,3 +145,21 @@ def test_online_models_answer_from_the_query_on() -> None:
 def test_masked_mean_of_nothing_is_zero() -> None:
     values, mask = torch.ones(2, 1, 2), torch.tensor([[[True, False]], [[False, False]]])
     assert float(masked_mean(values, mask)) == 0.5
+
+
+def test_matching_is_easy_where_features_tell_points_apart() -> None:
+    """Every cell has a feature of its own, and the picture moves one cell to the right a frame."""
+    h, w, stride = 4, 6, 4
+    cell = torch.eye(h * w).view(h, w, -1)
+    maps = torch.stack([cell.roll(t, 1) for t in range(3)])[None]
+    xy = torch.tensor([[[4.0, 8.0]], [[8.0, 8.0]], [[12.0, 8.0]]])[None]  # [1, 3, 1, 2]
+    yes = torch.ones(1, 3, 1, dtype=torch.bool)
+    queries = torch.tensor([[[0.0, 4.0, 8.0]]])
+    right = Target.make(xy, yes, yes, queries, online=True)
+    wrong = Target.make(xy + 4, yes, yes, queries, online=True)
+    between = Target.make(xy + torch.tensor([2.0, 0.0]), yes, yes, queries, online=True)
+    errors = [matching_loss(maps, stride, queries, t).item() for t in (right, between, wrong)]
+    others = (h * w - 1) * math.exp(-1 / TEMPERATURE)
+    assert errors[0] == pytest.approx(math.log(1 + others), abs=1e-5)
+    assert errors[2] == pytest.approx(errors[0] + 1 / TEMPERATURE, rel=1e-4)
+    assert errors[1] == pytest.approx((errors[0] + errors[2]) / 2, rel=1e-4)

@@ -11,7 +11,7 @@ from motes.errors import InputError
 from motes.registry import suggest
 from motes.train.settings import build, read_toml
 
-LOSSES = ("cotracker3", "cotracker2", "taptr")
+LOSSES = ("cotracker3", "cotracker2", "taptr", "matching")
 PRECISIONS = ("32-true", "bf16-mixed")
 DECAYS = ("cosine", "linear", "steps")
 
@@ -106,7 +106,7 @@ class LossConfig:
     """Weights of the losses; defaults are CoTracker3's (cotracker.md 13.1).
 
     Attributes:
-        kind: ``cotracker3``, ``cotracker2`` or ``taptr``.
+        kind: ``cotracker3``, ``cotracker2`` or ``taptr``; ``matching`` trains the encoder alone.
         gamma: The last refinement counts 1, the one before it gamma, and so on.
         visible: Weight of the position loss where the point is visible.
         occluded: The same where it is hidden.
@@ -114,6 +114,7 @@ class LossConfig:
         confidence: Weight of the confidence cross-entropy.
         huber: Distance in pixels where the position loss turns from quadratic to linear.
         near: A prediction within this many pixels of the truth counts as confident.
+        matching: Weight of `matching_loss` on the finest features, beside the losses of the paper.
     """
 
     kind: str = "cotracker3"
@@ -124,6 +125,7 @@ class LossConfig:
     confidence: float = 1.0
     huber: float = 6.0
     near: float = 12.0
+    matching: float = 0.0
 
     def __post_init__(self) -> None:
         if self.kind not in LOSSES:

@@ -13,8 +13,9 @@ from motes.errors import InputError
 from motes.models.base import PointModel, Preset
 from motes.registry import discover, suggest
 from motes.train.config import LossConfig, ModelConfig
-from motes.train.losses import Losses, Target, point_losses
+from motes.train.losses import Losses, Target, matching_loss, point_losses
 from motes.train.settings import amend
+from motes.train.taptr_losses import taptr_losses
 from motes.weights import load_weights, read_tensors
 
 
@@ -46,14 +47,21 @@ class Learner(nn.Module):
         Returns:
             The weighted terms of the loss by name; the loss is their sum.
         """
-        prediction = self.model(video.float() / 255, queries, self.iterations)
-        if self.config.kind == "taptr":
-            from motes.train.taptr_losses import taptr_losses
-
-            return taptr_losses(prediction, Sample(video, xy, visible, valid), queries)
+        self.model.check(video, queries)
+        features = self.model.encode(video.float() / 255)
         online = self.model.window is not None
         target = Target.make(xy, visible, valid, queries, online)
-        return point_losses(prediction.aux, target, self.config)
+        terms: Losses = {}
+        if self.config.matching or self.config.kind == "matching":
+            finest = features.levels[0]
+            error = matching_loss(finest, self.model.stride, queries, target)
+            terms["matching"] = (self.config.matching or 1.0) * error
+        if self.config.kind == "matching":
+            return terms
+        prediction = self.model.track(features, queries, self.iterations)
+        if self.config.kind == "taptr":
+            return {**terms, **taptr_losses(prediction, Sample(video, xy, visible, valid), queries)}
+        return {**terms, **point_losses(prediction.aux, target, self.config)}
 
 
 def find_preset(name: str) -> Preset:

@@ -14,10 +14,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from motes.features.correlation import query_patches
 from motes.models.base import Trace
 from motes.train.config import LossConfig
 
 Losses = dict[str, Tensor]
+
+TEMPERATURE = 0.07
+"""Cosine similarities are divided by it before they are compared."""
+
+CORNERS = ((0, 0), (1, 0), (0, 1), (1, 1))
+"""The cells (x, y) around a position, from the one to its upper left on."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +120,35 @@ def cotracker2_terms(trace: Trace, target: Target, config: LossConfig) -> Losses
         balanced = masked_mean(F.softplus(-z), seen) + masked_mean(F.softplus(z), hidden)
         terms["visibility"] = config.visibility * balanced
     return terms
+
+
+def matching_loss(maps: Tensor, stride: int, queries: Tensor, target: Target) -> Tensor:
+    """How hard it is to find each point among all cells of a frame, by its feature alone.
+
+    Cross-entropy over the cells of every frame in which the point is visible (InfoNCE; van den Oord
+    et al., 2018).  It teaches the encoder directly, without a transformer in between.
+
+    Args:
+        maps: Normalised features ``[B, T, h, w, C]``.
+        stride: Pixels per cell.
+        queries: float32 ``[B, N, 3]`` (t, x, y).
+        target: Of the whole clip.
+    """
+    t = queries[..., 0].long()
+    (own,) = query_patches([maps], t, queries[..., 1:] / stride, radius=0)  # [B, N, 1, C]
+    similar = torch.einsum("bnkc,bthwc->btnhw", own, maps).float() / TEMPERATURE
+    likely = similar.flatten(3).log_softmax(-1)
+    h, w = maps.shape[2:4]
+    cells = target.xy / stride
+    corner = cells.floor()
+    error = torch.zeros_like(target.xy[..., 0])
+    for offset in CORNERS:
+        at = corner + corner.new_tensor(offset)
+        share = (1 - (cells - at).abs()).clamp(min=0).prod(-1)
+        x, y = at.long().unbind(-1)
+        index = y.clamp(0, h - 1) * w + x.clamp(0, w - 1)
+        error = error - share * likely.gather(-1, index[..., None])[..., 0]
+    return masked_mean(error, target.known & target.visible)
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
