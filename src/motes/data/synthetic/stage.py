@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from motes.data.synthetic.config import SyntheticConfig
@@ -13,7 +14,7 @@ from motes.data.synthetic.dice import Dice
 from motes.data.synthetic.motion import shake, still, wander
 from motes.data.synthetic.rigid import Eye, Hover, Motion, Pose, random_rotation, throw
 from motes.data.synthetic.solids import FACES
-from motes.data.synthetic.textures import Textures, blurred
+from motes.data.synthetic.textures import Textures
 from motes.data.synthetic.world import LEVELS, Body, Sun, World
 
 CALM = 0.7
@@ -80,7 +81,7 @@ def _sun(dice: Dice) -> Sun:
     angle, height = dice.number(0, math.tau), dice.number(0.4, 1.4)
     direction = [math.cos(angle), math.sin(angle), height]
     ambient = dice.number(0.4, 0.75)
-    towards = torch.nn.functional.normalize(torch.tensor(direction, dtype=torch.float64), dim=0)
+    towards = F.normalize(torch.tensor(direction, dtype=torch.float64), dim=0)
     return Sun(towards, ambient, dice.number(1.1, 1.5) - ambient)
 
 
@@ -216,20 +217,22 @@ def _upright(angle: float) -> Tensor:
     return torch.tensor([[c, -s, 0], [s, c, 0], [0, 0, 1]], dtype=torch.float64)
 
 
-def _skin(setting: Setting, kind: str, texels: int) -> Tensor:
-    """Textures for all faces of a body, each in three degrees of softness: `Body.image`."""
-    dice = setting.dice
-    alike = setting.textures.draw(dice, (texels, texels), setting.device)
-    several = FACES[kind] > 1 and dice.chance(0.5)
-    faces = []
-    for _ in range(FACES[kind]):
-        if several:
-            face = setting.textures.draw(dice, (texels, texels), setting.device)
-        else:
-            face = torch.rot90(alike, dice.integer(0, 3), (1, 2)) if FACES[kind] > 1 else alike
-        levels = [face] + [blurred(face, level / 2) for level in LEVELS[1:]]
-        faces.append(torch.cat(levels))
-    return torch.cat(faces, -1)
+def _skin(setting: Setting, kind: str, texels: int) -> tuple[Tensor, ...]:
+    """Textures for all faces of a body, in all sizes: `Body.images`."""
+    dice, shape = setting.dice, (texels, texels)
+    faces = [setting.textures.draw(dice, shape, setting.device)]
+    several = dice.chance(0.5)
+    for _ in range(FACES[kind] - 1):
+        another = setting.textures.draw(dice, shape, setting.device) if several else faces[0]
+        faces.append(torch.rot90(another, 0 if several else dice.integer(0, 3), (1, 2)))
+    sizes = [max(2, texels // level) for level in LEVELS]
+    return tuple(torch.cat([_reduced(face, size) for face in faces], -1) for size in sizes)
+
+
+def _reduced(face: Tensor, size: int) -> Tensor:
+    if size == len(face[0]):
+        return face
+    return F.interpolate(face[None], (size, size), mode="bilinear", antialias=True)[0]
 
 
 def _texels(setting: Setting, sides: float) -> int:

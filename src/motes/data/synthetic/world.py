@@ -21,8 +21,8 @@ from motes.data.synthetic.solids import FACES, Vector, meet, normal, unfold
 NEAREST = 0.05
 """Depth in front of the camera from which points count as seen."""
 
-LEVELS = (1.0, 3.0, 9.0)
-"""Texels per pixel for which a texture is kept in a version as soft as that; see `Body.image`."""
+LEVELS = (1, 3, 9)
+"""Texels per pixel for which a texture is kept in a size of its own; see `Body.images`."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Body:
         kind: See `solids`.
         half: Half-sizes ``[3]``: the scale of the unit frame.
         motion: How it moves.
-        image: Its textures side by side, in versions of rising softness (see `LEVELS`) stacked
-            as channels: float32 ``[9, S, S * faces]``.
-        detail: Texels per unit of length.
+        images: Its textures side by side, float32 ``[3, S, S * faces]``, and the same in sizes
+            reduced by `LEVELS`.
+        detail: Texels of the first per unit of length.
         gloss: Strength of the highlight.
         lit: Whether light matters (it does not for a sky).
     """
@@ -43,7 +43,7 @@ class Body:
     kind: str
     half: Tensor
     motion: Motion
-    image: Tensor
+    images: tuple[Tensor, ...]
     detail: float
     gloss: float = 0.0
     lit: bool = True
@@ -58,15 +58,22 @@ class Body:
     def sample(self, local: Vector, footprint: Tensor) -> Tensor:
         """Colours ``[3, M]`` at points of the unit frame, each seen with so many texels a pixel."""
         u, v, face = unfold(self.kind, local)
-        S, faces = self.image.shape[1], FACES[self.kind]
-        column = (u + 1) / 2 * (S - 1) + 0.5 + face * S  # from centre to centre of the outer texels
-        grid = torch.stack([column * (2 / (S * faces)) - 1, v * ((S - 1) / S)], -1)
-        image = self.image.to(grid)
-        colours = F.grid_sample(image[None], grid[None, None], align_corners=False)
-        sharp, soft, softer = colours[0, :, 0].unflatten(0, (3, 3))
-        level = torch.log(footprint.clamp_min(1)) / math.log(LEVELS[1])
-        near = torch.lerp(sharp, soft, level.clamp(0, 1))
-        return torch.lerp(near, softer, (level - 1).clamp(0, 1))
+        colour = self._look_up(0, u, v, face)
+        level = torch.log(footprint.clamp_min(1)) / math.log(LEVELS[1] / LEVELS[0])
+        for k in range(1, min(len(LEVELS), 1 + math.ceil(float(level.amax())))):
+            softer = self._look_up(k, u, v, face)
+            colour = torch.lerp(colour, softer, (level - (k - 1)).clamp_(0, 1))
+        return colour
+
+    def _look_up(self, level: int, u: Tensor, v: Tensor, face: Tensor) -> Tensor:
+        """Bilinear between the centres of a face's texels, never across to the next face."""
+        image = self.images[level]
+        S, faces, finest = image.shape[1], FACES[self.kind], self.images[0].shape[1]
+        column, row = (((w + 1) / 2 * (finest - 1) + 0.5) * (S / finest) for w in (u, v))
+        column = column.clamp_(0.5, S - 0.5) + face * S
+        row = row.clamp_(0.5, S - 0.5)
+        grid = torch.stack([column * (2 / (S * faces)) - 1, row * (2 / S) - 1], -1)
+        return F.grid_sample(image[None], grid[None, None], align_corners=False)[0, :, 0]
 
 
 @dataclass(frozen=True)
@@ -127,7 +134,7 @@ class Rays:
 
     def select(self, places: Tensor) -> Rays:
         """The rays at flat places, as vectors of ``[M]``."""
-        x, y, z = (part.flatten()[places] for part in self.direction)
+        x, y, z = (part.take(places) for part in self.direction)
         h, w = self.direction[0].shape[1:]
         return Rays(_select(self.origin, places, (h, w)), (x, y, z))
 
@@ -203,7 +210,7 @@ class _Picture:
 
     def __init__(self, world: World, times: Tensor, offset: tuple[float, float]) -> None:
         self.world, self.offset = world, offset
-        self.device = world.bodies[0].image.device
+        self.device = world.bodies[0].images[0].device
         self.exact = world.eye.at(times)
         self.view = self.exact.to(self.device)
         self.exact_poses = [body.motion.at(times) for body in world.bodies]
@@ -236,9 +243,9 @@ class _Picture:
         rays, pixels = self._rays(index, window)
         length = meet(self.world.bodies[index].kind, rays.origin, rays.direction)
         places = _places(length < self._read(self.depth, window, pixels))
-        pixels = pixels.flatten()[places]
-        self.depth[pixels] = length.flatten()[places]
-        self.surface[pixels] = index
+        pixels = pixels.take(places)
+        self.depth.scatter_(0, pixels, length.take(places))
+        self.surface.index_fill_(0, pixels, index)
 
     def _shade(self, index: int, sun: Sun) -> None:
         """Take the sun from what lies in a body's shadow: where a ray to the sun meets it."""
@@ -250,15 +257,17 @@ class _Picture:
         towards = self._sun_in(index, sun, window.frames)
         length = meet(body.kind, rays.at(self._read(self.depth, window, pixels)), towards)
         dark = _places((length < math.inf) & (self.surface[pixels] != index))
-        self.light[pixels.flatten()[dark]] = 0.0
+        self.light.index_fill_(0, pixels.take(dark), 0.0)
 
     def _paint(self, index: int, window: Window) -> None:
         """Colour the pixels in which a body is seen."""
         body, sun = self.world.bodies[index], self.world.sun
         rays, pixels = self._rays(index, window)
         places = _places(self._read(self.surface, window, pixels) == index)
-        rays, pixels = rays.select(places), pixels.flatten()[places]
-        depth = self.depth[pixels]
+        if len(places) == 0:
+            return
+        rays, pixels = rays.select(places), pixels.take(places)
+        depth = self.depth.take(pixels)
         local = rays.at(depth)
         outward = normal(body.kind, local)
         footprint = depth * body.detail / float(self.exact.focal.mean())
@@ -266,10 +275,11 @@ class _Picture:
         colour = body.sample(local, footprint)
         if sun is not None and body.lit:
             towards = _select(self._sun_in(index, sun, window.frames), places, window.size)
-            slope = _slope(body, outward, towards).mul_(self.light[pixels])
+            slope = _slope(body, outward, towards).mul_(self.light.take(pixels))
             colour *= sun.ambient + sun.strength * slope
-            colour += body.gloss * slope.pow(24)
-        self.colour[:, pixels] = colour
+            if body.gloss:
+                colour += body.gloss * slope.pow(24)
+        self.colour.scatter_(1, pixels.expand(3, -1), colour)
 
     def _rays(self, index: int, window: Window) -> tuple[Rays, Tensor]:
         """A body's rays in a window, and the places ``[t, h, w]`` of its pixels in the buffers."""
@@ -290,7 +300,7 @@ class _Picture:
     def _read(self, buffer: Tensor, window: Window, pixels: Tensor) -> Tensor:
         """A buffer in a window, ``[t, h, w]``, without a copy where that is all of it."""
         everything = pixels.numel() == buffer.numel()
-        return buffer.view(-1, *window.size) if everything else buffer[pixels]
+        return buffer.view(-1, *window.size) if everything else buffer.take(pixels)
 
     def _sun_in(self, index: int, sun: Sun, frames: slice) -> Vector:
         """The direction to the sun in a body's unit frame, three tensors ``[t, 1, 1]``."""
@@ -352,7 +362,7 @@ def _places(mask: Tensor) -> Tensor:
 def _select(vector: Vector, places: Tensor, size: tuple[int, int]) -> Vector:
     """One value per place, of values that are the same all over each frame's window."""
     frames = places // (size[0] * size[1])
-    x, y, z = (part.flatten()[frames] for part in vector)
+    x, y, z = (part.flatten().index_select(0, frames) for part in vector)
     return x, y, z
 
 
