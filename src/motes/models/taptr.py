@@ -243,7 +243,7 @@ class Taptr(PointModel):
             patches(m, index.flatten(), corner_pixels(position, m.shape[1:3]).flatten(0, 1), 0)
             for m in memory.maps()
         ]
-        return self.query_content(torch.cat(found, -1).view(B, N, -1))
+        return self.query_content(torch.cat(found, -1)[:, 0].unflatten(0, (B, N)))
 
     def _leave(self, state: TaptrState, layers: list[Refined], window: Window) -> TaptrState:
         """Write back what the last layer says, and hand it on (section 6, steps 4 and 5)."""
