@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,9 @@ from motes.eval.protocols import (
     choose_queries,
     find_protocol,
 )
+from motes.models.cotracker3 import COTRACKER3_S
+from motes.tracker import Tracker
+from motes.video.resize import ResizeRule
 
 
 def test_first_asks_where_a_point_is_first_visible():
@@ -47,14 +52,16 @@ def test_frames_are_resized_or_not():
     assert NATIVE.frame_size((640, 360)) == (640, 360)
 
 
-def test_a_protocol_brings_its_support_points_and_its_visibility(herd):
-    tracker = herd(score_with_confidence=False)
-    assert TAPVID.adapt(tracker).preset == tracker.preset
-    adapted = COTRACKER_JOINT.adapt(tracker)
-    assert adapted.model is tracker.model
-    assert adapted.preset.support.global_grid == 5
-    assert adapted.preset.score_with_confidence
-    assert COTRACKER_ONLINE.adapt(tracker).preset.support.below == 0
+def test_published_models_are_run_as_their_own_evaluation_does():
+    small = {"channels": 16, "width": 48, "heads": 2, "virtual_tracks": 4, "match_hidden": 32}
+    model = COTRACKER3_S.build(replace(COTRACKER3_S.config, **small))
+    published = Tracker(model, replace(COTRACKER3_S, resize=ResizeRule(size=(384, 512))))
+    ours = Tracker(model, COTRACKER3_S)  # the same architecture at another resolution
+    assert COTRACKER_JOINT.adapt(published).mode == "official-eval"
+    assert COTRACKER_JOINT.adapt(published).model is model
+    assert COTRACKER_ONLINE.adapt(published).mode == "official-online"
+    assert COTRACKER_JOINT.adapt(ours) is ours
+    assert TAPVID.adapt(published) is published
 
 
 def test_names_are_found_or_suggested():

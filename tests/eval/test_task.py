@@ -131,28 +131,25 @@ def test_frames_are_encoded_once_however_many_queries(one_clip, herd):
     assert tracker.model.encoded <= len(task.frames) + 1  # one more to see how much memory it takes
 
 
-@pytest.mark.parametrize(
-    ("protocol", "points"),
-    [(COTRACKER_SINGLE, 1 + 64 + 25), (COTRACKER_JOINT, 5 + 25), (COTRACKER_ONLINE, 5)],
-    ids=lambda p: getattr(p, "name", p),
-)
-def test_support_points_of_the_protocols(one_clip, herd, protocol, points):
-    tracker = herd(window=None)
-    Task.of(one_clip(occluded=hidden()), protocol, "first").answer(tracker)
+@pytest.mark.parametrize(("protocol", "points"), [(COTRACKER_JOINT, 5 + 4), (COTRACKER_ONLINE, 5)])
+def test_support_points_are_given_unless_the_protocol_has_none(one_clip, herd, protocol, points):
+    tracker = herd(window=None, support=Support(global_grid=2, below=10))
+    occluded = np.zeros((5, 8), bool)
+    Task.of(one_clip(N=5, occluded=occluded), protocol, "first").answer(tracker)
     assert {queries.shape[1] for queries in tracker.model.seen} == {points}
-    for queries in tracker.model.seen:
-        asked = 1 if protocol is COTRACKER_SINGLE else 5
-        assert (queries[:, asked:, 0] == 0).all()  # support stands in the first frame
 
 
-def test_windows_begin_at_the_query(one_clip, herd):
-    tracker = herd(window=4)
-    task = Task.of(one_clip(occluded=hidden()), COTRACKER_SINGLE, "first")
-    answer = task.answer(tracker)
-    assert all((queries[..., 0] == 0).all() for queries in tracker.model.seen)
-    for n, t in enumerate(task.asked):
-        assert not answer.visible[n, :t].any()
-        assert answer.visible[n, t:].all()
+def test_exact_zeros_are_filled_from_the_reversed_video(one_clip):
+    """As CoTracker's evaluation does in mode strided."""
+    task, tracker = Task.of(one_clip(T=8), COTRACKER_SINGLE, "strided"), motes.load("lk")
+    complete = task.answer(tracker)
+    early = np.arange(8) < task.asked[:, None]
+    assert early.any()
+    xy = np.where(early[..., None], 0, complete.xy)
+    filled = task._filled(replace(complete, xy=xy, visible=complete.visible & ~early), tracker)
+    np.testing.assert_allclose(filled.xy, complete.xy, atol=0.1)
+    assert np.array_equal(filled.xy[~early], complete.xy[~early])
+    assert filled.visible[early].mean() > 0.9
 
 
 def test_queries_can_be_limited(one_clip):

@@ -5,21 +5,16 @@ Published numbers of the same model differ by protocol.  Ours have names, and ar
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from motes.eval.metrics import Mode
-from motes.models.base import Support
 from motes.registry import suggest
 
 if TYPE_CHECKING:
     from motes.tracker import Tracker
-
-ALWAYS = 1 << 30
-"""More queries than there will ever be: support points are always added."""
 
 SIDE = 256
 """Width and height of the frames of TAP-Vid, in whose pixels scores are taken."""
@@ -41,10 +36,8 @@ class Protocol:
         scale: Raster coordinate 1 (the right or bottom edge) in the pixels of the scores; other
             frames than of 256x256 are proportional.
         shift: Raster coordinate 0 in pixels, -0.5 where pixel centres are whole numbers.
-        support: Replaces the support points of joint models; None: the model's own.
-        product: Whether visibility is multiplied by confidence, where there is one; None: as the
-            model's preset says.
-        from_query: Whether windows begin at the frame of the query instead of at the first frame.
+        support: Whether joint models get their support points.
+        compat: How published CoTrackers are run, see `motes.official`; None: like every model.
     """
 
     name: str
@@ -53,9 +46,8 @@ class Protocol:
     side: int | None = SIDE
     scale: float = float(SIDE)
     shift: float = -0.5
-    support: Support | None = None
-    product: bool | None = None
-    from_query: bool = False
+    support: bool = True
+    compat: str | None = None
 
     def frame_size(self, video: tuple[int, int]) -> tuple[int, int]:
         """Width and height of the frames that are tracked, for a video of this size."""
@@ -70,15 +62,13 @@ class Protocol:
         return (np.asarray(pixels, np.float64) - self.shift) / (self.scale / SIDE) / size
 
     def adapt(self, tracker: Tracker) -> Tracker:
-        """The same tracker with the support points and the visibility of this protocol."""
-        preset = tracker.preset
-        if self.support is not None:
-            preset = replace(preset, support=self.support)
-        if self.product is not None:
-            preset = replace(preset, score_with_confidence=self.product)
-        adapted = copy(tracker)
-        adapted.preset = preset
-        return adapted
+        """The tracker that is asked: a published CoTracker in the way of its own evaluation."""
+        from motes.official import RULES, SIZE, OfficialTracker
+
+        published = type(tracker.model) in RULES and tracker.preset.resize.size == SIZE[::-1]
+        if self.compat is None or not published:
+            return tracker
+        return OfficialTracker(tracker.model, tracker.preset, tracker.dtype, self.compat)
 
 
 TAPVID = Protocol(
@@ -96,28 +86,26 @@ NATIVE = replace(
 
 COTRACKER_JOINT = Protocol(
     "cotracker-joint",
-    "as in CoTracker3's code: all queries together with a global 5x5 grid",
+    "as in CoTracker3's code: all queries together, with a grid over the frame",
     independent=False,
     scale=255.0,  # raster coordinate 1 is the centre of the last pixel
     shift=0.0,
-    support=Support(global_grid=5, below=ALWAYS, first_frame=True),
-    product=True,
+    compat="official-eval",
 )
 
 COTRACKER_SINGLE = replace(
     COTRACKER_JOINT,
     name="cotracker-single",
-    summary="as in CoTracker's papers: each query with a local 8x8 and a global 5x5 grid",
+    summary="as in CoTracker's papers: each query with grids around it and over the frame",
     independent=True,
-    support=Support(global_grid=5, local_grid=8, below=ALWAYS, first_frame=True),
-    from_query=True,
 )
 
 COTRACKER_ONLINE = replace(
     COTRACKER_JOINT,
     name="cotracker-online",
     summary="as in CoTracker3's code for its online models: all queries together, nothing else",
-    support=Support(),
+    support=False,
+    compat="official-online",
 )
 
 PROTOCOLS = (TAPVID, NATIVE, COTRACKER_SINGLE, COTRACKER_JOINT, COTRACKER_ONLINE)

@@ -95,29 +95,32 @@ class Task:
 
     def answer(self, tracker: Tracker) -> Tracks:
         """Let a tracker answer, in the pixels of `frames`."""
-        tracker = self.protocol.adapt(tracker)
-        windowed = tracker.model.window is not None
-        if self.protocol.from_query and windowed and tracker.model.joint:
-            return self._answer_from_query(tracker)
-        return self._track(tracker, self.frames, self.queries)
+        adapted = self.protocol.adapt(tracker)
+        answer = self._track(adapted, self.frames, self.queries)
+        if self.mode == "strided" and adapted is not tracker:
+            return self._filled(answer, adapted)
+        return answer
 
     def _track(self, tracker: Tracker, frames: np.ndarray, queries: np.ndarray) -> Tracks:
-        joint = not (self.protocol.independent and tracker.model.joint)
-        return tracker.track(frames, queries, joint=joint, backward=self.mode == "strided")
+        return tracker.track(
+            frames,
+            queries,
+            joint=not (self.protocol.independent and tracker.model.joint),
+            support=self.protocol.support,
+            backward=self.mode == "strided",
+        )
 
-    def _answer_from_query(self, tracker: Tracker) -> Tracks:
-        """Queries of each frame on the video from there on, and on the reversed video before."""
-        xy = np.repeat(self.queries[:, None, 1:], len(self.frames), 1)
-        visible = np.zeros(xy.shape[:2], bool)
-        for t in np.unique(self.asked):
-            chosen = self.asked == t
-            queries = self.queries[chosen] * [0, 1, 1]
-            after = self._track(tracker, self.frames[t:], queries)
-            xy[chosen, t:], visible[chosen, t:] = after.xy, after.visible
-            if self.mode == "strided" and t > 0:
-                before = self._track(tracker, self.frames[t::-1], queries)[:, 1:]
-                xy[chosen, :t], visible[chosen, :t] = before.xy[:, ::-1], before.visible[:, ::-1]
-        return Tracks(xy, visible, queries=self.queries, size=self.frame_size)
+    def _filled(self, answer: Tracks, tracker: Tracker) -> Tracks:
+        """CoTracker's evaluation asks again on the reversed video where it finds exact zeros."""
+        empty = answer.xy == 0
+        if not empty.any():
+            return answer
+        mirrored = self.queries.copy()
+        mirrored[:, 0] = len(self.frames) - 1 - mirrored[:, 0]
+        back = self._track(tracker, self.frames[::-1], mirrored)
+        xy = np.where(empty, back.xy[:, ::-1], answer.xy)
+        visible = np.where(empty.all(-1), back.visible[:, ::-1], answer.visible)
+        return replace(answer, xy=xy, visible=visible)
 
     def score(self, answer: Tracks) -> dict[str, float]:
         """The metrics of an answer (`tapvid_metrics`)."""
