@@ -33,7 +33,8 @@ class Attention(nn.Module):
         return self.to_out(out.transpose(1, 2).flatten(2))
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [n, heads, L, d]
+        d = x.shape[-1] // self.heads
+        return x.unflatten(-1, (self.heads, d)).transpose(1, 2)  # [n, heads, L, d]
 
 
 class MLP(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -103,14 +103,26 @@ class PatchCorrelation(nn.Module):
     def _embed(self, maps: Tensor, support: Tensor, index: Tensor, xy: Tensor) -> Tensor:
         """One level, some points at a time; points ``[n, S]`` to ``[n, S, out]``."""
         each = xy.shape[1] * (2 * self.radius + 2) ** 2 * maps.shape[-1]
-        parts = [part.split(max(1, WORKING_SET // each)) for part in (support, index, xy)]
         done = []
-        for own, frames, at in zip(*parts, strict=True):
+        for own, frames, at in in_parts(each, support, index, xy):
             volume = correlate(maps, own, frames, at, self.radius)
             done.append(self.fc2(F.gelu(self.fc1(volume))))
-        return (
-            torch.cat(done) if done else self.fc2.bias.new_empty(*xy.shape[:2], len(self.fc2.bias))
-        )
+        return torch.cat(done)
+
+
+def in_parts(each: int, *inputs: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Split inputs along their first axis, so that parts make up the working set.
+
+    In training they stay whole: the gradient of each part would be as large as all feature maps.
+
+    Args:
+        each: Numbers that one entry makes.
+        *inputs: As long as each other.
+    """
+    if torch.is_grad_enabled():
+        return iter([inputs])
+    count = max(1, WORKING_SET // each)
+    return zip(*(v.split(count) for v in inputs), strict=True)
 
 
 def correlate(maps: Tensor, support: Tensor, index: Tensor, xy: Tensor, radius: int) -> Tensor:
@@ -132,9 +144,10 @@ def correlate(maps: Tensor, support: Tensor, index: Tensor, xy: Tensor, radius: 
     n, S = index.shape
     values, fraction = neighbourhood(maps, index.flatten(), xy.flatten(0, 1), radius)
     side, C = values.shape[1], values.shape[-1]
+    K = support.shape[1]
     dots = values.view(n, S * side * side, C) @ support.mT  # [n, S side side, K]
-    blended = blend(dots.view(n * S, side, side, -1), fraction)
-    return blended.reshape(n, S, -1)
+    blended = blend(dots.view(n * S, side, side, K), fraction)
+    return blended.reshape(n, S, K * K)
 
 
 def correlate_by_definition(
@@ -165,13 +178,19 @@ def point_correlation(
     Returns:
         ``[B, N, S, levels * (2r+1)^2]``, dot products over the square root of C.
     """
-    B, N, S, C = features.shape
-    index = window_index(levels[0], xy).flatten()
-    own = features.reshape(-1, C, 1)
+    C, size = features.shape[-1], (2 * radius + 1) ** 2
+    rows = (window_index(levels[0], xy).flatten(), xy.reshape(-1, 2), features.reshape(-1, C, 1))
     found = []
-    for level, maps in enumerate(levels):
-        at = xy.reshape(-1, 2) / 2**level
-        values, fraction = neighbourhood(stack(maps), index, at, radius, outside)
-        dots = values.flatten(1, 2) @ own / C**0.5
-        found.append(blend(dots.view(*values.shape[:3], 1), fraction).flatten(1))
-    return torch.cat(found, -1).view(B, N, S, -1)
+    for index, at, own in in_parts((2 * radius + 2) ** 2 * C, *rows):
+        around = (
+            neighbourhood(stack(maps), index, at / 2**level, radius, outside)
+            for level, maps in enumerate(levels)
+        )
+        found.append(torch.cat([_dots(*near, own / C**0.5) for near in around], -1))
+    return torch.cat(found).view(*xy.shape[:3], len(levels) * size)
+
+
+def _dots(values: Tensor, fraction: Tensor, own: Tensor) -> Tensor:
+    """Dot products ``[P, (2r+1)^2]`` of a feature with whole pixels, then blended."""
+    dots = values.flatten(1, 2) @ own
+    return blend(dots.view(*values.shape[:3], 1), fraction).flatten(1)

@@ -1,0 +1,58 @@
+import pytest
+import torch
+
+from motes.features.transformer import AxialTransformer, ProxyTransformer
+
+
+@pytest.fixture
+def proxy():
+    torch.manual_seed(0)
+    return ProxyTransformer(6, 16, heads=2, depth=2, virtual_tracks=4).eval()
+
+
+def test_points_have_no_order(proxy):
+    tokens, order = torch.randn(2, 5, 3, 6), torch.randperm(5)
+    torch.testing.assert_close(proxy(tokens)[:, order], proxy(tokens[:, order]))
+
+
+def test_points_see_each_other(proxy):
+    tokens = torch.randn(1, 5, 3, 6)
+    changed = tokens.clone()
+    changed[:, 0] += 1
+    assert (proxy(tokens)[:, 1:] - proxy(changed)[:, 1:]).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("N", [3, 5])
+def test_unknown_points_are_not_seen(proxy, N):
+    tokens, known = torch.randn(1, N, 3, 6), torch.ones(1, N, dtype=bool)
+    known[:, -1] = False
+    changed = tokens.clone()
+    changed[:, -1] += 1
+    a, b = proxy(tokens, known), proxy(changed, known)
+    torch.testing.assert_close(a[:, :-1], b[:, :-1])
+    assert a.isfinite().all()
+
+
+def test_nobody_known(proxy):
+    """Attention that is masked throughout is a plain average, not NaN."""
+    out = proxy(torch.randn(2, 3, 2, 6), torch.zeros(2, 3, dtype=bool))
+    assert out.isfinite().all()
+
+
+def test_as_many_points_as_virtual_tracks(proxy):
+    """The published model then masks the rows of the virtual tracks: unknown points are seen."""
+    tokens, known = torch.randn(1, 4, 3, 6), torch.tensor([[True, True, True, False]])
+    changed = tokens.clone()
+    changed[:, -1] += 1
+    assert (proxy(tokens, known)[:, 0] - proxy(changed, known)[:, 0]).abs().max() > 1e-4
+
+
+def test_no_points(proxy):
+    assert proxy(torch.zeros(1, 0, 3, 6)).shape == (1, 0, 3, 16)
+
+
+def test_axial():
+    torch.manual_seed(0)
+    axial = AxialTransformer(6, 16, heads=2, depth=2)
+    tokens = torch.randn(2, 5, 3, 6)
+    torch.testing.assert_close(axial(tokens)[1:], axial(tokens[1:]))

@@ -1,0 +1,124 @@
+"""Official-format checkpoints with deterministic contents, built once and loaded as a user would."""
+
+import json
+import sys
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import motes
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from detvideo import make_video, video_sha
+from detweights import fill_state_dict
+
+GOLDEN = Path(__file__).parents[2] / "../shared/golden"
+
+NAMES = {
+    "manifest_cotracker_stride_4_wind_8.json": "cotracker",
+    "manifest_cotracker_stride_4_wind_12.json": "cotracker-stride4-wind12",
+    "manifest_cotracker_stride_8_wind_16.json": "cotracker-stride8-wind16",
+    "manifest_cotracker2.json": "cotracker2",
+    "manifest_cotracker2v1.json": "cotracker2.1",
+    "manifest_scaled_offline.json": "cotracker3-offline",
+    "manifest_scaled_online.json": "cotracker3-online",
+}
+
+
+class Golden:
+    """One reference fixture: its inputs, made anew, and its outputs."""
+
+    def __init__(self, path):
+        self.data = np.load(path)
+        self.meta = json.loads(self.data["meta"].item())
+        self.family = path.parent.name
+
+    def __getitem__(self, key):
+        return self.data[key]
+
+    @property
+    def frames(self):
+        """uint8 ``[T, H, W, 3]``."""
+        return _frames(json.dumps(self.meta["video"]))
+
+    @property
+    def video(self):
+        """float32 ``[B, T, 3, H, W]`` in [0, 1]."""
+        specs = [self.meta[k] for k in ("video", "video_1") if k in self.meta]
+        frames = np.stack([_frames(json.dumps(spec)) for spec in specs])
+        return torch.from_numpy(frames).permute(0, 1, 4, 2, 3) / 255
+
+    @property
+    def queries(self):
+        return torch.from_numpy(self["queries"])
+
+
+@cache
+def _frames(spec):
+    v = json.loads(spec)
+    frames = make_video(v["T"], v["H"], v["W"], v["seed"])
+    assert video_sha(frames) == v["sha"]
+    return frames
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "golden(*patterns): run on these reference fixtures")
+
+
+def pytest_generate_tests(metafunc):
+    """``@pytest.mark.golden(*patterns)``: once for every fixture; skipped where there are none."""
+    marker = metafunc.definition.get_closest_marker("golden")
+    if marker is None:
+        return
+    paths = [path for pattern in marker.args for path in sorted(GOLDEN.glob(f"{pattern}.npz"))]
+    skip = pytest.mark.skip(reason=f"reference outputs are not here ({GOLDEN})")
+    missing = [pytest.param(None, marks=skip, id="missing")]
+    found = [pytest.param(p, id=f"{p.parent.name}-{p.stem}") for p in paths]
+    metafunc.parametrize("golden", found or missing, indirect=True)
+
+
+@pytest.fixture
+def golden(request):
+    return Golden(request.param)
+
+
+@pytest.fixture(scope="session")
+def load(tmp_path_factory):
+    """A function from a fixture (and `compat`) to a tracker with the fixture's weights."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    loaded = {}
+
+    def load(golden, compat=None):
+        manifest = golden.meta["manifest"]
+        if (manifest, compat) not in loaded:
+            path = folder / manifest.replace(".json", ".pth")
+            if not path.exists():
+                write_checkpoint(path, golden.family, manifest, golden.meta["window_len"])
+            loaded[manifest, compat] = motes.load(NAMES[manifest], weights=path, compat=compat)
+        return loaded[manifest, compat]
+
+    return load
+
+
+def write_checkpoint(path, family, manifest, window):
+    """A state dict as the official code saves it, buffers included."""
+    entries = json.loads((GOLDEN / family / manifest).read_text())
+    state = {k: torch.from_numpy(v) for k, v in fill_state_dict(entries, family).items()}
+    for name, shape, _ in entries:
+        if name == "time_emb":
+            assert shape[1] == window
+            state[name] = sincos(np.arange(window), shape[2])[None]
+        if name == "pos_emb":
+            y, x = np.mgrid[: shape[2], : shape[3]]
+            state[name] = torch.cat([sincos(x, 228), sincos(y, 228)], -1).permute(2, 0, 1)[None]
+    assert set(state) == {name for name, *_ in entries}
+    torch.save(state, path)
+
+
+def sincos(u, width):
+    angle = u[..., None] * 10000.0 ** (-np.arange(width // 2) / (width // 2))
+    return torch.from_numpy(np.concatenate([np.sin(angle), np.cos(angle)], -1)).float()
