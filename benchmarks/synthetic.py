@@ -1,14 +1,19 @@
-"""How fast synthetic clips are made: prints the table of docs/synthetic.md.
+"""How fast synthetic clips are made, and what they look like: the table and picture of the docs.
 
-Usage: python benchmarks/synthetic.py [--clips 8] [--threads 2] [--device cpu] [--textures FOLDER]
+python benchmarks/synthetic.py                                  # the table of docs/synthetic.md
+python benchmarks/synthetic.py --sheet docs/images/synthetic.jpg     # its picture
 """
 
 import argparse
+import colorsys
 import time
 from dataclasses import replace
 
+import cv2
+import numpy as np
 import torch
 
+from motes.data.sample import Sample
 from motes.data.synthetic import SyntheticConfig, Textures, synthesize
 
 
@@ -18,9 +23,17 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--textures")
+    parser.add_argument("--sheet", help="write a picture of some clips instead")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     textures = Textures(options.textures)
+    if options.sheet:
+        cv2.imwrite(options.sheet, sheet(textures), [cv2.IMWRITE_JPEG_QUALITY, 80])
+    else:
+        table(options, textures)
+
+
+def table(options: argparse.Namespace, textures: Textures) -> None:
     print("| kind | size | clips/s | CPU seconds per clip |")
     print("|---|---|---|---|")
     for size in (128, 256):
@@ -40,6 +53,29 @@ def measure(
     if device != "cpu":
         torch.cuda.synchronize()
     return (time.perf_counter() - begin) / clips, (time.process_time() - used) / clips
+
+
+def sheet(textures: Textures) -> np.ndarray:
+    """Three clips of each kind, one a row, five frames of each with its tracks."""
+    rows = []
+    for kind, seeds in (("layers", (3, 8, 12)), ("solids", (4, 7, 9))):
+        config = SyntheticConfig(kind=kind, size=(192, 192), points=64)
+        for sample in synthesize(config, seeds, textures=textures):
+            frames = [draw(sample, t) for t in torch.linspace(0, 23, 5).long().tolist()]
+            rows.append(np.hstack(frames))
+    return np.vstack(rows)
+
+
+def draw(sample: Sample, t: int) -> np.ndarray:
+    """A frame (BGR) with its tracks: filled where visible, hollow where hidden."""
+    frame = np.ascontiguousarray(sample.video[t].permute(1, 2, 0).numpy()[..., ::-1])
+    for k in range(sample.num_points):
+        if sample.valid[t, k]:
+            colour = [255 * c for c in colorsys.hsv_to_rgb(k / sample.num_points, 0.9, 1)]
+            centre = (sample.xy[t, k].clamp(-99, 999) * 16).round().int().tolist()
+            thickness = cv2.FILLED if sample.visible[t, k] else 1
+            cv2.circle(frame, centre, 40, colour, thickness, cv2.LINE_AA, shift=4)
+    return frame
 
 
 if __name__ == "__main__":

@@ -154,10 +154,11 @@ def test_colour_along_a_track_is_that_of_its_texture(seed):
         u, v, face = unfold(body.kind, parts(points.local))
         pixels = focal / depth * float(body.half.max())  # on the screen per unit of u
         unfolded = torch.maximum(u.abs(), v.abs()) < 0.9  # and not where it is mirrored
-        straight = spread[..., :2].amax(-1) * pixels < 4  # not grazing
-        own = clear & straight & unfolded & (points.surface == index) & (pixels > 15)
+        bend = spread[..., :2].amax(-1) * pixels  # that a pixel and those around it span
+        own = clear & (bend < 4) & unfolded & (points.surface == index) & (pixels > 15)
         error = torch.hypot(seen[..., 0] - u, seen[..., 1] - v) * pixels
-        assert (error[own] < 0.1).all(), (body.kind, error[own].topk(3))
+        assert (error < 0.05 + 0.05 * bend)[own].all(), body.kind
+        assert own.sum() == 0 or error[own].mean() < 0.02
         assert (seen[..., 2] - 10 * index - face)[own].abs().lt(1e-3).all()
         checked += int(own.sum())
     assert checked > 50

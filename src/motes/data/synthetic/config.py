@@ -51,11 +51,11 @@ class SyntheticConfig:
     procedural: float = 0.25
     layers: tuple[int, int] = (3, 12)
     objects: tuple[int, int] = (3, 10)
-    speed: tuple[float, float] = (0.003, 0.06)
+    speed: tuple[float, float] = (0.005, 0.08)
     radius: tuple[float, float] = (0.07, 0.45)
     ripple: float = 0.4
     shutter: float = 0.7
-    samples: tuple[int, int] = (2, 6)
+    samples: tuple[int, int] = (2, 5)
     lighting: bool = True
     effects: bool = True
     foreground: float = 0.5

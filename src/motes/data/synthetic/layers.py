@@ -237,8 +237,9 @@ def _shape(
     texels = _texels(2 * half * dice.number(0.8, 1.4))
     image = textures.draw(dice, (texels, texels), device)
     mask = outline(dice, texels, device, softness=dice.scale(0.4, 2.0))
-    if dice.chance(0.05):
-        image, mask = blurred(image, 2.0), blurred(mask[None], 2.0)[0]
+    if dice.chance(0.05):  # out of focus
+        blur = dice.scale(0.7, 3) * config.side / 256
+        image, mask = blurred(image, blur), blurred(mask[None], blur)[0]
     card = _card(config, dice, half, speed, depth)
     image = torch.cat([image * mask, mask[None]])
     return Layer(image, card, _light(config, dice), shadow)
