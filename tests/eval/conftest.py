@@ -15,6 +15,15 @@ from motes.video import open_writer
 SHIFT = (1.5, -1.0)
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """The models here are tiny: threads cost more than they bring."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture
 def write_clip():
     """Write a textured plane that moves by `SHIFT` a frame, with points that move along."""
@@ -58,10 +67,7 @@ class Nothing(State):
 
 
 class Herd(PointModel):
-    """Every point moves towards the mean of all points: as joint as can be.
-
-    It notes how many points it was given at a time.
-    """
+    """Every point moves towards the mean of all points: as joint as can be."""
 
     window = 4
     step = 2
@@ -69,7 +75,7 @@ class Herd(PointModel):
 
     def __init__(self, window=4):
         super().__init__()
-        self.window, self.seen, self.starts, self.encoded = window, [], [], 0
+        self.window, self.seen, self.encoded = window, [], 0
 
     def encode(self, video):
         self.encoded += video.shape[1]

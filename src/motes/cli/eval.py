@@ -69,7 +69,7 @@ def command(
             scores += found
             advance(1)
     clips = len(collection) - len(collection.skipped)
-    title = f"{path}: {clips} clips, {protocol}, {mode}; <d: positions within d pixels, %"
+    title = f"{path}: {clips} clips, {protocol}, {mode}"
     console.print(_table(summarise(scores), title))
     _report_skipped(collection)
     if output is not None:
@@ -128,7 +128,8 @@ def _table(summaries: "list[Summary]", title: str) -> Table:
         "OA": "occlusion_accuracy",
     }
     columns |= {f"<{d}": f"pts_within_{d}" for d in THRESHOLDS}
-    table = Table(box=None, title=title, title_justify="left")
+    caption = "in %; <d: within d pixels of 256 x 256"
+    table = Table(box=None, title=title, title_justify="left", caption=caption)
     table.add_column("model", overflow="fold")
     for column in (*columns, "frames/s"):
         table.add_column(column, justify="right", no_wrap=True)
