@@ -26,7 +26,7 @@ def main() -> None:
     folder = Path(options.output or tempfile.mkdtemp(prefix="overfit-"))
     size = (options.size, options.size)
     look = SyntheticConfig(
-        options.frames, size, 2 * options.points, "layers", speed=(0.002, 0.02), samples=(1, 1)
+        options.frames, size, options.points, "layers", speed=(0.002, 0.02), samples=(1, 1)
     )
     for _ in generate(folder / "clips", look, 4, seed=1):
         pass
@@ -48,11 +48,12 @@ def recipe(options: argparse.Namespace, clips: Path) -> Recipe:
     taptr = options.model.startswith("taptr")
     loss: dict[str, Any] = {"kind": "taptr"} if taptr else {"visible": 1.0, "huber": 1.0}
     stage = {"steps": options.steps, "frames": options.frames, "points": options.points}
+    source = {"kind": "clips", "path": str(clips), "options": {"last_frame": True}}
     shape = [options.size, options.size]
     return Recipe.from_dict(
         {
-            "model": {"name": options.model, **({} if taptr else {"iterations": 3})},
-            "data": {"sources": [{"kind": "clips", "path": str(clips)}], "first_queries": 0.5},
+            "model": {"name": options.model, **({} if taptr else {"iterations": 2})},
+            "data": {"sources": [source], "first_queries": 1.0},
             "loss": loss,
             "train": {
                 "lr": options.lr,
@@ -64,7 +65,7 @@ def recipe(options: argparse.Namespace, clips: Path) -> Recipe:
                 "every": options.every,
                 "clips": str(clips),
                 "size": shape,
-                "points": 2 * options.points,
+                "points": options.points,
             },
         }
     )
@@ -73,10 +74,10 @@ def recipe(options: argparse.Namespace, clips: Path) -> Recipe:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="cotracker3-s")
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--size", type=int, default=96)
-    parser.add_argument("--frames", type=int, default=8)
-    parser.add_argument("--points", type=int, default=48)
+    parser.add_argument("--frames", type=int, default=16)
+    parser.add_argument("--points", type=int, default=16)
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--every", type=int, default=50, help="Steps between two measurements.")

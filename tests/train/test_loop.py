@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -79,27 +78,26 @@ def test_sigkill_loses_nothing_but_the_steps_since_the_checkpoint(
     torch.testing.assert_close(weights(folder), weights(whole), rtol=1e-4, atol=1e-5)
 
 
-def test_resuming_is_exact(whole: Path, recipe_file: Path, tmp_path: Path) -> None:
-    """Stopped after 4 of 8 steps by an error while drawing, in the middle of a line's interval."""
-    folder = tmp_path / "run"
-    run(recipe_file, folder, "train.log_every=3", "train.save_every=4")
-    reference, reference_curve = weights(folder), curve(folder)
-    shutil.rmtree(folder)
-
+def test_a_run_that_is_asked_to_stop_resumes_exactly(recipe_file: Path, tmp_path: Path) -> None:
+    """SIGTERM comes in the middle of step 5, and of the interval of a line."""
+    changes = ("train.log_every=4", "train.save_every=5")
+    whole = tmp_path / "whole"
+    run(recipe_file, whole, *changes)
     original = Draws.__getitem__
 
-    def stop(self: Draws, place: tuple[int, int]) -> object:
-        if place[0] == 10:
-            raise KeyboardInterrupt
+    def terminate(self: Draws, place: tuple[int, int]) -> object:
+        if place[0] == 9:
+            os.kill(os.getpid(), signal.SIGTERM)
         return original(self, place)
 
+    folder = tmp_path / "run"
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Draws, "__getitem__", stop)
-        run(recipe_file, folder, "train.log_every=3", "train.save_every=4")
+        patch.setattr(Draws, "__getitem__", terminate)
+        run(recipe_file, folder, *changes)
     assert load_checkpoint(folder / LAST)["progress"]["step"] == 5
-    run(recipe_file, folder, "train.log_every=3", "train.save_every=4")
-    assert torch.equal(weights(folder), reference)
-    assert np.array_equal(curve(folder), reference_curve)
+    run(recipe_file, folder, *changes)
+    assert torch.equal(weights(folder), weights(whole))
+    assert np.array_equal(curve(folder), curve(whole))
 
 
 def test_two_processes_learn_what_one_learns_with_twice_the_batch(
@@ -133,6 +131,13 @@ def test_taptr_trains_too(recipe_file: Path, tmp_path: Path) -> None:
     train(replace(recipe, model=replace(recipe.model, iterations=None)), tmp_path)
     (row,) = read_table(tmp_path / "train.csv")
     assert float(row["position_1"]) > 0 and float(row["update_1"]) > 0 and float(row["class"]) > 0
+
+
+def test_bf16_follows_fp32(whole: Path, recipe_file: Path, tmp_path: Path) -> None:
+    run(recipe_file, tmp_path, "train.precision=bf16-mixed", "train.stages.0.steps=2")
+    found, expected = (curve(folder, "loss")[0] for folder in (tmp_path, whole))
+    np.testing.assert_allclose(found, expected, rtol=0.05)
+    assert weights(tmp_path).dtype == torch.float32
 
 
 def test_accumulated_passes_are_one_large_batch(

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -138,13 +142,11 @@ def main(fabric: Any, recipe: Recipe, folder: Path, resume: bool, on_step: OnSte
     """Build everything, fit, and leave the best weights behind."""
     run = start(fabric, recipe, folder, resume)
     try:
-        fit(run, on_step)
+        with asked_to_stop() as stop:
+            fit(run, on_step, stop)
         if run.recipe.eval.every == 0 or run.progress.step % run.recipe.eval.every:
             validate(run)
         save(run)
-    except KeyboardInterrupt:
-        save(run)
-        raise
     finally:
         if run.curves:
             run.curves.close()
@@ -191,7 +193,7 @@ def restore(
     try:
         model.load_state_dict(content["model"])
         optimizer.load_state_dict(content["optimizer"])
-        for name, value in content["average"].items():
+        for name, value in content["ema_model"].items():
             average.weights[name].copy_(value)
         progress = Progress(**content["progress"])
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
@@ -201,8 +203,36 @@ def restore(
     return progress
 
 
-def fit(run: Run, on_step: OnStep) -> None:
-    """All steps that are left, stage by stage."""
+@contextmanager
+def asked_to_stop() -> Iterator[Callable[[], bool]]:
+    """Let SIGINT and SIGTERM wait until a step is done; yields whether one came.
+
+    A second signal does not wait.  Outside of the main thread nothing changes.
+    """
+    came: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        if came:
+            raise KeyboardInterrupt
+        came.append(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def fit(run: Run, on_step: OnStep, stop: Callable[[], bool]) -> None:
+    """All steps that are left, stage by stage.
+
+    Raises:
+        KeyboardInterrupt: It was asked to stop; the checkpoint is written.
+    """
     for draws, first, last, sample in remaining(run):
         passes = run.recipe.train.accumulate
         stream = batches(draws, sample, (last - first) * passes, run.share)
@@ -212,6 +242,9 @@ def fit(run: Run, on_step: OnStep) -> None:
             count(run, metrics, time.perf_counter() - began)
             on_step(run.progress.step, metrics)
             between_steps(run)
+            if stop():
+                save(run)
+                raise KeyboardInterrupt
 
 
 def remaining(run: Run) -> Iterator[tuple[Draws, int, int, int]]:
@@ -228,34 +261,30 @@ def remaining(run: Run) -> Iterator[tuple[Draws, int, int, int]]:
 
 def optimise(run: Run, parts: list[Batch]) -> dict[str, float]:
     """One step of the optimiser on one or several batches; returns what is worth knowing."""
-    config, fabric = run.recipe.train, run.fabric
+    config = run.recipe.train
     torch.manual_seed(config.seed + 1_000_003 * run.progress.step + run.share.rank)  # for dropout
     factor = one_cycle(run.progress.step, config.steps, config.warmup, config.decay)
     for group in run.optimizer.param_groups:
         group["lr"] = group["peak"] * factor
     run.learner.train()
-    metrics = {"loss": 0.0}
+    metrics: Counter[str] = Counter()
     for i, batch in enumerate(parts):
-        with fabric.no_backward_sync(run.learner, enabled=i + 1 < len(parts)):
-            terms = forward(run, batch)
-            loss = torch.stack(list(terms.values())).sum() / len(parts)
-            fabric.backward(loss)
-        metrics["loss"] += loss.item()
-        for name, term in terms.items():
-            metrics[name] = metrics.get(name, 0.0) + term.item() / len(parts)
-    metrics["gradient"] = update(run)
-    metrics["skipped"] = float(sum(len(batch.skipped) for batch in parts))
-    for batch in parts:
+        with run.fabric.no_backward_sync(run.learner, enabled=i + 1 < len(parts)):
+            metrics.update(backward(run, batch, 1 / len(parts)))
         for line in batch.skipped:
             log.warning("skipped: %s", line)
-    return metrics
+    skipped = sum(len(batch.skipped) for batch in parts)
+    return {**metrics, "gradient": update(run), "skipped": float(skipped)}
 
 
-def forward(run: Run, batch: Batch) -> dict[str, torch.Tensor]:
-    """The terms of the loss."""
+def backward(run: Run, batch: Batch, share: float) -> dict[str, float]:
+    """Add a batch's share to the gradient; returns the terms of the loss."""
     batch = batch.to(run.fabric.device)
     s = batch.sample
-    return run.learner(s.video, s.xy, s.visible, s.valid, batch.queries)
+    terms = run.learner(s.video, s.xy, s.visible, s.valid, batch.queries)
+    loss = torch.stack(list(terms.values())).sum()
+    run.fabric.backward(share * loss)
+    return {name: share * term.item() for name, term in {"loss": loss, **terms}.items()}
 
 
 def update(run: Run) -> float:
@@ -344,9 +373,9 @@ def save(run: Run) -> None:
     run.saved_at = time.monotonic()
     if not run.fabric.is_global_zero:
         return
-    content = {
+    content = {  # with the names that `motes.weights` looks for, the averaged weights first
         "model": run.model.state_dict(),
-        "average": run.average.weights,
+        "ema_model": run.average.weights,
         "optimizer": run.optimizer.state_dict(),
         "progress": asdict(run.progress),
         "recipe": run.recipe.to_dict(),
