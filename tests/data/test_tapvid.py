@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from motes import data
+from motes.data.unpickle import read_pickle
 from motes.errors import FileError
 
 
@@ -99,3 +100,19 @@ def test_an_unusable_shard_is_skipped(tmp_path, make, content):
 def test_a_single_dangerous_pickle_is_refused_by_name(tmp_path):
     with pytest.raises(FileError, match=r"asks for (posix|nt)\.system"):
         read_all(write(tmp_path / "bad.pkl", Evil()))
+
+
+def test_one_shard_at_a_time_is_read_and_none_beyond_the_limit(tmp_path, make, monkeypatch):
+    from motes.data import tapvid
+
+    for i in range(3):
+        write(tmp_path / f"{i}.pkl", [as_dict(make()), as_dict(make())])
+    read = []
+    monkeypatch.setattr(
+        tapvid, "read_pickle", lambda file: (read.append(file.stem), read_pickle(file))[1]
+    )
+    collection = data.load("tapvid", tmp_path, limit=3)
+    assert read == ["0", "1"]
+    names = list(collection.each(lambda clip: clip.name))
+    assert names == ["0_0000", "0_0001", "1_0000"]
+    assert read == ["0", "1", "0", "1"]

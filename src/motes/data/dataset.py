@@ -12,6 +12,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -205,7 +206,7 @@ def load(name: str, path: str | PathLike[str], limit: int | None = None) -> Coll
     path = Path(path)
     if not path.exists():
         raise FileError(f"{path}: no such file or folder")
-    entries = list(known[name].find(path))[:limit]
+    entries = list(islice(known[name].find(path), limit))
     if not entries:
         raise FileError(f"{path}: expected {known[name].layout}, found none")
     return Collection(path, entries)

@@ -21,28 +21,46 @@ from motes.video import open_video
 
 
 def find(path: Path) -> Iterator[Entry]:
-    """The clips of a pickle, or of all pickles of a folder, one file after the other."""
-    files = sorted(path.glob("*.pkl")) if path.is_dir() else [path]
-    for file in files:
+    """The clips of a pickle, or of all pickles of a folder.
+
+    One file at a time is held in memory: shards of Kinetics take gigabytes each.
+    """
+    shards = _Shards()
+    for file in sorted(path.glob("*.pkl")) if path.is_dir() else [path]:
         try:
-            content = read_pickle(file)
-            yield from _entries(file, content)
-        except FileError as reason:
-            yield Entry(file.name, partial(_fail, reason))
+            names = list(shards.read(file))
+        except FileError:
+            yield Entry(file.name, partial(shards.clip, file, file.name))  # raises it again
+            continue
+        for name in names:
+            yield Entry(name, partial(shards.clip, file, name))
 
 
-def _fail(reason: FileError) -> Clip:
-    raise reason
+class _Shards:
+    """Reads files of clips, and keeps the last one."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Path | None, dict[str, Any]] = (None, {})
+
+    def read(self, file: Path) -> dict[str, Any]:
+        """What a file says about its clips, by their names."""
+        if self._last[0] != file:
+            self._last = (None, {})  # before the next one comes into memory
+            self._last = (file, _by_name(file, read_pickle(file)))
+        return self._last[1]
+
+    def clip(self, file: Path, name: str) -> Clip:
+        """One clip of a file."""
+        return parse_clip(name, self.read(file)[name])
 
 
-def _entries(file: Path, content: Any) -> Iterator[Entry]:
+def _by_name(file: Path, content: Any) -> dict[str, Any]:
     if isinstance(content, list):
-        content = {f"{file.stem}_{i:04d}": clip for i, clip in enumerate(content)}
-    if not isinstance(content, dict):
-        kind = type(content).__name__
-        raise FileError(f"{file}: expected a dict or a list of clips, got {kind}")
-    for name, clip in content.items():
-        yield Entry(str(name), partial(parse_clip, str(name), clip))
+        return {f"{file.stem}_{i:04d}": clip for i, clip in enumerate(content)}
+    if isinstance(content, dict):
+        return {str(name): clip for name, clip in content.items()}
+    kind = type(content).__name__
+    raise FileError(f"{file}: expected a dict or a list of clips, got {kind}")
 
 
 def parse_clip(name: str, content: Any) -> Clip:
