@@ -61,3 +61,13 @@ def test_an_unusable_sequence_is_skipped(tmp_path, make, write_images, content, 
     clips, skipped = read_all(tmp_path)
     assert [clip.name for clip in clips] == ["a"]
     assert words in skipped["bad"]
+
+
+@pytest.mark.parametrize("use", [lambda clip: clip.sample(), lambda clip: list(clip)])
+def test_a_damaged_image_in_the_middle_is_found_when_it_is_read(tmp_path, make, write_images, use):
+    for name in ("a", "bad"):
+        write(tmp_path / name, make(), write_images)
+    (tmp_path / "bad" / "frames" / "00002.png").write_bytes(b"nothing like an image")
+    collection = data.load("kubric", tmp_path)
+    assert len(list(collection.each(use))) == 1
+    assert "00002.png" in collection.skipped["bad"]
