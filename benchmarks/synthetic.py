@@ -58,7 +58,7 @@ def measure(
 def sheet(textures: Textures) -> np.ndarray:
     """Three clips of each kind, one a row, five frames of each with its tracks."""
     rows = []
-    for kind, seeds in (("layers", (3, 8, 12)), ("solids", (4, 7, 9))):
+    for kind, seeds in (("layers", (3, 12, 20)), ("solids", (4, 7, 9))):
         config = SyntheticConfig(kind=kind, size=(192, 192), points=64)
         for sample in synthesize(config, seeds, textures=textures):
             frames = [draw(sample, t) for t in torch.linspace(0, 23, 5).long().tolist()]

@@ -26,7 +26,7 @@ def camera_effects(dice: Dice, video: Tensor, times: Tensor) -> Tensor:
     if dice.chance(0.6):
         video = noise(dice, video, dice.scale(0.003, 0.05))
     if dice.chance(0.5):
-        video = compress(video.clamp(0, 1), dice.scale(0.01, 0.12))
+        video = compress(video.clamp(0, 1), dice.scale(0.01, 0.08))
     return video.clamp(0, 1)
 
 
