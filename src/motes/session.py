@@ -11,8 +11,9 @@ from torch import Tensor
 
 from motes import windows
 from motes.encoded import EncodedVideo
+from motes.errors import InputError
 from motes.memory import MemoryPlan, free_bytes, make_plan
-from motes.models.base import Features, Prediction, concat_predictions
+from motes.models.base import Features, PointModel, Prediction
 from motes.queries.points import Points, Queries
 from motes.queries.select import select
 from motes.queries.support import with_support
@@ -58,17 +59,26 @@ class Session:
 
     def _keep_features(self, keep: bool) -> None:
         self._keep = keep
-        kept = self.plan(1).features if keep else None
+        kept = self.plan(1, self._fitting_model(1)).features if keep else None
         self.encoded = EncodedVideo(self.video, self._encode, kept)
 
-    def plan(self, num_points: int) -> MemoryPlan:
+    def plan(self, num_points: int, model: PointModel | None = None) -> MemoryPlan:
         """How much memory tracking so many points will take, and how it is cut up to fit.
 
         Raises:
             InputError: It does not fit, however it is cut.
         """
-        model, frames = self.tracker.model, self.video.num_frames or UNKNOWN_FRAMES
+        model, frames = model or self.tracker.model, self.video.num_frames or UNKNOWN_FRAMES
         return make_plan(model, self.resize.target, num_points, frames, self._limit, self._keep)
+
+    def _fitting_model(self, num_points: int) -> PointModel:
+        """The model; with windows, if the whole video at once would take too much memory."""
+        model = self.tracker.model
+        try:
+            whole = model.window is not None or self.plan(num_points).points >= num_points
+        except InputError:
+            whole = False
+        return model if whole else model.windowed()
 
     @torch.inference_mode()
     def track(
@@ -89,21 +99,23 @@ class Session:
         """Track points; see `Tracker.track` for the arguments, the result and the errors."""
         ways: dict[str, Any] = {"grid": grid, "keypoints": keypoints, "dense": dense}
         points = select(self.video, queries, **ways, mask=mask, at=at)
-        passes = _Passes(self, backward, iterations, progress or _silent)
+        model = self._fitting_model(len(points))
+        passes = _Passes(self, model, backward, iterations, progress or _silent)
         txy = to_model(points, self.resize, self.video.start)
-        parts = self._parts(len(txy), joint)
+        parts = self._parts(len(txy), joint, model)
         if len(parts) > 1 and not self._keep:
             self._keep_features(True)
         groups = self._groups([txy[part] for part in parts], support)
         found = [passes.run(group) for group in groups]
         self._check_length(points)
-        return self._tracks(points, _join(found, parts), backward)
+        both_ways = backward or model.window is None
+        return self._tracks(points, _join(found, parts), both_ways)
 
-    def _parts(self, count: int, joint: bool) -> list[np.ndarray]:
+    def _parts(self, count: int, joint: bool, model: PointModel) -> list[np.ndarray]:
         """Which points are tracked together; each part is spread over all of them."""
         if not joint:
             return list(np.arange(max(count, 1))[:count, None]) or [np.arange(0)]
-        number = -(-count // self.plan(count).points) if count else 1
+        number = -(-count // self.plan(count, model).points) if count else 1
         return [np.arange(i, count, number) for i in range(number)]
 
     def _groups(self, parts: list[np.ndarray], support: bool) -> list[Tensor]:
@@ -117,8 +129,7 @@ class Session:
     def _encode(self, frames: np.ndarray) -> Features:
         return self.tracker.encode(frames, self.resize)
 
-    def _tracks(self, points: Queries, found: Prediction, backward: bool) -> Tracks:
-        both_ways = backward or self.tracker.model.window is None
+    def _tracks(self, points: Queries, found: Prediction, both_ways: bool) -> Tracks:
         visible = self.tracker.visible(found)
         fps, start = self.video.fps, self.video.start
         return to_tracks(found, visible, points, self.resize, fps, start, both_ways)
@@ -133,10 +144,15 @@ class _Passes:
     """One group of queries at a time, through the video and, if wanted, back again."""
 
     def __init__(
-        self, session: Session, backward: bool, iterations: int | None, progress: Progress
+        self,
+        session: Session,
+        model: PointModel,
+        backward: bool,
+        iterations: int | None,
+        progress: Progress,
     ) -> None:
         self.session = session
-        self.model = session.tracker.model
+        self.model = model
         # A model that sees the whole video at once looks both ways anyway.
         self.backward = backward and self.model.window is not None
         self.iterations = iterations
@@ -144,26 +160,64 @@ class _Passes:
 
     def run(self, queries: Tensor) -> Prediction:
         """Track a group ``[B, N, 3]`` in every frame."""
-        found = self._one_way(queries, self.session.encoded.forward())
+        length = self.session.video.num_frames
+        found = self._one_way(queries, self.session.encoded.forward(), length)
         last = int(queries[..., 0].max()) if queries.numel() else 0
         if not self.backward or not 0 < last < found.xy.shape[1]:
             return found
         mirrored = torch.cat([last - queries[..., :1], queries[..., 1:]], -1)
-        back = self._one_way(mirrored, self.session.encoded.backward(last))
+        back = self._one_way(mirrored, self.session.encoded.backward(last), last + 1)
         return _merge(found, back, queries)
 
-    def _one_way(self, queries: Tensor, chunks: Iterator[Features]) -> Prediction:
-        state, parts = windows.begin(self.model, queries), []
+    def _one_way(
+        self, queries: Tensor, chunks: Iterator[Features], num_frames: int | None
+    ) -> Prediction:
+        state, found = windows.begin(self.model, queries, num_frames), Collector()
         for features in chunks:
             part, state = self._advance(windows.push, state, _expand(features, len(queries)))
-            parts.append(part)
+            found.add(part)
             self.progress(len(features))
         part, state = self._advance(windows.close, state)
-        return concat_predictions([p for p in [*parts, part] if p is not None])
+        found.add(part)
+        return found.prediction()
 
     def _advance(self, step: Callable[..., Any], *inputs: Any) -> Any:
         with self.session.tracker.autocast():
             return step(self.model, *inputs, iterations=self.iterations)
+
+
+class Collector:
+    """Joins predictions of consecutive frames in buffers that double when they are full.
+
+    Thousands of small tensors among large temporary ones would scatter the heap, so that it grows
+    with the length of the video.
+    """
+
+    def __init__(self) -> None:
+        self._buffers: list[Tensor] = []
+        self._length = 0
+
+    def add(self, part: Prediction | None) -> None:
+        """Append the frames of a prediction."""
+        if part is None:
+            return
+        values = [v for v in (part.xy, part.visibility, part.confidence) if v is not None]
+        stop = self._length + part.xy.shape[1]
+        if not self._buffers or stop > self._buffers[0].shape[1]:
+            self._buffers = [self._larger(i, v, stop) for i, v in enumerate(values)]
+        for buffer, value in zip(self._buffers, values, strict=True):
+            buffer[:, self._length : stop] = value
+        self._length = stop
+
+    def _larger(self, i: int, value: Tensor, length: int) -> Tensor:
+        buffer = value.new_empty(value.shape[0], max(2 * length, 64), *value.shape[2:])
+        if self._buffers:
+            buffer[:, : self._length] = self._buffers[i][:, : self._length]
+        return buffer
+
+    def prediction(self) -> Prediction:
+        """All frames so far."""
+        return Prediction(*(b[:, : self._length] for b in self._buffers))
 
 
 def _expand(features: Features, B: int) -> Features:

@@ -90,7 +90,7 @@ class Stream:
         self.tracker = tracker
         self.state = state
         self.options = options
-        self._model = windows.with_latency(tracker.model, options.latency)
+        self._model = windows.with_latency(tracker.model.windowed(), options.latency)
 
     @property
     def next_frame(self) -> int:
@@ -248,7 +248,7 @@ class Stream:
         txy[:, 0] = len(features) - 1 - txy[:, 0]
         mirrored = Features(tuple(level.flip(1) for level in features.levels))
         with self.tracker.autocast():
-            back = self.tracker.model.track(mirrored, self._on_device(txy), self.options.iterations)
+            back = self._model.track(mirrored, self._on_device(txy), self.options.iterations)
         found = back.reversed()
         visible = self.tracker.visible(found)
         return to_tracks(found, visible, queries, resize, s.fps, frames.start, everywhere=True)

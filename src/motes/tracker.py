@@ -247,9 +247,8 @@ class Tracker:
 
     def visible(self, prediction: Prediction) -> Tensor:
         """Whether points count as visible, bool ``[B, T, N]``."""
-        score = prediction.visibility
-        if self.preset.score_with_confidence and prediction.confidence is not None:
-            score = score * prediction.confidence
+        both = self.preset.score_with_confidence
+        score = prediction.score if both else prediction.visibility
         return score > self.preset.visible_above
 
 

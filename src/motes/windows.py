@@ -49,22 +49,20 @@ class WindowState:
         return self.first + (len(self.features) if self.features else 0)
 
 
-def begin(model: PointModel, queries: Tensor) -> WindowState:
-    """The state before the first frame."""
-    return WindowState(queries, model.start(queries))
+def begin(model: PointModel, queries: Tensor, num_frames: int | None = None) -> WindowState:
+    """The state before the first frame of a video, whose length may be known."""
+    return WindowState(queries, model.begin(queries, num_frames))
 
 
 def with_latency(model: PointModel, latency: int | None) -> PointModel:
     """The same model with windows that advance by `latency` frames; it shares the weights.
 
     Raises:
-        InputError: The model has no windows, or `latency` is not between 1 and their length.
+        InputError: `latency` is not between 1 and the length of the windows.
     """
     if latency is None:
         return model
-    if model.window is None:
-        raise InputError("latency: expected a model with windows; this one sees the whole video")
-    if not 1 <= latency <= model.window:
+    if not 1 <= latency <= (model.window or 0):
         raise InputError(f"latency: expected 1 to {model.window} frames, got {latency}")
     hasty = copy(model)
     hasty.step = latency
@@ -156,7 +154,8 @@ def _process(
     at = start - state.first
     window = state.features[at : at + (model.window or state.seen)]
     new, memory = model.advance(state.memory, window, state.queries, start, iterations)
-    pending = _overwrite(state.pending, new, start - state.emitted)
+    merge = _surer if model.stitched else _overwrite
+    pending = merge(state.pending, new, start - state.emitted)
     return replace(state, memory=memory, pending=pending, done=start)
 
 
@@ -165,6 +164,26 @@ def _overwrite(old: Prediction | None, new: Prediction, at: int) -> Prediction:
     if old is None or at <= 0:
         return new[max(-at, 0) :]
     return concat_predictions([old[:at], new])
+
+
+def _surer(old: Prediction | None, new: Prediction, at: int) -> Prediction:
+    """As `_overwrite`, but where both say something, each point takes the surer answer."""
+    if old is None or at <= 0:
+        return _overwrite(old, new, at)
+    shared = old.xy.shape[1] - at
+    before, after = old[at:], new[:shared]
+    better = after.score >= before.score  # [B, T, N]
+
+    def pick(a: Tensor, b: Tensor) -> Tensor:
+        return torch.where(better if a.ndim == 3 else better[..., None], b, a)
+
+    both = before.confidence is not None and after.confidence is not None
+    overlap = Prediction(
+        pick(before.xy, after.xy),
+        pick(before.visibility, after.visibility),
+        pick(before.confidence, after.confidence) if both else None,  # type: ignore[arg-type]
+    )
+    return concat_predictions([old[:at], overlap, new[shared:]])
 
 
 def _emit(model: PointModel, state: WindowState, end: int) -> tuple[Prediction | None, WindowState]:

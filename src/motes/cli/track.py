@@ -91,7 +91,7 @@ def command(
     )
     if live is not None:
         tracks = _track_live(tracker, source, found, latency)
-    elif (source.num_frames or 0) > LONG and not backward and tracker.model.window:
+    elif (source.num_frames or 0) > LONG and not backward:
         tracks = _track_long(tracker, source, found, outputs)
     else:
         tracks = _track(tracker, source, found, backward)

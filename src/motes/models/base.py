@@ -78,6 +78,11 @@ class Prediction:
         confidence = None if self.confidence is None else self.confidence[:, frames]
         return Prediction(self.xy[:, frames], self.visibility[:, frames], confidence, self.aux)
 
+    @property
+    def score(self) -> Tensor:
+        """How sure the model is that the point can be seen here, ``[B, T, N]``."""
+        return self.visibility if self.confidence is None else self.visibility * self.confidence
+
     def points(self, chosen: Tensor) -> Prediction:
         """Only these points (indices or mask)."""
         return self._map(lambda v: v[:, :, chosen])
@@ -155,6 +160,8 @@ class PointModel(nn.Module, ABC):
             once it has been processed; the others are refined again by the next window.
         stride: Height and width of the input must be multiples of it.
         iterations: How often positions are refined by default; None where that means nothing.
+        stitched: Whether windows were not made to follow each other: where two overlap, the surer
+            answer counts, not the later one.
         joint: Whether points see each other, so that the answer for one depends on the others.
         point_bytes: Working memory per point and frame of a window, at most, as measured.
     """
@@ -163,6 +170,7 @@ class PointModel(nn.Module, ABC):
     step: int = 1
     stride: int = 1
     iterations: int | None = None
+    stitched: bool = False
     joint: bool = True
     point_bytes: int = 60_000
 
@@ -178,6 +186,10 @@ class PointModel(nn.Module, ABC):
     @abstractmethod
     def start(self, queries: Tensor) -> Any:
         """The state before the first window, for queries ``[B, N, 3]``: a `State`."""
+
+    def begin(self, queries: Tensor, num_frames: int | None = None) -> Any:
+        """As `start`, for a video whose length may be known; most models need not know it."""
+        return self.start(queries)
 
     @abstractmethod
     def advance(
@@ -201,6 +213,16 @@ class PointModel(nn.Module, ABC):
         Returns:
             The prediction for exactly the frames given, and the state for the next window.
         """
+
+    def windowed(self) -> PointModel:
+        """The same model with windows, for videos that are too long to be seen whole.
+
+        Raises:
+            InputError: The model sees only whole videos.
+        """
+        if self.window is None:
+            raise InputError(f"{type(self).__name__} sees only whole videos; this one is too long")
+        return self
 
     def windows(self, num_frames: int) -> list[int]:
         """First frames of the windows that cover a video of `num_frames` frames."""
@@ -231,14 +253,10 @@ class PointModel(nn.Module, ABC):
         features: Features,
         queries: Tensor,
         iterations: int | None = None,
-        state: Any = None,
     ) -> Prediction:
-        """Track points through frames that are encoded already: all windows in order.
-
-        `state` is where to begin; None: `start`.
-        """
+        """Track points through frames that are encoded already: all windows in order."""
         T, done = len(features), []
-        state = self.start(queries) if state is None else state
+        state = self.begin(queries, T)
         starts = self.windows(T)
         for start, following in zip(starts, [*starts[1:], T], strict=True):
             window = features[start : start + (self.window or T)]

@@ -14,6 +14,7 @@ of 16 frames at a time.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -112,6 +113,15 @@ class CoTracker3(PointModel):
             init_linear(head)
             nn.init.trunc_normal_(head.weight, std=0.001)
         self.register_buffer("times", time_table(c.time_rows, token), persistent=False)
+
+    def windowed(self) -> CoTracker3:
+        """The offline model in windows as long as its time table, half of which overlap."""
+        if self.window is not None:
+            return self
+        model = copy(self)
+        model.window, model.stitched = self.config.time_rows, True
+        model.step = model.window // 2
+        return model
 
     def encode(self, video: Tensor) -> Features:
         """Normalised features, per pyramid level ``[B, T, h, w, C]``."""
