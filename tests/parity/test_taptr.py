@@ -196,7 +196,7 @@ def test_state_between_windows(model: Taptr) -> None:
     queries = torch.from_numpy(arrays["queries"])[None]
     with torch.inference_mode():
         features = model.encode(video[None].float() / 255)
-        state = replace(model.start(queries), num_frames=len(features))
+        state = model.begin(queries, len(features))
         for start in model.windows(len(features)):
             window = features[start : start + model.window]
             _, state = model.advance(state, window, queries, start)

@@ -165,16 +165,18 @@ class Taptr(PointModel):
             classes=queries.new_zeros(B, N, S, 3),
         )
 
+    def begin(self, queries: Tensor, num_frames: int | None = None) -> TaptrState:
+        """As `start`; in long videos content is handed on less often (`TaptrConfig.clip`)."""
+        return replace(self.start(queries), num_frames=num_frames)
+
     def track(
         self,
         features: Features,
         queries: Tensor,
         iterations: int | None = None,
-        state: TaptrState | None = None,
     ) -> Prediction:
         """Track through frames that are encoded already; see `PointModel.track`."""
-        state = replace(state or self.start(queries), num_frames=len(features))
-        prediction = super().track(features, queries, iterations, state)
+        prediction = super().track(features, queries, iterations)
         return replace(
             prediction, aux=prediction.aux and whole_video(prediction.aux, len(features))
         )
@@ -265,7 +267,7 @@ class Taptr(PointModel):
     def _hands_on(self, state: TaptrState) -> bool:
         """Whether the frames after this window get its content: in long videos not always (Q12).
 
-        While the length of the video is not known, as in a stream, every window hands on.
+        While the length of the video is not known, as in a live stream, every window hands on.
         """
         if self.training or state.num_frames is None or state.num_frames <= self.config.clip:
             return True
