@@ -91,12 +91,12 @@ def test_options_that_do_not_fit(options: dict, message: str) -> None:
 
 def test_a_folder_without_videos_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="expected videos"):
-        pseudo_source(tmp_path, PseudoOptions(), PLAIN)
+        pseudo_source(tmp_path, PseudoOptions(), "cpu", PLAIN)
 
 
 def test_an_unknown_teacher_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="unknown teacher 'flo'; did you mean 'flow'"):
-        pseudo_source(tmp_path, PseudoOptions(("lk", "flo=x.pth")), PLAIN)
+        pseudo_source(tmp_path, PseudoOptions(("lk", "flo=x.pth")), "cpu", PLAIN)
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_teacher_labels_real_clips(videos: Path) -> None:
-    source = pseudo_source(videos, PseudoOptions(("lk",), query_frames=2), PLAIN)
+    source = pseudo_source(videos, PseudoOptions(("lk",), query_frames=2), "cpu", PLAIN)
     sample = source.draw(seeded(0), STAGE)
     again = source.draw(seeded(0), STAGE)
     assert sample.video.shape == (8, 3, 64, 64) and sample.valid.any()
@@ -124,7 +124,7 @@ def test_a_teacher_labels_real_clips(videos: Path) -> None:
 
 
 def test_short_videos_are_continued_backwards(videos: Path) -> None:
-    source = pseudo_source(videos, PseudoOptions(("lk",)), PLAIN)
+    source = pseudo_source(videos, PseudoOptions(("lk",)), "cpu", PLAIN)
     sample = source.draw(seeded(0), Stage(1, (96, 128), 20, 4))
     assert torch.equal(sample.video[12:20], sample.video[[10, 9, 8, 7, 6, 5, 4, 3]])
 

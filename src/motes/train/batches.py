@@ -112,13 +112,14 @@ def draw_queries(sample: Sample, first: float, generator: torch.Generator) -> Te
     Returns:
         float32 ``[N, 3]`` (t, x, y).
     """
-    usable = (sample.visible & sample.valid).T.float()  # [N, T]
+    usable = (sample.visible & sample.valid).T.float().cpu()  # [N, T]
     N = usable.shape[0]
     never = usable.sum(1, keepdim=True) == 0
     anywhere = torch.multinomial(usable + never, 1, generator=generator)[:, 0]
     use_first = torch.rand(N, generator=generator) < first
     t = torch.where(use_first, usable.argmax(1), anywhere) * ~never[:, 0]
-    return torch.cat([t[:, None].float(), sample.xy[t, torch.arange(N)]], 1).nan_to_num()
+    xy = sample.xy[t, torch.arange(N)]
+    return torch.cat([t[:, None].to(xy), xy], 1).nan_to_num()
 
 
 def join(batches: Sequence[Batch]) -> Batch:

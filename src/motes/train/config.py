@@ -45,12 +45,15 @@ class SourceConfig:
         kind: See `motes.train.data.SOURCES`.
         weight: How often this source is drawn, relative to the others.
         path: Folder of the data set, where the kind reads one.
+        device: Where clips are generated or teachers run; None: on the GPU, if there is one and
+            the training process itself prepares samples (``data.workers = 0``), else on the CPU.
         options: Further settings of this kind, by name.
     """
 
     kind: str
     weight: float = 1.0
     path: str | None = None
+    device: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
 

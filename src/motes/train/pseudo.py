@@ -43,7 +43,6 @@ class PseudoOptions:
         query_frames: Queries are spread over so many random frames of the first quarter.
         max_stride: Largest step between the frames taken.
         iterations: Refinements of iterative teachers; None: their default.
-        device: Where teachers run; needs ``data.workers = 0`` when it is a GPU.
     """
 
     teachers: tuple[str, ...] = ("cotracker2.1", "cotracker3-online", "cotracker3-offline")
@@ -53,7 +52,6 @@ class PseudoOptions:
     query_frames: int = 8
     max_stride: int = 4
     iterations: int | None = None
-    device: str = "cpu"
 
     def __post_init__(self) -> None:
         if not self.teachers:
@@ -69,19 +67,20 @@ class PseudoLabels:
     Attributes:
         videos: Files.
         options: How they are labelled.
+        device: Where teachers run.
         augment: What is done to a clip after it was labelled.
     """
 
     videos: tuple[Path, ...]
     options: PseudoOptions
+    device: str
     augment: Augmentation
 
     @cached_property
     def teachers(self) -> list[Tracker]:
         """The trackers, loaded when first needed."""
         pairs = (text.partition("=") for text in self.options.teachers)
-        device = self.options.device
-        return [load(name, weights=file or None, device=device) for name, _, file in pairs]
+        return [load(name, weights=file or None, device=self.device) for name, _, file in pairs]
 
     def draw(self, generator: torch.Generator, stage: Stage) -> Sample:
         """A labelled stretch of one of the videos; see `Source`."""
@@ -104,7 +103,9 @@ class PseudoLabels:
         return self.options.iterations if teacher.model.iterations is not None else None
 
 
-def pseudo_source(path: str | Path, options: PseudoOptions, augment: Augmentation) -> PseudoLabels:
+def pseudo_source(
+    path: str | Path, options: PseudoOptions, device: str, augment: Augmentation
+) -> PseudoLabels:
     """Find the videos below a folder.
 
     Raises:
@@ -118,7 +119,7 @@ def pseudo_source(path: str | Path, options: PseudoOptions, augment: Augmentatio
     videos = tuple(sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES))
     if not videos:
         raise FileError(f"{folder}: expected videos ({', '.join(SUFFIXES)}), found none")
-    return PseudoLabels(videos, options, augment)
+    return PseudoLabels(videos, options, device, augment)
 
 
 def read_stretch(path: Path, length: int, rng: np.random.Generator, max_stride: int) -> np.ndarray:

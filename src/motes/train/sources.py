@@ -35,18 +35,20 @@ class Synthetic:
     Attributes:
         config: What they look like; the stage decides size, frames and points.
         textures: Photographs that were decoded once.
+        device: Where they are made.
         augment: What is done to them.
     """
 
     config: SyntheticConfig
     textures: Textures
+    device: str
     augment: Augmentation
 
     def draw(self, generator: torch.Generator, stage: Stage) -> Sample:
         """A new clip; see `Source`."""
         config = replace(self.config, size=stage.size, frames=stage.frames, points=stage.points)
         seed = int(torch.randint(2**62, (), generator=generator))
-        sample = synthesize(config, [seed], "cpu", self.textures)[0]
+        sample = synthesize(config, [seed], self.device, self.textures)[0]
         return replace(self.augment, crop=None)(sample, numpy_generator(generator))
 
 
@@ -117,7 +119,9 @@ def _synthetic(config: SourceConfig, augment: Augmentation) -> Source:
     if config.path is not None:
         table["textures"] = config.path
     look = build(SyntheticConfig, table, "data.sources.options")
-    return Synthetic(look, Textures(look.textures, look.procedural), augment)
+    return Synthetic(
+        look, Textures(look.textures, look.procedural), config.device or "cpu", augment
+    )
 
 
 def _folder(config: SourceConfig, augment: Augmentation) -> Source:
@@ -129,7 +133,7 @@ def _pseudo(config: SourceConfig, augment: Augmentation) -> Source:
     from motes.train.pseudo import PseudoOptions, pseudo_source
 
     options = build(PseudoOptions, config.options, "data.sources.options")
-    return pseudo_source(_path(config), options, augment)
+    return pseudo_source(_path(config), options, config.device or "cpu", augment)
 
 
 def _path(config: SourceConfig) -> str:
@@ -160,4 +164,6 @@ def build_sources(config: DataConfig) -> list[Source]:
     for source in config.sources:
         if source.kind not in known:
             raise suggest(source.kind, known, "data source")
-    return [known[source.kind](source, augment) for source in config.sources]
+    fastest = "cuda" if torch.cuda.is_available() and not config.workers else "cpu"
+    placed = [replace(s, device=s.device or fastest) for s in config.sources]
+    return [known[source.kind](source, augment) for source in placed]

@@ -60,7 +60,10 @@ class Validation:
         if self.collection is None:
             stage = Stage(1, c.size, c.frames, c.points)
             held_out = Draws(self.draws.sources, self.draws.config, stage, self.draws.seed)
-            return [first(held_out[HELD_OUT + i, c.frames].sample) for i in range(c.number or 8)]
+            return [
+                first(held_out[HELD_OUT + i, c.frames].sample.to("cpu"))
+                for i in range(c.number or 8)
+            ]
         return list(self.collection.each(self._prepare))
 
     def _prepare(self, clip: Clip) -> Sample:
