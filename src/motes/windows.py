@@ -168,8 +168,9 @@ def _overwrite(old: Prediction | None, new: Prediction, at: int) -> Prediction:
 
 def _surer(old: Prediction | None, new: Prediction, at: int) -> Prediction:
     """As `_overwrite`, but where both say something, each point takes the surer answer."""
-    if old is None or at <= 0:
-        return _overwrite(old, new, at)
+    if old is None:
+        return new
+    new, at = new[max(-at, 0) :], max(at, 0)  # what is final already stays
     shared = old.xy.shape[1] - at
     before, after = old[at:], new[:shared]
     better = after.score >= before.score  # [B, T, N]
