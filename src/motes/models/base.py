@@ -316,14 +316,12 @@ class Support:
         local_grid: Side of a grid around each query; 0: none.
         local_extent: Width and height of a local grid, in pixels of the model.
         below: Support points are added when there are fewer queries than this.
-        first_frame: Whether they are placed in the first frame instead of that of the query.
     """
 
     global_grid: int = 0
     local_grid: int = 0
     local_extent: float = 50.0
     below: int = 0
-    first_frame: bool = False
 
 
 @dataclass(frozen=True)

@@ -30,11 +30,8 @@ def with_support(queries: np.ndarray, support: Support, size: tuple[int, int]) -
     """
     if not 0 < len(queries) < support.below:
         return queries
-    near = queries.copy()
-    if support.first_frame:
-        near[:, 0] = 0
     extra = support_points(
-        near, size, support.global_grid, support.local_grid, support.local_extent
+        queries, size, support.global_grid, support.local_grid, support.local_extent
     )
     return np.concatenate([queries, extra])
 
