@@ -14,7 +14,14 @@ from motes.data.synthetic.scene import inside
 from motes.data.synthetic.textures import Textures
 
 PLAIN = SyntheticConfig(
-    kind="layers", frames=6, size=(96, 128), points=200, lighting=False, effects=False, ripple=1.0
+    kind="layers",
+    frames=6,
+    size=(96, 128),
+    points=200,
+    speed=(0.003, 0.06),
+    lighting=False,
+    effects=False,
+    ripple=1.0,
 )
 TIMES = torch.arange(PLAIN.frames, dtype=torch.float64)
 CPU = torch.device("cpu")
@@ -73,9 +80,9 @@ def test_colour_along_a_track_is_that_of_its_texture(seed):
         clear = own & found.visible & inside(found.xy, drawn.size) & (seen[..., 2] > 0.9999)
         clear &= (half_size > 12)[:, None]  # smaller ones bend within a pixel
         error = (seen[..., :2] - points.local).norm(dim=-1) * half_size[:, None]  # pixels
-        assert (error[clear] < 0.05).all()
+        assert (error[clear] < 0.03).all()
         checked += int(clear.sum())
-    assert checked > 300
+    assert checked > 100
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -19,7 +19,13 @@ from motes.data.synthetic.textures import Textures
 from motes.data.synthetic.world import LEVELS, Body, World
 
 PLAIN = SyntheticConfig(
-    kind="solids", frames=6, size=(96, 128), points=200, lighting=False, effects=False
+    kind="solids",
+    frames=6,
+    size=(96, 128),
+    points=200,
+    speed=(0.003, 0.06),
+    lighting=False,
+    effects=False,
 )
 TIMES = torch.arange(PLAIN.frames, dtype=torch.float64)
 CLOSED = ("ball", "box", "cylinder")
@@ -161,7 +167,7 @@ def test_colour_along_a_track_is_that_of_its_texture(seed):
         assert own.sum() == 0 or error[own].mean() < 0.02
         assert (seen[..., 2] - 10 * index - face)[own].abs().lt(1e-3).all()
         checked += int(own.sum())
-    assert checked > 50
+    assert checked > 30
 
 
 def painted(index: int, body: Body) -> Body:
