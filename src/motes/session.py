@@ -100,6 +100,7 @@ class Session:
         ways: dict[str, Any] = {"grid": grid, "keypoints": keypoints, "dense": dense}
         points = select(self.video, queries, **ways, mask=mask, at=at)
         model = self._fitting_model(len(points))
+        joint = joint or not model.joint  # points that do not see each other are alone together
         passes = _Passes(self, model, backward, iterations, progress or _silent)
         txy = to_model(points, self.resize, self.video.start)
         parts = self._parts(len(txy), joint, model)

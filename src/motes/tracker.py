@@ -26,7 +26,7 @@ from motes.tracks import DEFAULT_FPS, Tracks
 from motes.video import Video, open_video
 from motes.video.resize import Resize
 
-DEFAULT_MODEL = "lk"
+DEFAULT_MODEL = "flow"
 DTYPES = {t: getattr(torch, t) for t in ("float32", "bfloat16", "float16")}
 
 

@@ -68,7 +68,7 @@ def plot(
         raise InputError("tracks: expected at least one point and one frame, got none")
     with replacing(out) as temporary:
         page = compose(video, tracks, title, style)
-        quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+        quality = [] if suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
         temporary.write_bytes(cv2.imencode(suffix, page[..., ::-1], quality)[1].tobytes())
 
 
