@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from motes.data.synthetic.bodies import LEVELS, Body
 from motes.data.synthetic.config import SyntheticConfig
 from motes.data.synthetic.dice import Dice
 from motes.data.synthetic.engine import choose_points, draw_scene, expose
@@ -16,7 +17,7 @@ from motes.data.synthetic.scene import Points
 from motes.data.synthetic.solids import FACES, meet, normal, unfold
 from motes.data.synthetic.stage import _reduced
 from motes.data.synthetic.textures import Textures
-from motes.data.synthetic.world import LEVELS, Body, World
+from motes.data.synthetic.world import World
 
 PLAIN = SyntheticConfig(
     kind="solids",

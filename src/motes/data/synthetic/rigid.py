@@ -10,10 +10,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from motes.data.synthetic.dice import Dice
 from motes.data.synthetic.motion import Curve, still
+
+NEAREST = 0.05
+"""Depth in front of the camera from which points count as seen."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,14 @@ class Pose:
 
     rotation: Tensor
     position: Tensor
+
+    def __getitem__(self, frames: slice) -> Pose:
+        """Some of the times."""
+        return Pose(self.rotation[frames], self.position[frames])
+
+    def to(self, device: torch.device) -> Pose:
+        """The pose in float32, where pictures are made."""
+        return Pose(*(p.to(device, torch.float32) for p in (self.rotation, self.position)))
 
 
 class Motion(Protocol):
@@ -155,6 +167,10 @@ class View:
         focal = self.focal[:, None, None]
         return (x - self.centre[0]) / focal, (y - self.centre[1]) / focal
 
+    def __getitem__(self, frames: slice) -> View:
+        """Some of the times."""
+        return View(self.rotation[frames], self.position[frames], self.focal[frames], self.centre)
+
     def to(self, device: torch.device) -> View:
         """The view in float32, where pictures are made."""
         parts = (self.rotation, self.position, self.focal, self.centre)
@@ -191,7 +207,7 @@ class Eye:
         """The camera at the times ``[T]``."""
         limit = torch.tensor(self.bounds, dtype=torch.float64)
         position = limit * torch.tanh(self.position.at(times) / limit)
-        height = torch.nn.functional.softplus(position[:, 2] - self.floor, beta=8) + self.floor
+        height = F.softplus(position[:, 2] - self.floor, beta=8) + self.floor
         position = torch.cat([position[:, :2], height[:, None]], 1)
         forward = self.aim.at(times) if self.ahead else self.aim.at(times) - position
         rotation = facing(forward) @ rotations(self.tremble.at(times))
@@ -201,9 +217,9 @@ class Eye:
 
 def facing(forward: Tensor) -> Tensor:
     """Camera rotations ``[T, 3, 3]`` (right, down, forward) that look along ``[T, 3]``, level."""
-    forward = torch.nn.functional.normalize(forward, dim=-1)
+    forward = F.normalize(forward, dim=-1)
     up = torch.tensor([0.0, 0.0, 1.0], dtype=forward.dtype).expand_as(forward)
-    right = torch.nn.functional.normalize(torch.linalg.cross(forward, up), dim=-1)
+    right = F.normalize(torch.linalg.cross(forward, up), dim=-1)
     return torch.stack([right, torch.linalg.cross(forward, right), forward], -1)
 
 

@@ -9,13 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from motes.data.synthetic.bodies import LEVELS, Body, Sun
 from motes.data.synthetic.config import SyntheticConfig
 from motes.data.synthetic.dice import Dice
 from motes.data.synthetic.motion import shake, still, wander
 from motes.data.synthetic.rigid import Eye, Hover, Motion, Pose, random_rotation, throw
 from motes.data.synthetic.solids import FACES
 from motes.data.synthetic.textures import Textures
-from motes.data.synthetic.world import LEVELS, Body, Sun, World
+from motes.data.synthetic.world import World
 
 CALM = 0.7
 """Speeds of worlds relative to layers, because perspective makes what is near faster."""
