@@ -12,7 +12,7 @@ from motes.data.synthetic.bodies import LEVELS, Body
 from motes.data.synthetic.config import SyntheticConfig
 from motes.data.synthetic.dice import Dice
 from motes.data.synthetic.engine import choose_points, draw_scene, expose
-from motes.data.synthetic.rigid import rotations, throw
+from motes.data.synthetic.rigid import Piece, rotations, throw
 from motes.data.synthetic.scene import Points
 from motes.data.synthetic.solids import FACES, meet, normal, unfold
 from motes.data.synthetic.stage import _reduced
@@ -105,7 +105,8 @@ def test_rotations_are_those_of_opencv():
 def test_flight_falls_bounces_and_comes_to_rest():
     start = torch.tensor([0.0, 0.0, 3.0], dtype=torch.float64)
     velocity = torch.tensor([0.1, 0.0, 0.2], dtype=torch.float64)
-    flight = throw(Dice(0), start, velocity, torch.zeros(3).double(), 0.1, 0.5, frames=400)
+    first = Piece(0.0, start, velocity, torch.eye(3).double(), torch.zeros(3).double(), 0.1)
+    flight = throw(Dice(0), first, floor=0.5, frames=400)
     times = torch.linspace(0, 400, 4001, dtype=torch.float64)
     height = flight.at(times).position[:, 2]
     assert height.min() > 0.5 - 1e-9

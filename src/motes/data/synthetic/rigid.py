@@ -97,46 +97,62 @@ class Flight:
         return Pose(rotations(self.spin[k] * passed) @ self.rotation[k], position)
 
 
-def throw(
-    dice: Dice,
-    position: Tensor,
-    velocity: Tensor,
-    spin: Tensor,
-    gravity: float,
-    floor: float,
-    frames: int,
-) -> Flight:
-    """A flight from time 0, with bounces on a floor.
+@dataclass(frozen=True)
+class Piece:
+    """One parabola of a `Flight`: the same fields, for one piece."""
+
+    start: float
+    position: Tensor
+    velocity: Tensor
+    rotation: Tensor
+    spin: Tensor
+    gravity: float
+
+    def touch(self, dice: Dice, floor: float, bounce: float, grip: float) -> Piece:
+        """What follows when it reaches the floor: a lower parabola, or rest.
+
+        Args:
+            dice: The clip's chance; the body leaves with another spin.
+            floor: Height of the centre when the body touches.
+            bounce: Share of the upward speed that is left.
+            grip: Share of the speed along the floor that is left.
+        """
+        rise, above = float(self.velocity[2]), float(self.position[2]) - floor
+        fall = math.sqrt(max(rise**2 + 2 * self.gravity * above, 0.0))
+        passed = (rise + fall) / self.gravity
+        position = self.position + self.velocity * passed
+        position[2] = floor
+        rotation = rotations(self.spin[None] * passed)[0] @ self.rotation
+        time, rest = self.start + passed, torch.zeros_like(position)
+        if fall * bounce <= 2 * self.gravity:
+            return Piece(time, position, rest, rotation, rest, 0.0)
+        velocity = self.velocity * grip
+        velocity[2] = fall * bounce
+        spin = dice.normal(3) * self.spin.norm() * grip * 0.6
+        return Piece(time, position, velocity, rotation, spin, self.gravity)
+
+
+def throw(dice: Dice, first: Piece, floor: float, frames: int) -> Flight:
+    """A flight with bounces on a floor.
 
     Args:
         dice: The clip's chance.
-        position: At time 0, ``[3]``, not below the floor.
-        velocity: At time 0, ``[3]`` per frame.
-        spin: Axis times radians per frame, ``[3]``.
-        gravity: Per frame squared.
+        first: How it begins; not below the floor.
         floor: Height of the centre when the body touches.
         frames: Until when bounces are followed.
     """
     bounce, grip = dice.number(0.2, 0.8), dice.number(0.5, 0.95)
-    rotation, time, pieces = random_rotation(dice), 0.0, []
-    while True:
-        falling = gravity if velocity[2] != 0 or position[2] > floor else 0.0
-        start, pull = torch.tensor([time, falling], dtype=torch.float64)
-        pieces.append((start, position, velocity, rotation, spin, pull))
-        if time > frames or falling == 0:
-            break
-        drop = float(velocity[2] ** 2 + 2 * gravity * (position[2] - floor))
-        passed = (float(velocity[2]) + math.sqrt(max(drop, 0.0))) / gravity
-        time += passed
-        position = position + velocity * passed
-        position[2] = floor
-        rotation = rotations(spin[None] * passed)[0] @ rotation
-        up = math.sqrt(max(drop, 0.0)) * bounce
-        velocity = velocity * grip
-        velocity[2] = up if up > 2 * gravity else 0.0
-        spin = dice.normal(3) * spin.norm() * grip * 0.6 if velocity[2] > 0 else spin * 0
-        velocity = velocity if velocity[2] > 0 else velocity * 0
-    return Flight(*(torch.stack(part) for part in zip(*pieces, strict=True)))
+    pieces = [first]
+    while pieces[-1].gravity and pieces[-1].start <= frames:
+        pieces.append(pieces[-1].touch(dice, floor, bounce, grip))
+    return Flight(
+        start=torch.tensor([p.start for p in pieces], dtype=torch.float64),
+        position=torch.stack([p.position for p in pieces]),
+        velocity=torch.stack([p.velocity for p in pieces]),
+        rotation=torch.stack([p.rotation for p in pieces]),
+        spin=torch.stack([p.spin for p in pieces]),
+        gravity=torch.tensor([p.gravity for p in pieces], dtype=torch.float64),
+    )
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from motes.data.synthetic.bodies import LEVELS, Body, Sun
 from motes.data.synthetic.config import SyntheticConfig
 from motes.data.synthetic.dice import Dice
 from motes.data.synthetic.motion import shake, still, wander
-from motes.data.synthetic.rigid import Eye, Hover, Motion, Pose, random_rotation, throw
+from motes.data.synthetic.rigid import Eye, Hover, Motion, Piece, Pose, random_rotation, throw
 from motes.data.synthetic.solids import FACES
 from motes.data.synthetic.textures import Textures
 from motes.data.synthetic.world import World
@@ -176,7 +176,8 @@ def _motion(setting: Setting, size: float) -> Motion:
     velocity[:2] -= place[:2] / spread * setting.pace * dice.number(0, 1)
     gravity = setting.pace * dice.scale(0.02, 0.25)
     turn = dice.normal(3) * min(spin, 0.35)
-    return throw(dice, place, velocity, turn, gravity, size * 0.9, setting.config.frames)
+    first = Piece(0.0, place, velocity, random_rotation(dice), turn, gravity)
+    return throw(dice, first, size * 0.9, setting.config.frames)
 
 
 def _eye(setting: Setting, bounds: tuple[float, float, float]) -> Eye:
