@@ -99,7 +99,7 @@ def test_outputs(model: nn.Module, name: str) -> None:
     np.testing.assert_array_equal(logits > 0, arrays["visible"])
 
 
-@pytest.mark.parametrize("name", CASES[:4])
+@pytest.mark.parametrize("name", ["a_tiny", "b_mixed", "d_long"])
 def test_outputs_in_float64(model64: nn.Module, name: str) -> None:
     arrays, xy, logits = predict(model64, name, torch.float64)
     np.testing.assert_allclose(xy, arrays["tracks_f64"], atol=1e-4, rtol=0)

@@ -26,7 +26,7 @@ from torch.autograd.function import once_differentiable
 
 from motes.features.positions import image_code
 
-QUERIES_AT_ONCE = 2048
+QUERIES_AT_ONCE = 1024
 """Queries whose samples are held together while no gradients are recorded."""
 
 Sizes = tuple[tuple[int, int], ...]
@@ -62,6 +62,28 @@ def mlp(*widths: int) -> nn.Sequential:
     for a, b in pairwise(widths):
         layers += [nn.Linear(a, b), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers[:-1])
+
+
+def frame_by_frame(
+    look: Callable[[Tensor, Tensor, Pyramid], Tensor],
+    query: Tensor,
+    where: Tensor,
+    memory: Pyramid,
+) -> Tensor:
+    """Apply attention to each frame alone, so that what it looks up stays in a CPU's caches.
+
+    All frames at once while gradients are recorded, and on accelerators.
+    """
+    tokens = memory.tokens
+    if torch.is_grad_enabled() or tokens.device.type != "cpu":
+        return look(query, where, memory)
+    parts = zip(query.split(1), where.split(1), tokens.split(1), strict=True)
+    return torch.cat([look(q, w, Pyramid(t, memory.sizes)) for q, w, t in parts])
+
+
+def exact_type(query: Tensor, where: Tensor) -> torch.dtype:
+    """Number type of what is gathered: positions and sums are never less than float32."""
+    return torch.promote_types(query.dtype, where.dtype)
 
 
 def in_chunks(function: Callable[..., Tensor], size: int, *tensors: Tensor) -> Tensor:
@@ -238,21 +260,20 @@ class DeformableAttention(nn.Module):
         Returns:
             ``[M, Q, C]``.
         """
-        heads = self.shape[0]
-        values = self.value(memory.tokens)
-        exact = torch.promote_types(values.dtype, where.dtype)
-        table = table_of(values, memory.sizes, heads, exact)
+        found = frame_by_frame(self._look, query, where, memory)
+        return self.output(found.to(query.dtype))
+
+    def _look(self, query: Tensor, where: Tensor, memory: Pyramid) -> Tensor:
+        heads, sizes = self.shape[0], memory.sizes
+        table = table_of(self.value(memory.tokens), sizes, heads, exact_type(query, where))
 
         def look(query: Tensor, where: Tensor) -> Tensor:
-            rows, share = corners(
-                place(self.offsets(query), where, memory.sizes, self.shape), memory.sizes
-            )
+            rows, share = corners(place(self.offsets(query), where, sizes, self.shape), sizes)
             logits = self.weights(query).unflatten(-1, (heads, 1, -1)).to(share.dtype)
             weight = share * logits.softmax(-1)
             return weighted_sum(table, rows.flatten(3), weight.flatten(3)).flatten(2)
 
-        found = in_chunks(look, chunk_size(query), query, where)
-        return self.output(found.to(values.dtype))
+        return in_chunks(look, chunk_size(query), query, where)
 
 
 class KeyAwareDeformableAttention(nn.Module):
@@ -286,26 +307,28 @@ class KeyAwareDeformableAttention(nn.Module):
         Returns:
             The content found ``[M, Q, C]``, and the displacement ``[M, Q, 2]``, normalised.
         """
-        heads, sizes = self.shape[0], memory.sizes
-        values = self.value(memory.tokens)
-        exact = torch.promote_types(values.dtype, where.dtype)
+        found = frame_by_frame(self._look, query, where, memory)
+        content, step = found.split([found.shape[-1] - 2, 2], -1)
+        return self.output(content.to(query.dtype)), step
+
+    def _look(self, query: Tensor, where: Tensor, memory: Pyramid) -> Tensor:
+        """Content found and displacement, side by side ``[M, Q, C + 2]``."""
+        heads, sizes, exact = self.shape[0], memory.sizes, exact_type(query, where)
         keys = table_of(self.key(memory.tokens), sizes, heads, exact)
-        table = table_of(values, sizes, heads, exact)
+        values = table_of(self.value(memory.tokens), sizes, heads, exact)
 
         def look(query: Tensor, where: Tensor) -> Tensor:
             offsets = self.offsets(query)
             rows, share = corners(place(offsets, where, sizes, self.shape), sizes)
             sampled = weighted_sum(keys, rows.mT, share.mT)  # [M, Q, heads, L P, d]
-            asked = self.query(query).unflatten(-1, (heads, -1, 1)).to(sampled.dtype)
-            logits = (sampled @ asked).mT / math.sqrt(asked.shape[-2])  # [M, Q, heads, 1, L P]
-            weight = share * logits.softmax(-1)
-            found = weighted_sum(table, rows.flatten(3), weight.flatten(3)).flatten(2)
+            asked = self.query(query).unflatten(-1, (heads, 1, -1))
+            logits = (sampled * asked).sum(-1) / math.sqrt(asked.shape[-1])  # [M, Q, heads, L P]
+            weight = share * logits.softmax(-1)[:, :, :, None]
+            found = weighted_sum(values, rows.flatten(3), weight.flatten(3)).flatten(2)
             step = self.update(logits.flatten(2), moves(offsets, where, sizes, self.shape))
             return torch.cat([found, step], -1)
 
-        found = in_chunks(look, chunk_size(query), query, where)
-        content, step = found.split([found.shape[-1] - 2, 2], -1)
-        return self.output(content.to(values.dtype)), step
+        return in_chunks(look, chunk_size(query), query, where)
 
 
 class PositionUpdate(nn.Module):
@@ -326,7 +349,7 @@ class PositionUpdate(nn.Module):
     def forward(self, logits: Tensor, offsets: Tensor) -> Tensor:
         """Displacement ``[..., 2]`` from logits ``[..., K]`` and offsets ``[..., K, 2]``."""
         weights = self.disentangler(logits).to(offsets.dtype).softmax(-1)
-        return (weights[..., None, :] @ offsets)[..., 0, :]
+        return (weights[..., None] * offsets).sum(-2)
 
 
 def place(offsets: Tensor, where: Tensor, sizes: Sizes, shape: tuple[int, int, int]) -> Tensor:
