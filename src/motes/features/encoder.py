@@ -34,10 +34,10 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[n, C, H, W]`` to ``[n, C', H / stride, W / stride]``."""
-        y = instance_norm(self.conv1(x)).relu()
-        y = instance_norm(self.conv2(y)).relu()
+        y = instance_norm(self.conv1(x)).relu_()
+        y = instance_norm(self.conv2(y)).relu_()
         skip = x if self.shortcut is None else instance_norm(self.shortcut(x))
-        return (skip + y).relu()
+        return (skip + y).relu_()
 
 
 class FrameEncoder(nn.Module):
@@ -81,12 +81,12 @@ class FrameEncoder(nn.Module):
         """
         size = [side // self.stride for side in frames.shape[-2:]]
         x = frames.contiguous(memory_format=torch.channels_last)
-        x = instance_norm(self.stem(x)).relu()
+        x = instance_norm(self.stem(x)).relu_()
         scales = []
         for stage in self.stages:
             x = stage(x)
             scales.append(resize(x, size))
-        x = instance_norm(self.mix(torch.cat(scales, 1))).relu()
+        x = instance_norm(self.mix(torch.cat(scales, 1))).relu_()
         return self.out(x)
 
 

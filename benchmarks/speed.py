@@ -1,0 +1,129 @@
+"""Time and memory of models, as a table: model x points x frames x size x number type.
+
+Every row is a fresh process with random weights; the encoder is warmed up with two frames.  On a
+shared machine the processor time says more than the wall time.
+
+    python benchmarks/speed.py cotracker3-offline cotracker3-s --points 100 400 --frames 48
+    python benchmarks/speed.py --peaks            # what matrix products and convolutions reach here
+"""
+
+import argparse
+import itertools
+import json
+import resource
+import subprocess
+import sys
+import time
+
+import torch
+import torch.nn.functional as F
+
+from motes.tracker import DTYPES, Tracker, presets
+
+COLUMNS = ("model", "points", "frames", "size", "dtype", "encode s", "track s", "CPU s")
+COLUMNS += ("ms/frame", "peak GB")
+
+
+def main():
+    arguments = parse()
+    torch.set_num_threads(arguments.threads)
+    if arguments.peaks:
+        return peaks()
+    if arguments.one:
+        return print(json.dumps(measure(json.loads(arguments.one))))
+    print("| " + " | ".join(COLUMNS) + " |")
+    print("|" + " --- |" * len(COLUMNS))
+    for row in rows(arguments):
+        print("| " + " | ".join(in_fresh_process(row, arguments.threads)) + " |", flush=True)
+    return None
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("models", nargs="*", default=["cotracker3-offline", "cotracker3-s"])
+    parser.add_argument("--points", type=int, nargs="+", default=[100])
+    parser.add_argument("--frames", type=int, nargs="+", default=[48])
+    parser.add_argument("--size", metavar="HxW", nargs="+", help="default: the model's own")
+    parser.add_argument("--dtype", nargs="+", default=["float32", "bfloat16"], choices=DTYPES)
+    parser.add_argument("--iterations", type=int, help="default: the model's own")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--peaks", action="store_true")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def rows(arguments):
+    for name in arguments.models:
+        H, W = presets()[name].resize.size or (384, 512)
+        sizes = arguments.size or [f"{H}x{W}"]
+        axes = (arguments.points, arguments.frames, sizes, arguments.dtype)
+        for points, frames, size, dtype in itertools.product(*axes):
+            row = {"model": name, "points": points, "frames": frames, "size": size}
+            yield {**row, "dtype": dtype, "iterations": arguments.iterations}
+
+
+def in_fresh_process(row, threads):
+    command = [sys.executable, __file__, "--threads", str(threads), "--one", json.dumps(row)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    per_frame = 1000 * (found["encode"] + found["track"]) / row["frames"]
+    numbers = (found["encode"], found["track"], found["cpu"], per_frame, found["peak"])
+    formats = ("{:.2f}", "{:.2f}", "{:.1f}", "{:.0f}", "{:.2f}")
+    texts = [form.format(n) for form, n in zip(formats, numbers, strict=True)]
+    return [str(row[k]) for k in ("model", "points", "frames", "size", "dtype")] + texts
+
+
+@torch.inference_mode()
+def measure(row):
+    preset = presets()[row["model"]]
+    torch.manual_seed(0)
+    model = preset.build(preset.config).eval()
+    tracker = Tracker(model, preset, DTYPES[row["dtype"]])
+    H, W = map(int, row["size"].split("x"))
+    video = torch.rand(1, row["frames"], 3, H, W)
+    queries = torch.rand(1, row["points"], 3) * torch.tensor([0, W - 1.0, H - 1.0])
+    with tracker.autocast():
+        model.encode(video[:, :2])
+        begin, cpu = time.perf_counter(), time.process_time()
+        features = model.encode(video)
+        encoded = time.perf_counter()
+        model.track(features, queries, row["iterations"])
+    return {
+        "encode": encoded - begin,
+        "track": time.perf_counter() - encoded,
+        "cpu": time.process_time() - cpu,
+        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
+    }
+
+
+@torch.inference_mode()
+def peaks():
+    print("| operation | dtype | TFLOP/s |\n| --- | --- | --- |")
+    for dtype in (torch.float32, torch.bfloat16):
+        a, b = torch.randn(8192, 1536, dtype=dtype), torch.randn(384, 1536, dtype=dtype)
+        x = torch.randn(2, 416, 96, 128, dtype=dtype).to(memory_format=torch.channels_last)
+        w = torch.randn(256, 416, 3, 3, dtype=dtype).to(memory_format=torch.channels_last)
+        work = {
+            "matrix product 8192x1536x384": (lambda a=a, b=b: F.linear(a, b), 8192 * 1536 * 384),
+            "convolution 416 -> 256, 3x3, 96x128": (
+                lambda x=x, w=w: F.conv2d(x, w, padding=1),
+                2 * 96 * 128 * 9 * 416 * 256,
+            ),
+        }
+        for name, (run, products) in work.items():
+            print(f"| {name} | {str(dtype)[6:]} | {2 * products / best(run) / 1e12:.2f} |")
+
+
+def best(run, repeats=5):
+    """Seconds of the fastest of some runs, after one to warm up."""
+    run()
+    times = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - begin)
+    return min(times)
+
+
+if __name__ == "__main__":
+    main()
