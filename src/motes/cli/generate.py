@@ -1,5 +1,6 @@
 """``motes generate``: synthetic clips with perfect tracks."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +25,10 @@ def command(
         str, typer.Option(help="layers (sliding shapes), solids (a 3-D world) or mixed.")
     ] = "mixed",
     device: Annotated[str, typer.Option(help="Where pictures are made, such as cuda.")] = "cpu",
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Processes; default: one per core, none but this one on other devices."),
+    ] = None,
 ) -> None:
     """Make clips with known tracks, for training and for testing.
 
@@ -47,7 +52,9 @@ def command(
         kind=kind,
         textures=str(textures) if textures else None,
     )
-    clips = generate(output, config, count, seed, device)
+    if workers is None:
+        workers = (os.cpu_count() or 1) if device == "cpu" else 0
+    clips = generate(output, config, count, seed, device, workers)
     with progress(count, f"generating {output}", unit="clips") as advance:
         for _ in clips:
             advance(1)

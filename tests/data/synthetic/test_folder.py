@@ -48,12 +48,25 @@ def test_other_settings_do_not_mix(tmp_path):
 
 @pytest.mark.parametrize(
     ("count", "changes", "message"),
-    [(0, {}, "count: expected at least 1"), (1, {"size": (48, 63)}, "size: expected even sides")],
+    [(0, {}, "expected at least 1 clip"), (1, {"size": (48, 63)}, "size: expected even sides")],
 )
 def test_bad_requests_write_nothing(tmp_path, count, changes, message):
     with pytest.raises(InputError, match=message):
         next(generate(tmp_path / "new", replace(SMALL, **changes), count))
     assert not (tmp_path / "new").exists()
+
+
+def test_workers_make_the_same_clips_and_hand_problems_on(tmp_path):
+    config = replace(SMALL, kind="layers")
+    for name, workers in (("here", 0), ("there", 2)):
+        list(generate(tmp_path / name, config, 3, workers=workers))
+    for index in range(3):
+        one, other = (np.load(tmp_path / n / f"{index:05d}.npz") for n in ("here", "there"))
+        np.testing.assert_array_equal(one["points"], other["points"])
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    config = replace(config, textures=str(tmp_path), procedural=0)
+    with pytest.raises(FileError, match=r"^textures: cannot decode .*broken.png$"):
+        list(generate(tmp_path / "broken", config, 1, workers=1))
 
 
 def test_a_folder_that_is_a_file_is_named(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from fractions import Fraction
@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch.utils.data import DataLoader, Dataset
 
 from motes.data.dataset import pixels_to_raster
 from motes.data.sample import Sample
 from motes.data.synthetic.config import SyntheticConfig
 from motes.data.synthetic.engine import SyntheticClips
-from motes.errors import FileError, InputError
+from motes.errors import FileError, InputError, MotesError
 from motes.video import open_writer
 
 FPS = Fraction(24)
@@ -33,6 +34,7 @@ def generate(
     count: int,
     seed: int = 0,
     device: str = "cpu",
+    workers: int = 0,
 ) -> Iterator[Path]:
     """Fill a folder with clips ``00000`` .. ``count - 1``; those that are there already are kept.
 
@@ -45,27 +47,53 @@ def generate(
         count: Number of clips that the folder shall have.
         seed: The same seed gives the same clips.
         device: Where pictures are made.
+        workers: Processes that make clips, each with one thread; 0 for this process alone.
 
     Yields:
-        The ``.npz`` file of each clip, once it is there.
+        The ``.npz`` file of each clip that is there, then of each one once it is.
 
     Raises:
-        InputError: `count` is below 1, a side is odd, the device cannot be used, or the folder
-            holds clips of other settings.
+        InputError: `count` or `workers` is too small, a side is odd, the device cannot be used, or
+            the folder holds clips of other settings.
         FileError: The folder cannot be written, or the textures cannot be read.
     """
-    if count < 1:
-        raise InputError(f"count: expected at least 1 clip, got {count}")
+    if count < 1 or workers < 0:
+        got = f"{count} clips, {workers} workers"
+        raise InputError(f"expected at least 1 clip and 0 workers, got {got}")
     if config.size[0] % 2 or config.size[1] % 2:
         raise InputError(f"size: expected even sides for .mp4, got {config.size}")
     clips = SyntheticClips(config, seed, device=device)
     folder = Path(folder)
     _claim(folder, {"seed": seed, **asdict(config)})
-    for index in range(count):
-        file = folder / f"{index:05d}.npz"
-        if not (file.exists() and file.with_suffix(".mp4").exists()):
-            write_clip(file, clips[index])
-        yield file
+    files = [folder / f"{index:05d}.npz" for index in range(count)]
+    missing = [i for i, file in enumerate(files) if not _complete(file)]
+    yield from (file for file in files if _complete(file))
+    for index, sample in DataLoader(_Numbered(clips, missing), None, num_workers=workers):
+        if isinstance(sample, MotesError):
+            raise sample
+        write_clip(files[index], sample)
+        yield files[index]
+
+
+def _complete(file: Path) -> bool:
+    return file.exists() and file.with_suffix(".mp4").exists()
+
+
+class _Numbered(Dataset[tuple[int, Sample | MotesError]]):
+    """Some clips of a series with their numbers; a problem is handed on, not raised in a worker."""
+
+    def __init__(self, clips: SyntheticClips, numbers: Sequence[int]) -> None:
+        self.clips, self.numbers = clips, numbers
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, place: int) -> tuple[int, Sample | MotesError]:
+        number = self.numbers[place]
+        try:
+            return number, self.clips[number]
+        except MotesError as error:
+            return number, error
 
 
 def write_clip(file: Path, sample: Sample) -> None:
