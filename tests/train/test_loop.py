@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -98,6 +99,15 @@ def test_a_run_that_is_asked_to_stop_resumes_exactly(recipe_file: Path, tmp_path
     run(recipe_file, folder, *changes)
     assert torch.equal(weights(folder), weights(whole))
     assert np.array_equal(curve(folder), curve(whole))
+
+
+def test_a_continued_run_takes_the_new_learning_rate(
+    whole: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(whole, tmp_path / "run")
+    run(recipe_file, tmp_path / "run", "train.lr=5e-4", "train.stages.0.steps=9")
+    steps = curve(tmp_path / "run", "step", "lr")
+    assert steps[-1] == pytest.approx([9, 5e-4 * one_cycle(8, 9, 0.05, "cosine")], rel=1e-4)
 
 
 def test_two_processes_learn_what_one_learns_with_twice_the_batch(

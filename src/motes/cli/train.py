@@ -33,7 +33,6 @@ def command(
     from motes.train.loop import train
 
     logging.basicConfig(format="motes: %(message)s", level=logging.INFO)
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     plan = read_recipe(recipe, changes or ())
     folder = output or Path("runs") / recipe.stem
     done = 0

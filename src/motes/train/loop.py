@@ -125,8 +125,10 @@ def setup(config: TrainConfig) -> Any:
         from torch.utils.tensorboard import SummaryWriter  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("Training", "train") from error
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     world = int(os.environ.get("WORLD_SIZE", 1))
     local = int(os.environ.get("LOCAL_WORLD_SIZE", world))
+    # a recipe may leave parts without a gradient: weights of losses can be 0
     strategy = DDPStrategy(find_unused_parameters=True) if world > 1 else "auto"
     fabric = Fabric(
         devices=local,
@@ -190,9 +192,12 @@ def restore(
     if not path.exists():
         return Progress()
     content = load_checkpoint(path)
+    wanted = [{k: group[k] for k in ("peak", "weight_decay")} for group in optimizer.param_groups]
     try:
         model.load_state_dict(content["model"])
         optimizer.load_state_dict(content["optimizer"])
+        for group, values in zip(optimizer.param_groups, wanted, strict=True):
+            group.update(values)
         for name, value in content["ema_model"].items():
             average.weights[name].copy_(value)
         progress = Progress(**content["progress"])
