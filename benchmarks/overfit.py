@@ -46,7 +46,9 @@ def main() -> None:
 
 def recipe(options: argparse.Namespace, clips: Path) -> Recipe:
     taptr = options.model.startswith("taptr")
-    loss: dict[str, Any] = {"kind": "taptr"} if taptr else {"visible": 1.0, "huber": 1.0}
+    loss: dict[str, Any] = (
+        {"kind": "taptr"} if taptr else {"visible": 1.0, "huber": 1.0, "matching": 0.3}
+    )
     stage = {"steps": options.steps, "frames": options.frames, "points": options.points}
     source = {"kind": "clips", "path": str(clips), "options": {"last_frame": True}}
     shape = [options.size, options.size]

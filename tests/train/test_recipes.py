@@ -4,10 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
+from motes.tracker import presets
 from motes.train.config import read_recipe
-from motes.train.learner import build_model, find_preset
-from motes.train.sources import PLAIN, makers
+from motes.train.learner import build_model, find_preset, optimizer_groups
+from motes.train.settings import amend
+from motes.train.sources import PLAIN, Synthetic, build_sources, makers
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
 OURS = [path for path in RECIPES if "-s" in path.stem]
@@ -15,15 +18,23 @@ OURS = [path for path in RECIPES if "-s" in path.stem]
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_a_recipe_names_what_exists(path: Path) -> None:
+    """Models, frozen and slow parts, sources, teachers, augmentation; without data and weights."""
     recipe = read_recipe(path)
-    find_preset(recipe.model.name)
+    with torch.device("meta"):
+        preset = find_preset(recipe.model.name)
+        model = build_model(preset, replace(recipe.model, weights=None, parts={}))
+    optimizer_groups(model, recipe.train.lr, recipe.train.slow)
+    assert set(recipe.model.parts) <= {name for name, _ in model.named_children()}
     assert {source.kind for source in recipe.data.sources} <= set(makers())
+    amend(PLAIN, recipe.data.augment or {}, "augment")
+    teachers = [t for s in recipe.data.sources for t in s.options.get("teachers", ())]
+    assert {teacher.partition("=")[0] for teacher in teachers} <= set(presets())
 
 
 @pytest.mark.parametrize("path", OURS, ids=lambda path: path.stem)
 def test_ours_need_nothing_but_the_package(path: Path) -> None:
     recipe = read_recipe(path)
-    build_model(find_preset(recipe.model.name), replace(recipe.model, weights=None))
-    for source in recipe.data.sources:
-        assert source.path is None
-        makers()[source.kind](source, PLAIN)
+    for source in build_sources(recipe.data):
+        assert isinstance(source, Synthetic)
+    assert all(source.path is None for source in recipe.data.sources)
+    assert recipe.eval.clips is None
