@@ -55,14 +55,16 @@ def test_points_and_frames(clip, tmp_path, monkeypatch, options, queries, frames
     assert tracks.frames == frames
 
 
-def test_a_long_video_goes_through_a_recording(clip, tmp_path, monkeypatch):
+def test_a_long_video_goes_through_a_recording(clip, tmp_path, monkeypatch, capsys):
     """An interrupted run leaves its part folder, and the next one goes on from there."""
     monkeypatch.chdir(tmp_path)
     run(["track", str(clip), "--grid", "3", "-o", "short.npz"])
     monkeypatch.setattr(track, "LONG", 10)
     monkeypatch.setattr("motes.recording.FRAMES_PER_PART", 10)
     monkeypatch.setattr(track, "write_outputs", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    capsys.readouterr()
     assert run(["track", str(clip), "--grid", "3", "-o", "t.npz"]) == 130
+    assert capsys.readouterr().err == "motes: interrupted\n"
     assert (tmp_path / "t.npz.part" / "recording.json").exists()
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)

@@ -13,6 +13,9 @@ import typer
 
 from motes.errors import MotesError
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
 ORDER = ("demo", "track", "render", "plot", "export", "models", "fetch")
 
 
@@ -54,11 +57,12 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code: 0 only when everything asked for was written."""
     try:
-        return int(build_app()(arguments, standalone_mode=False) or 0)
+        code = int(build_app()(arguments, standalone_mode=False) or 0)
+        return _complain("interrupted", INTERRUPTED) if code == INTERRUPTED else code
     except MotesError as error:
         return _complain(str(error), 1)
     except (KeyboardInterrupt, typer.Abort):
-        return _complain("interrupted", 130)
+        return _complain("interrupted", INTERRUPTED)
     except Exception as error:
         if hasattr(error, "format_message"):  # a usage error of typer, whichever click it carries
             return _usage(error)
