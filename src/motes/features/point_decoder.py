@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -77,7 +78,7 @@ class PositionCode(nn.Module):
 
     def forward(self, position: Tensor) -> Tensor:
         """Positions ``[..., 4]`` to codes ``[..., C]``."""
-        first = self.mlp[0].weight
+        first = self.get_parameter("mlp.0.weight")
         return self.mlp(sine_code(position, first.shape[1] // 4).to(first.dtype))
 
 
@@ -100,10 +101,10 @@ class PointBlock(nn.Module):
 
     def over_time(self, x: Tensor, code: Tensor, window: Window) -> Tensor:
         """Each point by itself: its frames see each other."""
-        B = len(x)
-        by_point = (t.transpose(1, 2).flatten(0, 1) for t in (x, code, window.tracked))
-        found = self.time(*by_point).unflatten(0, (B, -1)).transpose(1, 2)
-        return self.norm_time(x + found)
+        inputs = (x, code, window.tracked)
+        by_point = (t.transpose(1, 2).flatten(0, 1).contiguous() for t in inputs)
+        found = self.time(*by_point).unflatten(0, (len(x), -1))
+        return self.norm_time(x + found.transpose(1, 2))
 
     def over_points(self, x: Tensor, code: Tensor, window: Window) -> Tensor:
         """Each frame by itself: its points see each other."""
@@ -224,18 +225,19 @@ class Decoder(nn.Module):
     def __init__(self, c: DecoderConfig) -> None:
         super().__init__()
         C, D = c.width, c.depth
-        kind = CostVolumeLayer if c.cost_volume else PositionUpdateLayer
-        self.layers = nn.ModuleList(kind(c) for _ in range(D))
+        layer = CostVolumeLayer if c.cost_volume else PositionUpdateLayer
+        self.layers = nn.ModuleList(layer(c) for _ in range(D))
         self.place = PositionCode(C)
-        self.positions = nn.ModuleList(mlp(C, C, C, 4) for _ in range(D))
-        self.classes = nn.ModuleList(nn.Linear(C, 3) for _ in range(D))
+        places = [mlp(C, C, C, 4) for _ in range(D)]
+        kinds = [nn.Linear(C, 3) for _ in range(D)]
+        self.positions, self.classes = nn.ModuleList(places), nn.ModuleList(kinds)
         self.cost_volume = CostVolume(C, c.levels, D) if c.cost_volume else None
         self.fuse = None if c.cost_volume else mlp(2 * C, C, C, C)
         init_xavier(self)
-        for place, kinds in zip(self.positions, self.classes, strict=True):
-            nn.init.zeros_(place[-1].weight)
-            nn.init.zeros_(place[-1].bias)
-            nn.init.constant_(kinds.bias, -math.log(99))  # rare at first, for the focal loss
+        for place, kind in zip(places, kinds, strict=True):
+            nn.init.zeros_(place.get_parameter("4.weight"))
+            nn.init.zeros_(place.get_parameter("4.bias"))
+            nn.init.constant_(kind.bias, -math.log(99))  # rare at first, for the focal loss
         self.refresh = mlp(2 * C, C, C)
 
     def forward(self, content: Tensor, logits: Tensor, window: Window) -> list[Refined]:
@@ -279,12 +281,13 @@ class Decoder(nn.Module):
         anchor = base = logit(moved)
         after = None
         if self.fuse is not None:
-            x = one_by_one(self._fused, x, moved[..., :2] - position[..., :2])
+            x = one_by_one(partial(fused, self.fuse), x, moved[..., :2] - position[..., :2])
             after = anchor = logit(base.sigmoid())  # once more: matters near the border (Q6)
         step = self.positions[index](x).to(base.dtype) * updated[..., None]
         refined = Refined(x, step + anchor, self.classes[index](x).to(base.dtype), after)
         return refined, (step + base).sigmoid().detach()
 
-    def _fused(self, x: Tensor, shift: Tensor) -> Tensor:
-        """Content, and by how much the attention moved the point."""
-        return self.fuse(torch.cat([x, sine_code(shift, x.shape[-1] // 2).to(x.dtype)], -1))
+
+def fused(mix: nn.Module, x: Tensor, shift: Tensor) -> Tensor:
+    """Mix into the content by how much the attention moved the point."""
+    return mix(torch.cat([x, sine_code(shift, x.shape[-1] // 2).to(x.dtype)], -1))
