@@ -61,11 +61,11 @@ def save_weights(model: PointModel, path: str | PathLike[str]) -> None:
     Raises:
         FileError: The file cannot be written.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors = {name: v.detach().half().contiguous() for name, v in model.state_dict().items()}
     with replacing(path) as temporary:
-        save_file(tensors, temporary)
+        temporary.write_bytes(save(tensors))
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:
@@ -92,7 +92,7 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
 
 def _brief(error: Exception) -> str:
     """The first sentence of what an error says."""
-    line = (str(error).splitlines() or [""])[0]
+    line = (str(getattr(error, "reason", error)).splitlines() or [""])[0]
     return line.split(". ")[0] if " " in line else type(error).__name__
 
 

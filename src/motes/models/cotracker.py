@@ -68,6 +68,7 @@ class CoTracker(PointModel):
         self.step = c.window // 2
         self.stride = c.stride
         self.iterations = c.iterations
+        self.point_bytes = 80 * c.width
         self.encoder = FrameEncoder(c.encoder_widths, c.encoder_mixed, c.channels, c.stride)
         self.embed = HarmonicEmbedding(2, c.frequencies)
         match = c.levels * (2 * c.radius + 1) ** 2
@@ -236,7 +237,7 @@ def _preset(name: str, stride: int, window: int) -> Preset:
         config=CoTrackerConfig(stride=stride, window=window),
         resize=ResizeRule(size=(384, 512)),
         visible_above=0.9,
-        support=Support(global_grid=6, local_grid=6, below=36),
+        support=Support(global_grid=6, below=36),
         weights=WeightsInfo("CC-BY-NC-4.0", filename, repo="facebook/cotracker"),
         rename=rename,
     )

@@ -91,6 +91,7 @@ class CoTracker2(PointModel):
         self.step = c.window // 2
         self.stride = c.stride
         self.iterations = c.iterations
+        self.point_bytes = 100 * c.width
         self.encoder = FrameEncoder(c.encoder_widths, c.encoder_mixed, c.channels, c.stride)
         self.embed = HarmonicEmbedding(2, c.frequencies)
         match = c.levels * (2 * c.radius + 1) ** 2

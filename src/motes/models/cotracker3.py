@@ -102,6 +102,7 @@ class CoTracker3(PointModel):
         self.step = c.window // 2 if c.window else 1
         self.stride = c.stride
         self.iterations = c.iterations
+        self.point_bytes = 120 * c.width
         self.encoder = FrameEncoder(c.encoder_widths, c.encoder_mixed, c.channels, c.stride)
         self.match = PatchCorrelation(c.radius, c.levels, c.match_hidden, c.match_out)
         self.embed = OctaveEmbedding(4, c.octaves)
@@ -251,7 +252,7 @@ def _preset(name: str, summary: str, config: CoTracker3Config, filename: str) ->
         resize=ResizeRule(size=(384, 512), corners=True),
         visible_above=0.6,
         score_with_confidence=True,
-        support=Support(global_grid=5, local_grid=8, below=10),
+        support=Support(global_grid=5, local_grid=5, below=8),
         weights=WeightsInfo("CC-BY-NC-4.0", filename, repo="facebook/cotracker3"),
         rename=rename,
         configure=configure,
@@ -309,7 +310,7 @@ COTRACKER3_S = Preset(
     resize=ResizeRule(size=(256, 256)),
     visible_above=0.5,
     score_with_confidence=True,
-    support=Support(global_grid=5, local_grid=6, local_extent=32.0, below=10),
+    support=Support(global_grid=5, local_grid=4, local_extent=32.0, below=8),
     weights=WeightsInfo("Apache-2.0", "cotracker3-s.safetensors", embedded=True),
 )
 """Our own size.  256 x 256 is what TAP-Vid scores at, and encodes in a third of the time of
