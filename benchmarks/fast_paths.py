@@ -1,4 +1,4 @@
-"""Processor time of each fast path of CoTracker beside its readable twin.
+"""Processor time of each fast path beside its readable twin.
 
 python benchmarks/fast_paths.py --threads 1
 """
@@ -11,6 +11,16 @@ import torch.nn.functional as F
 
 from motes.features import encoder as encoding
 from motes.features.correlation import correlate, query_patches, stack
+from motes.features.deformable import (
+    QUERIES_AT_ONCE,
+    cell_centres,
+    corners,
+    deformable_sum_by_grid_sample,
+    in_chunks,
+    place,
+    table_of,
+    weighted_sum,
+)
 from motes.features.encoder import FrameEncoder, encode_video
 from motes.models.cotracker3 import CoTracker3Config
 
@@ -27,6 +37,7 @@ def main():
     with torch.inference_mode():
         compare("encoder", *encoders(arguments.frames))
         compare("match of patches", *matches(arguments.frames, arguments.points))
+        compare("deformable attention", *lookups(arguments.frames))
 
 
 def compare(part, plain, fast):
@@ -80,6 +91,36 @@ def matches(frames, points):
             for n in range(points):  # as little at a time as in the model
                 one = slice(n, n + 1)
                 correlate(stack(level), own[0, one], frame[one], xy[0, one] / 2**i, 3)
+
+    return plain, fast
+
+
+def lookups(frames):
+    """TAPTR's encoder at 256x256: one 4-D grid sample per map, against one weighted gather."""
+    sizes, heads = ((64, 64), (32, 32), (16, 16), (8, 8)), 8
+    places = cell_centres(sizes, torch.device("cpu"))[None]
+    offsets = torch.randn(1, places.shape[1], heads * 4 * 4 * 2)
+    at = place(offsets, places, sizes, (heads, 4, 4))
+    values = torch.randn(1, places.shape[1], 256)
+    attention = torch.rand(at.shape[:-1])
+
+    def plain():
+        for _ in range(frames):
+            deformable_sum_by_grid_sample(values, sizes, at, attention)
+
+    def once():
+        table = table_of(values, sizes, heads, torch.float32)
+
+        def look(at, attention):
+            rows, share = corners(at, sizes)
+            weight = share * attention.flatten(-2)[:, :, :, None]
+            return weighted_sum(table, rows.flatten(3), weight.flatten(3))
+
+        in_chunks(look, QUERIES_AT_ONCE, at, attention)
+
+    def fast():
+        for _ in range(frames):
+            once()
 
     return plain, fast
 

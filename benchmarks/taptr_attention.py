@@ -11,6 +11,7 @@ clock where other programs are running.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import subprocess
 import sys
@@ -70,11 +71,17 @@ def measure(kind: str, points: int, threads: int) -> Measured:
     with torch.inference_mode():
         features = model.encode(torch.rand(1, 8, 3, SIDE, SIDE))
         model.advance(model.start(queries[:, :8]), features, queries[:, :8], 0)
-        Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+        forget_peak()
         before, wall, cpu = memory("VmRSS"), time.perf_counter(), time.process_time()
         model.advance(model.start(queries), features, queries, 0)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     return Measured(wall, cpu, memory("VmHWM") - before)
+
+
+def forget_peak() -> None:
+    """Give unused memory back, and let the peak count from here."""
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")
 
 
 def memory(kind: str) -> float:
@@ -100,7 +107,7 @@ def draw(counts: Sequence[int], table: dict[str, list[Measured]], path: Path) ->
         label = f"{kind} attention"
         rows = table[kind]
         time_axis.loglog(counts, [m.cpu for m in rows], "o-", color=color, label=label)
-        memory_axis.loglog(counts, [m.memory for m in rows], "o-", color=color, label=label)
+        memory_axis.semilogx(counts, [m.memory for m in rows], "o-", color=color, label=label)
     time_axis.set_ylabel("processor time of one window (s)")
     memory_axis.set_ylabel("peak memory of one window (MB)")
     for axis in (time_axis, memory_axis):

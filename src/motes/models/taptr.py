@@ -98,6 +98,7 @@ class Taptr(PointModel):
         super().__init__()
         self.config = c = config
         self.window, self.step = c.window, c.step
+        self.point_bytes = 60_000 if c.cost_volume else 25_000
         self.backbone = ResNet50() if c.widths is None else ResidualPyramid(c.widths)
         self.stride = self.backbone.stride
         levels = len(self.backbone.out_channels)
