@@ -64,7 +64,7 @@ def rows(arguments):
 
 def in_fresh_process(row, threads):
     command = [sys.executable, __file__, "--threads", str(threads), "--one", json.dumps(row)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found = json.loads(done.stdout)
     per_frame = 1000 * (found["encode"] + found["track"]) / row["frames"]
     numbers = (found["encode"], found["track"], found["cpu"], per_frame, found["peak"])

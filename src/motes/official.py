@@ -32,6 +32,7 @@ from motes.models.cotracker2 import CoTracker2
 from motes.models.cotracker3 import CoTracker3
 from motes.queries.mask import read_mask
 from motes.queries.points import Points, Queries
+from motes.queries.published import centred_grid, cornered_grid, dense_grids
 from motes.queries.select import frame_range
 from motes.registry import suggest
 from motes.results import to_model, to_tracks
@@ -62,7 +63,8 @@ class Rules:
             the backward pass fills exact zeros.
         online_above: A point is visible in the online predictor above this score.
         eval_above: The same in the benchmark.
-        product: Whether the score, except in the offline predictor, is visibility times confidence.
+        confident: Whether the version knows a confidence; except in the offline predictor it is
+            multiplied with the visibility.
         cropped: Whether the benchmark cuts the video off before the query.
         eval_global: Side of the benchmark's grid over the frame.
         eval_local: Side of its grid around the query.
@@ -72,7 +74,7 @@ class Rules:
     first_version: bool = False
     online_above: float = 0.9
     eval_above: float = 0.9
-    product: bool = False
+    confident: bool = False
     cropped: bool = True
     eval_global: int = 5
     eval_local: int = 8
@@ -98,7 +100,7 @@ OFFLINE_ABOVE = 0.9
 RULES: dict[type[PointModel], Rules] = {
     CoTracker: Rules(first_version=True, eval_global=6, eval_local=6, dense_columns=30),
     CoTracker2: Rules(),
-    CoTracker3: Rules(online_above=0.6, eval_above=0.6, product=True, cropped=False),
+    CoTracker3: Rules(online_above=0.6, eval_above=0.6, confident=True, cropped=False),
 }
 
 
@@ -195,6 +197,8 @@ class OfficialTracker(Tracker):
             points = Queries.of(queries, at)
             points.check(source.size, frame_range(source))
             return [to_model(points, resize, source.start)]
+        if at not in frame_range(source):
+            raise InputError(f"at: expected a frame of {source.name}, got {at}")
         if grid is not None:
             xy = self.rules.grid(grid, SIZE)
             return [_in_frame(at - source.start, xy if inside is None else xy[_hits(xy, inside)])]
@@ -216,10 +220,7 @@ class OfficialTracker(Tracker):
         if self.mode == "official":
             visible = found.visibility > OFFLINE_ABOVE
             return to_tracks(found, visible, asked, resize, source.fps, source.start, True)
-        score = found.visibility
-        if self.rules.product and found.confidence is not None:
-            score = score * found.confidence
-        online = self.mode == "official-online"
+        score, online = found.score, self.mode == "official-online"
         above = self.rules.online_above if online else self.rules.eval_above
         return Tracks(
             resize.inverse(found.xy[0].cpu().numpy()).transpose(1, 0, 2),
@@ -251,14 +252,14 @@ class _Run:
             mirrored = txy.copy()
             mirrored[:, 0] = len(self.features) - 1 - txy[:, 0]
             found = self._merge(found, self._model(_reversed(self.features), mirrored), txy)
-        return _points(found, slice(len(queries)))
+        return found.points(slice(len(queries)))
 
     def benchmark(self, queries: np.ndarray, joint: bool) -> Prediction:
         """The evaluation predictor: all queries at once, or each alone with two grids."""
         everywhere = _in_frame(0, self.rules.grid(self.rules.eval_global, SIZE))
-        if joint:
+        if joint or not len(queries):
             found = self._model(self.features, np.concatenate([queries, everywhere]))
-            return _points(found, slice(len(queries)))
+            return found.points(slice(len(queries)))
         return _join([self._alone(query, everywhere) for query in queries])
 
     def _alone(self, query: np.ndarray, everywhere: np.ndarray) -> Prediction:
@@ -267,7 +268,7 @@ class _Run:
         first = int(query[0]) if self.rules.cropped else 0
         moved = _in_frame(int(query[0]) - first, query[None, 1:])
         points = np.concatenate([moved, around, everywhere])
-        found = _points(self._model(self.features[first:], points), slice(1))
+        found = self._model(self.features[first:], points).points(slice(1))
         return concat_predictions([_nothing(first, 1, found), found])
 
     def _model(self, features: Features, txy: np.ndarray) -> Prediction:
@@ -275,30 +276,30 @@ class _Run:
         model = self.tracker.model
         queries = torch.from_numpy(txy.astype(np.float32))[None].to(self.tracker.device)
         if model.window is not None and len(features) <= model.step:
-            return _no_window(len(features), queries, self.rules.product)
+            return _no_window(len(features), queries, self.rules.confident)
         order = torch.arange(queries.shape[1], device=queries.device)
         if self.rules.first_version:
             order = queries[0, :, 0].sort()[1]  # not stable: ties come in the order of the library
         with self.tracker.autocast():
             found = model.track(features, queries[:, order], self.iterations)
-        return _points(found, order.argsort())
+        return found.points(order.argsort())
 
     def _merge(self, found: Prediction, back: Prediction, txy: np.ndarray) -> Prediction:
         """Take from the reversed run what the rules say."""
-        xy, visibility = back.xy.flip(1), back.visibility.flip(1)
+        back = back.reversed()
         if self.rules.first_version:
-            zero = found.xy == 0
-            early, early_xy = zero[..., 0], zero
+            early_xy = found.xy == 0
+            early = early_xy[..., 0]
         else:
-            frames = torch.arange(len(self.features), device=xy.device)[:, None]
-            early = (frames < torch.from_numpy(txy[:, 0]).to(xy.device))[None]
+            frames = torch.arange(len(self.features), device=found.xy.device)[:, None]
+            early = (frames < torch.from_numpy(txy[:, 0]).to(frames.device))[None]
             early_xy = early[..., None]
         confidence = found.confidence
         if confidence is not None and back.confidence is not None:
-            confidence = torch.where(early, back.confidence.flip(1), confidence)
+            confidence = torch.where(early, back.confidence, confidence)
         return Prediction(
-            torch.where(early_xy, xy, found.xy),
-            torch.where(early, visibility, found.visibility),
+            torch.where(early_xy, back.xy, found.xy),
+            torch.where(early, back.visibility, found.visibility),
             confidence,
         )
 
@@ -312,64 +313,6 @@ class ScaledResize(Resize):
     def frames(self, frames: Tensor) -> Tensor:
         """Resize frames ``[T, 3, H, W]`` bilinearly; reductions are not anti-aliased."""
         return F.interpolate(frames, self.target[::-1], mode="bilinear", align_corners=False)
-
-
-def centred_grid(
-    side: int, extent: tuple[float, float], centre: np.ndarray | None = None
-) -> np.ndarray:
-    """Regular grid of versions 2 and 3; the margin follows the width on both axes.
-
-    Args:
-        side: Points a side; 1 gives the middle of the extent, whatever the centre.
-        extent: Width and height.
-        centre: (x, y); by default the middle.
-
-    Returns:
-        float32 ``[side * side, 2]``, row by row.
-    """
-    W, H = extent
-    if side == 1:
-        return np.array([[W / 2, H / 2]], np.float32)
-    cx, cy = (W / 2, H / 2) if centre is None else centre
-    margin = W / 64
-    steps = np.arange(side) / (side - 1)
-    x = cx - W / 2 + margin + steps * (W - 2 * margin)
-    y = cy - H / 2 + margin + steps * (H - 2 * margin)
-    return np.stack(np.meshgrid(x, y), -1).reshape(-1, 2).astype(np.float32)
-
-
-def cornered_grid(
-    side: int, extent: tuple[float, float], centre: np.ndarray | None = None
-) -> np.ndarray:
-    """Regular grid of the first version; around a centre it lies half a step off.
-
-    Args and result as in `centred_grid`.
-    """
-    W, H = extent
-    if side == 1:
-        return np.array([[W / 2, H / 2]], np.float32)
-    margin = W // 64
-    shift, middle = (0.0, np.zeros(2)) if centre is None else (side / 2, np.asarray(centre))
-    steps = (np.arange(side) - shift) / (side - 1)
-    x = margin + steps * (W - 2 * margin) + middle[0]
-    y = margin + steps * (H - 2 * margin) + middle[1]
-    return np.stack(np.meshgrid(x, y), -1).reshape(-1, 2).astype(np.float32)
-
-
-def dense_grids(size: tuple[int, int], columns: int) -> list[np.ndarray]:
-    """Groups ``[N, 2]`` that together cover every pixel of a video, tracked one after the other.
-
-    Raises:
-        InputError: The video is narrower than the grid.
-    """
-    W, H = size
-    step = W // columns
-    if not step:
-        raise InputError(f"dense tracking: expected a width of at least {columns}, got {W}")
-    y, x = np.mgrid[: H // step, : W // step]
-    cells = np.stack([x, y], -1).reshape(-1, 2) * step
-    offsets = [np.array([o % step, o // step]) for o in range(step**2)]
-    return [(cells + offset).astype(np.float32) for offset in offsets]
 
 
 def _hits(xy: np.ndarray, inside: np.ndarray) -> np.ndarray:
@@ -390,12 +333,6 @@ def _to_video(txy: np.ndarray, resize: Resize, start: int) -> np.ndarray:
 
 def _reversed(features: Features) -> Features:
     return Features(tuple(level.flip(1) for level in features.levels))
-
-
-def _points(found: Prediction, which: slice | Tensor) -> Prediction:
-    """Some of the points."""
-    confidence = None if found.confidence is None else found.confidence[:, :, which]
-    return Prediction(found.xy[:, :, which], found.visibility[:, :, which], confidence)
 
 
 def _join(found: Sequence[Prediction]) -> Prediction:

@@ -83,8 +83,8 @@ class Prediction:
         """How sure the model is that the point can be seen here, ``[B, T, N]``."""
         return self.visibility if self.confidence is None else self.visibility * self.confidence
 
-    def points(self, chosen: Tensor) -> Prediction:
-        """Only these points (indices or mask)."""
+    def points(self, chosen: Tensor | slice) -> Prediction:
+        """Only these points (indices, mask or slice)."""
         return self._map(lambda v: v[:, :, chosen])
 
     def reversed(self) -> Prediction:
