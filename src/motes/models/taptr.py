@@ -26,6 +26,8 @@ from motes.video.resize import ResizeRule
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
+"""Of the pixels of ImageNet, in RGB: what the backbone expects (section 2)."""
+
 VISIBLE, OCCLUDED = 1, 2
 """Classes; 0 is unused."""
 
@@ -98,7 +100,7 @@ class Taptr(PointModel):
         super().__init__()
         self.config = c = config
         self.window, self.step = c.window, c.step
-        self.point_bytes = 60_000 if c.cost_volume else 25_000
+        self.point_bytes = 60_000 if c.cost_volume else 25_000  # for taptr and taptrv2
         self.backbone = ResNet50() if c.widths is None else ResidualPyramid(c.widths)
         self.stride = self.backbone.stride
         levels = len(self.backbone.out_channels)
