@@ -134,6 +134,20 @@ def test_stream(name, chunk):
 
 
 @pytest.mark.parametrize("name", WINDOWED)
+@pytest.mark.parametrize("step", [1, 3, 8])
+def test_other_steps(name, step):
+    """Windows may follow each other closer, or not overlap at all (streams of low latency)."""
+    model = make(name)
+    model.step = step
+    video, queries = inputs(13, 3)
+    queries[..., 0] = 0
+    first, _ = model.advance(model.start(queries), model.encode(video[:, :8]), queries, 0)
+    found = model(video, queries).xy
+    torch.testing.assert_close(found[:, :step], first.xy[:, :step], atol=1e-4, rtol=0)
+    assert found.isfinite().all() and found.shape == (1, 13, 3, 2)
+
+
+@pytest.mark.parametrize("name", WINDOWED)
 def test_points_that_join_later(name):
     """State grown in mid-stream is as if the points had been there, waiting for their frame."""
     model = make(name)

@@ -87,7 +87,7 @@ class CoTracker(PointModel):
     def start(self, queries: Tensor) -> CoTracker2State:
         """No query has been met."""
         B, N = queries.shape[:2]
-        overlap = queries.new_zeros(B, N, self.step, 2)
+        overlap = queries.new_zeros(B, N, self.config.window - self.step, 2)
         feature = self.update.weight.new_zeros(B, N, self.config.channels)
         met = torch.zeros(B, N, dtype=torch.bool, device=queries.device)
         return CoTracker2State(met, feature, overlap, overlap[..., :1])
@@ -131,15 +131,19 @@ class CoTracker(PointModel):
     def _first_guess(self, state: CoTracker2State, queries: Tensor) -> tuple[Tensor, Tensor]:
         """Where the last window left a point; at the query, if it had not been met by then."""
         S = self.config.window
+        xy = (queries[:, :, None, 1:] / self.stride).expand(-1, -1, S, -1)
+        visibility = torch.full_like(xy[..., :1], FRESH_VISIBILITY)
+        if not state.xy.shape[2]:
+            return xy, visibility
         met = state.met[..., None, None]
-        xy = torch.where(met, hold(state.xy, S), queries[:, :, None, 1:] / self.stride)
-        return xy, torch.where(met, hold(state.visibility, S), FRESH_VISIBILITY)
+        xy = torch.where(met, hold(state.xy, S), xy)
+        return xy, torch.where(met, hold(state.visibility, S), visibility)
 
     def _marks(self, state: CoTracker2State, queries: Tensor, start: int, frames: int) -> Tensor:
         """1 in frames from the query on that are new to the point, ``[B, N, S, 1]``."""
         frame = torch.arange(self.config.window, device=queries.device)
         begun = queries[..., :1].long() <= start + frame
-        fresh = ~state.met[..., None] | (frame >= self.step)
+        fresh = ~state.met[..., None] | (frame >= self.config.window - self.step)
         return (begun & fresh & (frame < frames))[..., None].float()
 
     def _meet(

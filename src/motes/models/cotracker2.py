@@ -146,9 +146,13 @@ class CoTracker2(PointModel):
     def _first_guess(self, state: CoTracker2State, queries: Tensor) -> tuple[Tensor, Tensor]:
         """Where the last window left a point; at the query, if it had not been met by then."""
         S = self.config.window
+        xy = (queries[:, :, None, 1:] / self.stride).expand(-1, -1, S, -1)
+        visibility = torch.full_like(xy[..., :1], FRESH_VISIBILITY)
+        if not state.xy.shape[2]:
+            return xy, visibility
         met = state.met[..., None, None]
-        xy = torch.where(met, hold(state.xy, S), queries[:, :, None, 1:] / self.stride)
-        return xy, torch.where(met, hold(state.visibility, S), FRESH_VISIBILITY)
+        xy = torch.where(met, hold(state.xy, S), xy)
+        return xy, torch.where(met, hold(state.visibility, S), visibility)
 
     def _meet(
         self, state: CoTracker2State, features: Features, queries: Tensor, start: int
@@ -164,7 +168,7 @@ class CoTracker2(PointModel):
         """1 in frames from the query on that no window has seen yet, ``[B, N, S, 1]``."""
         frame = torch.arange(self.config.window, device=queries.device)
         begun = queries[..., :1].long() <= start + frame
-        fresh = frame >= (self.step if start else 0)
+        fresh = frame >= (self.config.window - self.step if start else 0)
         return (begun & fresh)[..., None].float()
 
     def _tokens(
