@@ -21,9 +21,10 @@ def sincos(position: Tensor, width: int) -> Tensor:
     Returns:
         float32 ``[..., width]``.
     """
-    half = width // 2
-    exponent = torch.arange(half, dtype=torch.float64, device=position.device) / half
-    angle = position.double()[..., None] * 10000.0**-exponent
+    device = position.device
+    precise = torch.float32 if device.type == "mps" else torch.float64  # Metal has no float64
+    exponent = torch.arange(width // 2, dtype=precise, device=device) / (width // 2)
+    angle = position.to(precise)[..., None] * 10000.0**-exponent
     return torch.cat([angle.sin(), angle.cos()], -1).float()
 
 
