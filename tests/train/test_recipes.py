@@ -2,17 +2,20 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from motes.tracker import presets
-from motes.train.config import read_recipe
+from motes.train.batches import seeded
+from motes.train.config import Stage, read_recipe
 from motes.train.learner import build_model, find_preset, optimizer_groups
 from motes.train.settings import amend
 from motes.train.sources import PLAIN, Synthetic, build_sources, makers
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
+SMALL = Stage(1, (32, 32), 4, 8)
 OURS = [path for path in RECIPES if "-s" in path.stem]
 
 
@@ -34,7 +37,15 @@ def test_a_recipe_names_what_exists(path: Path) -> None:
 @pytest.mark.parametrize("path", OURS, ids=lambda path: path.stem)
 def test_ours_need_nothing_but_the_package(path: Path) -> None:
     recipe = read_recipe(path)
+    recipe = replace(recipe, data=replace(recipe.data, augment=always(recipe.data.augment)))
     for source in build_sources(recipe.data):
         assert isinstance(source, Synthetic)
+        assert source.draw(seeded(0), SMALL).video.shape == (4, 3, 32, 32)
     assert all(source.path is None for source in recipe.data.sources)
     assert recipe.eval.clips is None
+
+
+def always(augment: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Every change that is left to chance happens."""
+    chances = ("erase", "jitter", "blur", "reverse")
+    return None if augment is None else {**augment, **dict.fromkeys(chances, 1.0)}

@@ -264,7 +264,7 @@ def blur(video: Tensor, rng: np.random.Generator, config: Augmentation) -> Tenso
     taps = torch.arange(-radius, radius + 1, device=video.device)
     kernel = F.normalize(torch.exp(-(taps**2) / (2 * sigma**2)), p=1, dim=1)  # [T, K]
     kernel = kernel.repeat_interleave(C, 0)[:, None]  # [T C, 1, K]
-    planes = F.pad(video.float().view(1, T * C, H, W), [radius] * 4, mode="replicate")
+    planes = F.pad(video.float().reshape(1, T * C, H, W), [radius] * 4, mode="replicate")
     planes = F.conv2d(planes, kernel[:, :, None], groups=T * C)
     planes = F.conv2d(planes, kernel[..., None], groups=T * C)
     return planes.round().to(torch.uint8).view(T, C, H, W)
