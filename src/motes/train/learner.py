@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from motes.data.sample import Sample
@@ -26,11 +27,16 @@ class Learner(nn.Module):
         model: Refined in training mode it leaves traces for the losses.
         config: Which losses, and their weights.
         iterations: Refinements per window; None: the model's default.
+        bf16: Whether the model may calculate in bfloat16.  This is not left to Fabric, which would
+            also round what goes in: a position of 200 pixels by up to half a pixel.
     """
 
-    def __init__(self, model: PointModel, config: LossConfig, iterations: int | None) -> None:
+    def __init__(
+        self, model: PointModel, config: LossConfig, iterations: int | None, bf16: bool = False
+    ) -> None:
         super().__init__()
-        self.model, self.config, self.iterations = model, config, iterations
+        self.model, self.config = model, config
+        self.iterations, self.bf16 = iterations, bf16
 
     def forward(
         self, video: Tensor, xy: Tensor, visible: Tensor, valid: Tensor, queries: Tensor
@@ -48,17 +54,19 @@ class Learner(nn.Module):
             The weighted terms of the loss by name; the loss is their sum.
         """
         self.model.check(video, queries)
-        features = self.model.encode(video.float() / 255)
         online = self.model.window is not None
         target = Target.make(xy, visible, valid, queries, online)
+        with torch.autocast(video.device.type, torch.bfloat16, enabled=self.bf16):
+            features = self.model.encode(video.float() / 255)
         terms: Losses = {}
         if self.config.matching or self.config.kind == "matching":
-            finest = features.levels[0]
+            finest = features.levels[0].float()
             error = matching_loss(finest, self.model.stride, queries, target)
             terms["matching"] = (self.config.matching or 1.0) * error
         if self.config.kind == "matching":
             return terms
-        prediction = self.model.track(features, queries, self.iterations)
+        with torch.autocast(video.device.type, torch.bfloat16, enabled=self.bf16):
+            prediction = self.model.track(features, queries, self.iterations)
         if self.config.kind == "taptr":
             return {**terms, **taptr_losses(prediction, Sample(video, xy, visible, valid), queries)}
         return {**terms, **point_losses(prediction.aux, target, self.config)}

@@ -26,7 +26,7 @@ from motes.errors import FileError, InputError, MissingExtraError
 from motes.models.base import PointModel, Preset
 from motes.train.batches import Batch, Draws, Share, batches
 from motes.train.checkpoint import load_checkpoint, save_checkpoint
-from motes.train.config import Recipe, TrainConfig
+from motes.train.config import Recipe
 from motes.train.ema import Average
 from motes.train.learner import Learner, build_model, find_preset, one_cycle, optimizer_groups
 from motes.train.metrics import Curves
@@ -113,11 +113,11 @@ def train(
         FileError: Data or weights cannot be read, or results not written.
         MissingExtraError: Lightning Fabric or TensorBoard is not installed.
     """
-    fabric = setup(recipe.train)
+    fabric = setup()
     return main(fabric, recipe, folder, resume, on_step or (lambda step, metrics: None))
 
 
-def setup(config: TrainConfig) -> Any:
+def setup() -> Any:
     """Find the devices and, under ``torchrun``, the other processes."""
     try:
         from lightning_fabric import Fabric
@@ -130,12 +130,7 @@ def setup(config: TrainConfig) -> Any:
     local = int(os.environ.get("LOCAL_WORLD_SIZE", world))
     # a recipe may leave parts without a gradient: weights of losses can be 0
     strategy = DDPStrategy(find_unused_parameters=True) if world > 1 else "auto"
-    fabric = Fabric(
-        devices=local,
-        num_nodes=world // local,
-        strategy=strategy,
-        precision=config.precision,  # type: ignore[arg-type]
-    )
+    fabric = Fabric(devices=local, num_nodes=world // local, strategy=strategy)
     fabric.launch()
     return fabric
 
@@ -166,7 +161,8 @@ def start(fabric: Any, recipe: Recipe, folder: Path, resume: bool) -> Run:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     groups = optimizer_groups(model, recipe.train.lr, recipe.train.slow)
     optimizer = torch.optim.AdamW(groups, eps=1e-8, weight_decay=recipe.train.weight_decay)
-    learner = Learner(model, recipe.loss, recipe.model.iterations)
+    bf16 = recipe.train.precision == "bf16-mixed"
+    learner = Learner(model, recipe.loss, recipe.model.iterations, bf16)
     learner, optimizer = fabric.setup(learner, optimizer)
     average = Average(model, recipe.train.ema)
     validation = Validation(recipe.eval, preset, draws[-1])
