@@ -88,9 +88,9 @@ def load(options: argparse.Namespace, dtype: str):
     preset = presets()[options.model]
     model = preset.build(preset.config).eval()
     for head in model.decoder.positions:
-        torch.nn.init.normal_(head[-1].weight, std=0.003)
+        torch.nn.init.normal_(head[-1].weight, std=0.001)
     for layer in model.decoder.layers:
-        layer.cross.offsets.weight.data.mul_(0.1)
+        layer.cross.offsets.weight.data.mul_(0.03)
     return Tracker(model, preset, DTYPES[dtype])
 
 

@@ -71,7 +71,9 @@ def model64(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model).double()
 
 
-def predict(model: nn.Module, name: str, dtype: torch.dtype) -> tuple[dict, np.ndarray, np.ndarray]:
+def predict(
+    model: nn.Module, name: str, dtype: torch.dtype, mode: type = torch.inference_mode
+) -> tuple[dict, np.ndarray, np.ndarray]:
     """Arrays of the case; our positions in its pixels and our visibility logits, ``[T, N, ...]``."""
     arrays, meta, video = case(name)
     frames, queries = video.to(dtype) / 255, torch.from_numpy(arrays["queries"]).to(dtype)
@@ -81,9 +83,10 @@ def predict(model: nn.Module, name: str, dtype: torch.dtype) -> tuple[dict, np.n
         frames = Resize((meta["W"], meta["H"]), target).frames(frames)
         scale = (target[0] - 1) / (meta["W"] - 1)  # their points scale from corner to corner
     queries = queries * queries.new_tensor([1, scale, scale])
-    with torch.inference_mode():
+    with mode():
         found = model(frames[None], queries[None])
-    return arrays, found.xy[0].numpy() / scale, torch.logit(found.visibility[0]).numpy()
+    xy, visibility = found.xy[0].detach(), found.visibility[0].detach()
+    return arrays, xy.numpy() / scale, torch.logit(visibility).numpy()
 
 
 CASES = ["a_tiny", "b_mixed", "c_aspect", "d_long", "e_resize512"]
@@ -125,7 +128,7 @@ class Recorder:
 
 def test_intermediates(model: nn.Module) -> None:
     seen = Recorder(own := copy.deepcopy(model))
-    predict(own, "a_tiny", torch.float32)
+    predict(own, "a_tiny", torch.float32, torch.enable_grad)  # no parts are cut up in this mode
     stored = dict(np.load(GOLDEN / "a_tiny_interm.npz"))
     found = {f"backbone_c{i + 2}": m for i, m in enumerate(seen.given["backbone"][0])}
     found |= {f"input_proj{i}": seen.given[f"project.{i}"][0] for i in range(4)}
@@ -177,7 +180,7 @@ def layer_parts(seen: Recorder, index: int) -> dict[str, Tensor]:
 def compare(
     name: str, value: Tensor, stored: dict[str, np.ndarray], index: int | None = None
 ) -> None:
-    actual = value.numpy()
+    actual = value.detach().numpy()
     if f"{name}__idx" not in stored:
         expected = stored[name] if index is None else stored[name][index]
         np.testing.assert_allclose(actual, expected, atol=1e-4, rtol=1e-4, err_msg=name)

@@ -145,11 +145,19 @@ class Taptr(PointModel):
 
     def encode(self, video: Tensor) -> Features:
         """Feature maps at 1/4, 1/8, ... of the frames ``[B, T, 3, H, W]`` in [0, 1]."""
-        B = len(video)
         frames = video.flatten(0, 1)
-        size = len(frames) if self.training else max(1, PIXELS_AT_ONCE // frames[0, 0].numel())
-        parts = zip(*(self._encode(part) for part in frames.split(size)), strict=True)
-        return Features(tuple(torch.cat(maps).unflatten(0, (B, -1)) for maps in parts))
+        maps = self._encode(frames) if torch.is_grad_enabled() else self._encode_some(frames)
+        return Features(tuple(m.unflatten(0, (len(video), -1)) for m in maps))
+
+    def _encode_some(self, frames: Tensor) -> list[Tensor]:
+        """Some frames at a time, so that only their results take memory."""
+        size, all_maps = max(1, PIXELS_AT_ONCE // frames[0, 0].numel()), list[Tensor]()
+        for start in range(0, len(frames), size):
+            maps = self._encode(frames[start : start + size])
+            all_maps = all_maps or [m.new_empty(len(frames), *m.shape[1:]) for m in maps]
+            for every, some in zip(all_maps, maps, strict=True):
+                every[start : start + size] = some
+        return all_maps
 
     def _encode(self, frames: Tensor) -> list[Tensor]:
         normal = (frames - self.mean) / self.std
