@@ -18,8 +18,8 @@ def instance_norm(x: Tensor) -> Tensor:
     return F.group_norm(x, x.shape[1], eps=1e-5)
 
 
-FRAMES_AT_A_TIME = 4
-"""Frames that go through the encoder together; more only costs memory."""
+FRAMES_AT_A_TIME = 8
+"""Frames that go through the encoder together; on a CPU one, which stays nearer to its caches."""
 
 
 class ResidualBlock(nn.Module):
@@ -106,8 +106,9 @@ def encode_video(
     """
     B, T = video.shape[:2]
     dtype = encoder.stem.weight.dtype
+    together = 1 if video.device.type == "cpu" else FRAMES_AT_A_TIME
     parts = []
-    for frames in video.flatten(0, 1).split(FRAMES_AT_A_TIME):
+    for frames in video.flatten(0, 1).split(together):
         features = encoder((2 * frames - 1).to(dtype))
         if normalised:
             features = F.normalize(features, dim=1, eps=1e-6)
