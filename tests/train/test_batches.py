@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
@@ -51,7 +52,9 @@ def test_samples_do_not_depend_on_where_a_run_was_resumed() -> None:
     assert len(set(whole)) == len(whole)
 
 
-def test_workers_make_the_same_samples_in_the_same_order() -> None:
+def test_workers_make_the_same_samples_in_the_same_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(__file__).parents[2]
+    monkeypatch.syspath_prepend(str(root))  # workers are new processes; they import this module
     alone = numbers(list(batches(draws(STAGE), 0, 3, Share())))
     assert numbers(list(batches(draws(STAGE, workers=2), 0, 3, Share()))) == alone
 

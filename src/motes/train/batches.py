@@ -155,6 +155,8 @@ def batches(draws: Draws, first: int, count: int, share: Share) -> Iterator[Batc
         collate_fn=join,
         num_workers=draws.config.workers,
         worker_init_fn=_one_thread,
+        # A fork could inherit locks that threads of the libraries hold.
+        multiprocessing_context="spawn" if draws.config.workers else None,
     )
     yield from loader
 

@@ -57,7 +57,9 @@ def test_endless_clips_continue_and_are_shared_by_workers():
     first = list(islice(clips, 4))
     assert same(next(iter(SyntheticClips(SMALL, seed=1, start=2))), first[2])
     assert same(next(islice(SyntheticClips(SMALL, seed=1, start=1, step=2), 1, 2)), first[3])
-    loaded = islice(DataLoader(clips, batch_size=None, num_workers=2), 4)
+    loaded = islice(
+        DataLoader(clips, batch_size=None, num_workers=2, multiprocessing_context="spawn"), 4
+    )
     assert all(same(a, b) for a, b in zip(loaded, first, strict=True))
 
 

@@ -68,7 +68,11 @@ def generate(
     files = [folder / f"{index:05d}.npz" for index in range(count)]
     missing = [i for i, file in enumerate(files) if not _complete(file)]
     yield from (file for file in files if _complete(file))
-    for index, sample in DataLoader(_Numbered(clips, missing), None, num_workers=workers):
+    context = "spawn" if workers else None  # a fork could inherit locks of the library's threads
+    numbered = _Numbered(clips, missing)
+    for index, sample in DataLoader(
+        numbered, None, num_workers=workers, multiprocessing_context=context
+    ):
         if isinstance(sample, MotesError):
             raise sample
         write_clip(files[index], sample)
