@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from fractions import Fraction
 from numbers import Rational
 from pathlib import Path
-from uuid import uuid4
 
 import av
 import numpy as np
 
 from motes.errors import FileError, InputError
+from motes.files import replacing
 from motes.registry import discover
 from motes.video.sinks.base import Kind, Sink
 
@@ -102,8 +101,7 @@ def writer_suffixes() -> tuple[str, ...]:
 
 @contextmanager
 def _writing(kind: Kind, path: Path, size: tuple[int, int], fps: Fraction) -> Iterator[Writer]:
-    temporary = path.with_name(f".{path.stem}.{uuid4().hex[:8]}{path.suffix}")
-    try:
+    with replacing(path) as temporary:
         with _file_errors(path):
             sink = kind.open(temporary, size, fps)
         try:
@@ -116,9 +114,6 @@ def _writing(kind: Kind, path: Path, size: tuple[int, int], fps: Fraction) -> It
         with _file_errors(path):
             sink.close()
             _check_any(writer)
-            temporary.replace(path)
-    finally:
-        _remove(temporary)
 
 
 def _kind(path: str | os.PathLike[str]) -> Kind:
@@ -136,13 +131,6 @@ def _kind(path: str | os.PathLike[str]) -> Kind:
 def _check_any(writer: Writer) -> None:
     if writer.count == 0:
         raise InputError(f"{writer.path}: expected at least one frame, got none")
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
 
 
 @contextmanager
