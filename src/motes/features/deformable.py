@@ -81,6 +81,12 @@ def frame_by_frame(
     return torch.cat([look(q, w, Pyramid(t, memory.sizes)) for q, w, t in parts])
 
 
+def in_full(module: nn.Module, x: Tensor) -> Tensor:
+    """Apply a module without autocast: what becomes a position is not rounded to bfloat16."""
+    with torch.autocast(x.device.type, enabled=False):
+        return module(x)
+
+
 def exact_type(query: Tensor, where: Tensor) -> torch.dtype:
     """Number type of what is gathered: positions and sums are never less than float32."""
     return torch.promote_types(query.dtype, where.dtype)
@@ -268,7 +274,9 @@ class DeformableAttention(nn.Module):
         table = table_of(self.value(memory.tokens), sizes, heads, exact_type(query, where))
 
         def look(query: Tensor, where: Tensor) -> Tensor:
-            rows, share = corners(place(self.offsets(query), where, sizes, self.shape), sizes)
+            rows, share = corners(
+                place(in_full(self.offsets, query), where, sizes, self.shape), sizes
+            )
             logits = self.weights(query).unflatten(-1, (heads, 1, -1)).to(share.dtype)
             weight = share * logits.softmax(-1)
             return weighted_sum(table, rows.flatten(3), weight.flatten(3)).flatten(2)
@@ -318,7 +326,7 @@ class KeyAwareDeformableAttention(nn.Module):
         values = table_of(self.value(memory.tokens), sizes, heads, exact)
 
         def look(query: Tensor, where: Tensor) -> Tensor:
-            offsets = self.offsets(query)
+            offsets = in_full(self.offsets, query)
             rows, share = corners(place(offsets, where, sizes, self.shape), sizes)
             sampled = weighted_sum(keys, rows.mT, share.mT)  # [M, Q, heads, L P, d]
             asked = self.query(query).unflatten(-1, (heads, 1, -1))
@@ -348,7 +356,7 @@ class PositionUpdate(nn.Module):
 
     def forward(self, logits: Tensor, offsets: Tensor) -> Tensor:
         """Displacement ``[..., 2]`` from logits ``[..., K]`` and offsets ``[..., K, 2]``."""
-        weights = self.disentangler(logits).to(offsets.dtype).softmax(-1)
+        weights = in_full(self.disentangler, logits).softmax(-1)
         return (weights[..., None] * offsets).sum(-2)
 
 

@@ -24,6 +24,7 @@ from motes.features.deformable import (
     KeyAwareDeformableAttention,
     Pyramid,
     in_chunks,
+    in_full,
     init_xavier,
     mlp,
 )
@@ -283,7 +284,7 @@ class Decoder(nn.Module):
         if self.fuse is not None:
             x = one_by_one(partial(fused, self.fuse), x, moved[..., :2] - position[..., :2])
             after = anchor = logit(base.sigmoid())  # once more: matters near the border (Q6)
-        step = self.positions[index](x).to(base.dtype) * updated[..., None]
+        step = in_full(self.positions[index], x.to(base.dtype)) * updated[..., None]
         refined = Refined(x, step + anchor, self.classes[index](x).to(base.dtype), after)
         return refined, (step + base).sigmoid().detach()
 
