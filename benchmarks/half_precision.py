@@ -1,0 +1,40 @@
+"""How far the tracks in bfloat16 are from those in float32, in pixels of the video.
+
+python benchmarks/half_precision.py cotracker3-offline --weights FILE ../shared/videos/street.mp4
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from motes.tracker import Tracker, load
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("model")
+    parser.add_argument("videos", nargs="+", type=Path)
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--grid", type=int, default=10)
+    parser.add_argument("--frames", type=int, default=12)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    exact = load(arguments.model, weights=arguments.weights)
+    rough = Tracker(exact.model, exact.preset, torch.bfloat16)
+    print("| video | size | median px | 90 % | largest | same visibility |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for video in arguments.videos:
+        a, b = (t.track(video, grid=arguments.grid, end=arguments.frames) for t in (exact, rough))
+        away = np.linalg.norm(a.xy - b.xy, axis=-1)[
+            :, 1:
+        ]  # in the first frame they are at the query
+        numbers = (np.median(away), np.quantile(away, 0.9), away.max())
+        texts = [f"{n:.3f}" for n in numbers] + [f"{(a.visible == b.visible).mean():.1%}"]
+        print("| " + " | ".join([video.stem, "{}x{}".format(*a.size), *texts]) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
