@@ -10,7 +10,7 @@ demo: $(VENV)/.installed
 	$(BIN)/motes demo -o demo
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
