@@ -31,7 +31,7 @@ STD = (0.229, 0.224, 0.225)
 VISIBLE, OCCLUDED = 1, 2
 """Classes; 0 is unused."""
 
-PIXELS_AT_ONCE = 2**18
+PIXELS_AT_ONCE = 2**17
 """Pixels of the frames that are encoded together while no gradients are recorded."""
 
 
