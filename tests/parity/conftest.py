@@ -98,6 +98,7 @@ def load(tmp_path_factory):
             path = folder / manifest.replace(".json", ".pth")
             if not path.exists():
                 write_checkpoint(path, golden.family, manifest, golden.meta["window_len"])
+            loaded.clear()  # one at a time: together they would fill the memory
             loaded[manifest, compat] = motes.load(NAMES[manifest], weights=path, compat=compat)
         return loaded[manifest, compat]
 
