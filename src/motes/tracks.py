@@ -175,7 +175,7 @@ class Tracks:
         ids = np.concatenate([p.ids for p in parts])
         ids = ids if len(np.unique(ids)) == len(ids) else np.arange(len(ids))
         fields = ("xy", "visible", "confidence", "queries")
-        joined = {f: np.concatenate([getattr(p, f) for p in parts]) for f in fields}
+        joined: dict[str, Any] = {f: np.concatenate([getattr(p, f) for p in parts]) for f in fields}
         return replace(first, ids=ids, **joined)
 
     @staticmethod
@@ -198,9 +198,10 @@ class Tracks:
         if any(not np.array_equal(p.ids, first.ids) for p in parts):
             raise InputError("expected the same ids in all parts, got different ones")
         fields = ("xy", "visible", "confidence")
-        return replace(
-            first, **{f: np.concatenate([getattr(p, f) for p in parts], 1) for f in fields}
-        )
+        joined: dict[str, Any] = {
+            f: np.concatenate([getattr(p, f) for p in parts], 1) for f in fields
+        }
+        return replace(first, **joined)
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as arrays and plain numbers, as the file formats store them."""

@@ -56,4 +56,8 @@ def progress(
     )
     with bar:
         task = bar.add_task(label, total=total)
-        yield lambda n=1: bar.advance(task, n)
+
+        def advance(count: int = 1) -> None:
+            bar.advance(task, count)
+
+        yield advance
