@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -77,12 +78,18 @@ def make_plan(
 
 
 def feature_bytes(model: PointModel, size: tuple[int, int]) -> int:
-    """Bytes of the features of one frame, found by encoding a frame of zeros."""
-    W, H = size
-    first = next(model.parameters(), torch.zeros(0))
-    with torch.inference_mode():
-        features = model.encode(torch.zeros(1, 1, 3, H, W, device=first.device))
-    return sum(level.nbytes for level in features.levels)
+    """Bytes of the features of one frame, found by encoding a frame of zeros, once a model."""
+    known = _feature_bytes.setdefault(model, {})
+    if size not in known:
+        W, H = size
+        first = next(model.parameters(), torch.zeros(0))
+        with torch.inference_mode():
+            features = model.encode(torch.zeros(1, 1, 3, H, W, device=first.device))
+        known[size] = sum(level.nbytes for level in features.levels)
+    return known[size]
+
+
+_feature_bytes: WeakKeyDictionary[PointModel, dict[tuple[int, int], int]] = WeakKeyDictionary()
 
 
 def free_bytes(device: torch.device) -> int:
