@@ -77,6 +77,22 @@ def test_a_run_that_is_killed_goes_on(tracker, clip, tmp_path, how):
     assert again.tracks() == tracker.track(clip, QUERIES)
 
 
+@pytest.mark.parametrize("frame", [3, 20, 37])
+def test_ctrl_c_in_the_middle_of_a_frame_loses_nothing(tracker, clip, tmp_path, frame):
+    seen = []
+
+    def interrupt(n):
+        seen.append(n)
+        if sum(seen) == frame:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        record(tracker, clip, QUERIES, tmp_path / "r", every=20, progress=interrupt)
+    assert Recording(tmp_path / "r").tracks().num_frames == frame - 1  # the last is not final yet
+    again = record(tracker, clip, QUERIES, tmp_path / "r", every=20)
+    assert again.tracks() == tracker.track(clip, QUERIES)
+
+
 def test_another_recording_in_the_way(tracker, clip, tmp_path):
     record(tracker, clip, QUERIES, tmp_path / "r", every=100)
     with pytest.raises(InputError, match="expected a recording with queries"):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from motes.errors import FileError, InputError
 from motes.files import replacing
+from motes.interrupts import asked_to_stop
 from motes.queries.points import Queries
 from motes.tracks import Tracks
 from motes.video import Video, open_video
@@ -114,29 +115,31 @@ def record(
 
 
 def _run(stream: Stream, video: Video, folder: Path, every: int, progress: Progress) -> None:
-    """Push the frames that are left, and write a part whenever `every` frames are final."""
+    """Push the frames that are left, and write a part whenever `every` frames are final.
+
+    Raises:
+        KeyboardInterrupt: It was asked to stop; what was final by then is written.
+    """
     waiting: list[Tracks] = []
-    try:
+    with asked_to_stop() as stop:
         for frame in read_ahead(open_video(video, start=stream.next_frame)):
             waiting += stream.push(frame)
             progress(1)
-            if sum(t.num_frames for t in waiting) >= every:
-                _write_part(folder, waiting)
-                stream.save(folder / "state.pt")
+            if stop() or sum(t.num_frames for t in waiting) >= every:
+                _save(folder, waiting, stream)
                 waiting = []
-    except KeyboardInterrupt:
-        _write_part(folder, waiting)
-        stream.save(folder / "state.pt")
-        raise
+            if stop():
+                raise KeyboardInterrupt
     rest = stream.close()
-    _write_part(folder, waiting + ([rest] if rest else []))
-    stream.save(folder / "state.pt")
+    _save(folder, waiting + ([rest] if rest else []), stream)
 
 
-def _write_part(folder: Path, waiting: list[Tracks]) -> None:
+def _save(folder: Path, waiting: list[Tracks], stream: Stream) -> None:
+    """Write the next part, then the stream: one killed in between repeats that part."""
     if waiting:
         part = Tracks.concat_frames(waiting)
         part.save(folder / f"{part.start:08d}.npz")
+    stream.save(folder / "state.pt")
 
 
 def _continue(tracker: Tracker, folder: Path, asked: dict[str, Any]) -> Stream | None:

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -23,6 +20,7 @@ from typing import Any
 import torch
 
 from motes.errors import FileError, InputError, MissingExtraError
+from motes.interrupts import asked_to_stop
 from motes.models.base import PointModel, Preset
 from motes.train.batches import Batch, Draws, Share, batches
 from motes.train.checkpoint import load_checkpoint, save_checkpoint
@@ -202,30 +200,6 @@ def restore(
         raise InputError(f"{path}: does not continue {recipe.model.name} ({reason})") from error
     log.info("continuing %s after step %d", path.parent, progress.step)
     return progress
-
-
-@contextmanager
-def asked_to_stop() -> Iterator[Callable[[], bool]]:
-    """Let SIGINT and SIGTERM wait until a step is done; yields whether one came.
-
-    A second signal does not wait.  Outside of the main thread nothing changes.
-    """
-    came: list[int] = []
-
-    def note(number: int, frame: Any) -> None:
-        if came:
-            raise KeyboardInterrupt
-        came.append(number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(came)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def fit(run: Run, on_step: OnStep, stop: Callable[[], bool]) -> None:
