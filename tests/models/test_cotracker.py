@@ -30,8 +30,10 @@ MODELS = {
     "v2": (cotracker2.CoTracker2, V2),
     "v3-online": (cotracker3.CoTracker3, replace(V3, window=8)),
     "v3-offline": (cotracker3.CoTracker3, replace(V3, window=None)),
+    "v3-flow": (cotracker3.CoTracker3, replace(V3, window=8, first_guess="flow")),
+    "v3-flow-offline": (cotracker3.CoTracker3, replace(V3, window=None, first_guess="flow")),
 }
-WINDOWED = [name for name in MODELS if name != "v3-offline"]
+WINDOWED = [name for name, (_, config) in MODELS.items() if config.window]
 
 
 def make(name):
@@ -184,6 +186,23 @@ def test_points_that_join_later(name):
 def test_bad_shapes(name, video, queries, words):
     with pytest.raises(InputError, match=words):
         make(name)(torch.zeros(video), torch.zeros(queries))
+
+
+@pytest.mark.parametrize("name", ["v3-online", "v3-flow", "v3-flow-offline"])
+def test_the_first_guess(name):
+    """Without the network's corrections a point rests, or follows the texture through windows."""
+    model = make(name)
+    torch.nn.init.zeros_(model.motion.weight)
+    noise = torch.rand(1, 3, 12, 16, generator=torch.Generator().manual_seed(0))
+    plane = torch.nn.functional.interpolate(noise, scale_factor=8, mode="bicubic")[0].clamp(0, 1)
+    video = torch.stack([plane[:, 20:68, 50 - 2 * t : 114 - 2 * t] for t in range(14)])[None]
+    queries = torch.tensor([[[0.0, 20.0, 24.0], [9.0, 30.0, 20.0]]])
+    found = model(video, queries).xy[0]
+    speed = 2 if "flow" in name else 0
+    for n, (t, x, y) in enumerate(queries[0].tolist()):
+        after = torch.arange(int(t), 14)
+        torch.testing.assert_close(found[int(t) :, n, 0], x + speed * (after - t), atol=0.5, rtol=0)
+        torch.testing.assert_close(found[int(t) :, n, 1], after * 0.0 + y, atol=0.5, rtol=0)
 
 
 @pytest.mark.parametrize("name", MODELS)

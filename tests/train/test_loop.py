@@ -249,12 +249,14 @@ def test_frozen_parts_and_slow_parts(recipe_file: Path) -> None:
         optimizer_groups(model, 1e-3, {"encodr": 0.1})
 
 
-def test_parts_come_from_files(recipe_file: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("whole", [False, True], ids=["a part", "a whole model"])
+def test_parts_come_from_files(recipe_file: Path, tmp_path: Path, whole: bool) -> None:
     recipe = read_recipe(recipe_file)
     preset = find_preset("cotracker3-s")
     donor = build_model(preset, recipe.model)
     file = tmp_path / "encoder.pth"
-    torch.save({**donor.encoder.state_dict(), "fc.weight": torch.zeros(1)}, file)
+    held = donor.state_dict() if whole else donor.encoder.state_dict()
+    torch.save({**held, "fc.weight": torch.zeros(1)}, file)
     recipe = read_recipe(recipe_file, [f'model.parts={{encoder="{file}"}}'])
     model = build_model(preset, recipe.model)
     assert torch.equal(model.encoder.stem.weight, donor.encoder.stem.weight)

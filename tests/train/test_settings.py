@@ -1,6 +1,6 @@
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -12,6 +12,7 @@ from motes.train.settings import amend, build, read_toml
 class Inner:
     size: tuple[int, int] = (1, 2)
     rate: float = 0.5
+    mode: Literal["slow", "fast"] = "slow"
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,15 @@ class Outer:
 
 
 def test_tables_become_dataclasses() -> None:
-    table = {"name": "a", "inner": {"size": [3, 4], "rate": 1}, "many": [{"rate": 2.0}, {}]}
+    table = {
+        "name": "a",
+        "inner": {"size": [3, 4], "rate": 1, "mode": "fast"},
+        "many": [{"rate": 2.0}, {}],
+    }
     value = build(Outer, {**table, "free": {"x": 1}})
-    assert value == Outer("a", Inner((3, 4), 1.0), (Inner(rate=2.0), Inner()), None, {"x": 1})
+    assert value == Outer(
+        "a", Inner((3, 4), 1.0, "fast"), (Inner(rate=2.0), Inner()), None, {"x": 1}
+    )
     assert type(value.inner.rate) is float
 
 
@@ -43,6 +50,7 @@ def test_tables_become_dataclasses() -> None:
         ({"name": "a", "inner": {"rate": True}}, "inner.rate: expected float, got bool True"),
         ({"name": "a", "inner": {"size": [1]}}, "inner.size: expected a list of 2"),
         ({"name": "a", "inner": {"size": [1, 2.5]}}, "inner.size.1: expected int, got float"),
+        ({"name": "a", "inner": {"mode": "fst"}}, "value of inner.mode 'fst'; did you mean 'fast'"),
         ({"name": "a", "inner": 3}, "inner: expected a table, got int"),
         ({"name": "a", "many": [{"rte": 1}]}, r"\[many.0\] 'rte'; did you mean 'rate'"),
     ],

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +27,7 @@ from motes.features.attention import init_linear
 from motes.features.correlation import PatchCorrelation, query_patches
 from motes.features.embeddings import OctaveEmbedding, resize_time, time_table
 from motes.features.encoder import FrameEncoder, encode_video
+from motes.features.flow_fields import Motion, follow, grey
 from motes.features.overlap import frames_first, hold, query_in_window
 from motes.features.transformer import ProxyTransformer
 from motes.models.base import (
@@ -41,6 +42,9 @@ from motes.models.base import (
 )
 from motes.models.naming import rename_with
 from motes.video.resize import ResizeRule
+
+SURE = 3.0
+"""Logit of the scores of a point that came home exactly, going there and back with the flow."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class CoTracker3Config:
     virtual_tracks: int = 64
     unit: tuple[int, int] = (512, 384)  # pixels (x, y) that count as 1 in displacements
     iterations: int = 6
+    first_guess: Literal["still", "flow"] = "still"  # a point rests, or follows dense optical flow
 
 
 @dataclass(frozen=True)
@@ -125,8 +130,13 @@ class CoTracker3(PointModel):
         return model
 
     def encode(self, video: Tensor) -> Features:
-        """Normalised features, per pyramid level ``[B, T, h, w, C]``."""
-        return Features(encode_video(self.encoder, video, self.config.levels, normalised=True))
+        """Normalised features, per pyramid level ``[B, T, h, w, C]``.
+
+        Where the first guess follows the flow, grey frames ``[B, T, H, W, 1]`` come last.
+        """
+        levels = encode_video(self.encoder, video, self.config.levels, normalised=True)
+        frames = (grey(video)[..., None],) if self.config.first_guess == "flow" else ()
+        return Features((*levels, *frames))
 
     def start(self, queries: Tensor) -> CoTracker3State:
         """No query has been met."""
@@ -148,6 +158,9 @@ class CoTracker3(PointModel):
         """Refine one window; see `PointModel.advance`."""
         frames = len(features)
         now = self._first_guess(state, queries, self.window or frames)
+        if self.config.first_guess == "flow":
+            now = self._follow_flow(now, state, features, queries, start)
+            features = Features(features.levels[:-1])
         state = self._meet(state, features, queries, start)
         history = []
         for _ in range(iterations or self.iterations or 1):
@@ -167,6 +180,34 @@ class CoTracker3(PointModel):
         met = state.met[..., None, None]
         xy = torch.where(met, hold(state.xy, length), xy)
         return Estimate(xy, torch.where(met, hold(state.scores, length), scores))
+
+    def _follow_flow(
+        self,
+        guess: Estimate,
+        state: CoTracker3State,
+        features: Features,
+        queries: Tensor,
+        start: int,
+    ) -> Estimate:
+        """Let points go with dense optical flow from the frame in which they are known.
+
+        That is the frame of the query, or the last one that the window before has refined.
+        """
+        *_, grey_frames = features.levels
+        T, known = len(features), min(state.xy.shape[2], len(features))
+        t, here = query_in_window(queries, start, T)
+        met = state.met & (known > 0)
+        anchor = torch.where(met, known - 1, t)
+        scores = torch.where(met[..., None], at_frame(guess.scores, anchor), SURE)
+        motion = Motion.of(grey_frames[..., 0])
+        xy, error = follow(motion, at_frame(guess.xy, anchor) * self.stride, anchor)
+        scores = torch.minimum(scores[:, :, None], trust(xy, error, grey_frames)[..., None])
+        frames = torch.arange(T, device=xy.device)
+        moves = torch.where(met[..., None], frames >= known, here[..., None])[..., None]
+        return Estimate(
+            hold(torch.where(moves, xy / self.stride, guess.xy[:, :, :T]), guess.xy.shape[2]),
+            hold(torch.where(moves, scores, guess.scores[:, :, :T]), guess.xy.shape[2]),
+        )
 
     def _meet(
         self, state: CoTracker3State, features: Features, queries: Tensor, start: int
@@ -205,6 +246,24 @@ class CoTracker3(PointModel):
         )
         aux = Trace(start, tuple(xy), visible, sure) if self.training else None
         return Prediction(xy[-1], visible[-1].sigmoid(), sure[-1].sigmoid(), aux)
+
+
+def at_frame(values: Tensor, t: Tensor) -> Tensor:
+    """Of values ``[B, N, S, D]`` those of one frame a point, ``[B, N, D]``; t is ``[B, N]``."""
+    return values.gather(2, t[..., None, None].expand(-1, -1, 1, values.shape[-1]))[:, :, 0]
+
+
+def trust(xy: Tensor, error: Tensor, frames: Tensor) -> Tensor:
+    """First guess at the scores of points that followed the flow, logits ``[B, N, T]``.
+
+    Args:
+        xy: ``[B, N, T, 2]``, pixels.
+        error: ``[B, N, T]``, forward-backward error in pixels.
+        frames: ``[B, T, H, W, 1]``; what has left them is hidden.
+    """
+    H, W = frames.shape[2:4]
+    inside = ((xy > -0.5) & (xy < xy.new_tensor([W, H]) - 0.5)).all(-1)
+    return torch.where(inside, SURE - torch.log1p(error**2), -SURE)
 
 
 def displacements(xy: Tensor) -> Tensor:
@@ -315,3 +374,34 @@ COTRACKER3_S = Preset(
 )
 """Our own size.  256 x 256 is what TAP-Vid scores at, and encodes in a third of the time of
 384 x 512, which is most of the cost when the points are few."""
+
+EXTRA_SMALL = CoTracker3Config(
+    encoder_widths=(16, 24, 32, 32),
+    encoder_mixed=48,
+    channels=32,
+    radius=2,
+    match_hidden=64,
+    match_out=48,
+    octaves=6,
+    width=96,
+    heads=4,
+    depth=2,
+    virtual_tracks=16,
+    unit=(64, 64),
+    iterations=3,
+    first_guess="flow",
+)
+
+COTRACKER3_XS = Preset(
+    name="cotracker3-xs",
+    summary="CoTracker3 with 1.1 million parameters that starts from dense optical flow",
+    build=CoTracker3,
+    config=EXTRA_SMALL,
+    resize=ResizeRule(size=(256, 256)),
+    visible_above=0.5,
+    score_with_confidence=True,
+    support=Support(global_grid=5, local_grid=4, local_extent=32.0, below=8),
+    weights=WeightsInfo("Apache-2.0", "cotracker3-xs.safetensors", embedded=True),
+)
+"""What a laptop can train in two hours.  The flow finds the coarse motion; the network corrects its
+drift and says what is hidden."""

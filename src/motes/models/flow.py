@@ -11,13 +11,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from motes.errors import InputError
+from motes.features.flow_fields import flow_field
 from motes.models.base import Preset
 from motes.models.frame_to_frame import FrameToFrame
 from motes.video.resize import ResizeRule
-
-SMALLEST = 12
-"""Shorter sides are refused by OpenCV's search."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +42,7 @@ class DenseFlow(FrameToFrame):
         Raises:
             InputError: The frames are too small for a flow.
         """
-        if min(before.shape) < SMALLEST:
-            H, W = before.shape
-            raise InputError(
-                f"flow: expected frames of at least {SMALLEST}x{SMALLEST} pixels, got {W}x{H}"
-            )
-        dis = cv2.DISOpticalFlow.create(self.config.quality)
-        dis.setFinestScale(self.config.finest)
-        field = dis.calc(before, after, None)  # type: ignore[call-overload]
+        field = flow_field(before, after, self.config.quality, self.config.finest)
         return points + sample(field, points), np.ones(len(points), bool)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from motes.features.flow_fields import grey
 from motes.models.base import Features, PointModel, Prediction, State
 
 
@@ -59,9 +60,7 @@ class FrameToFrame(PointModel):
 
     def encode(self, video: Tensor) -> Features:
         """Grey frames, uint8 ``[B, T, 1, H, W]``, weighted as in ITU-R BT.601."""
-        weights = video.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
-        grey = (video * weights).sum(2, keepdim=True) * 255
-        return Features((grey.round().clamp(0, 255).byte(),))
+        return Features((grey(video)[:, :, None],))
 
     def start(self, queries: Tensor) -> FrameToFrameState:
         """No point has begun."""

@@ -105,9 +105,10 @@ def build_model(preset: Preset, config: ModelConfig) -> PointModel:
 
 
 def load_part(model: nn.Module, name: str, file: Path) -> None:
-    """Take one part of a model from a file, such as a backbone that was trained to classify.
+    """Take one part of a model from a file.
 
-    What the file holds beyond the part (a classifier) is not looked at.
+    The file may hold that part alone, such as a backbone that was trained to classify, or a whole
+    model.  What it holds beyond the part (a classifier, the other parts) is not looked at.
 
     Raises:
         InputError: The model has no such part, or the file lacks some of its tensors.
@@ -117,6 +118,8 @@ def load_part(model: nn.Module, name: str, file: Path) -> None:
     if name not in known:
         raise suggest(name, known, "part of the model")
     tensors, wanted = read_tensors(file), known[name].state_dict()
+    prefix, length = f"{name}.", len(name) + 1
+    tensors = {k[length:] if k.startswith(prefix) else k: v for k, v in tensors.items()}
     missing = [key for key in wanted if key not in tensors]
     if missing:
         raise InputError(f"{file}: expected all tensors of {name!r}; missing {missing[0]!r}")

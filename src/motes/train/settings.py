@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass, replace
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from motes.errors import FileError, InputError
 from motes.registry import suggest
@@ -117,6 +117,10 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         return _optional(kind, value, where)
     if get_origin(kind) is tuple:
         return _sequence(get_args(kind), value, where)
+    if get_origin(kind) is Literal and value not in get_args(kind):
+        raise suggest(str(value), get_args(kind), f"value of {where}")
+    if get_origin(kind) is Literal:
+        return value
     if is_dataclass(kind):
         return build(kind, value, where)  # type: ignore[arg-type]
     plain = get_origin(kind) or kind
