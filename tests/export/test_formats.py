@@ -3,10 +3,12 @@ import json
 from fractions import Fraction
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from motes import FileError, InputError, Tracks
-from motes.export import formats
+from motes import FileError, InputError, MissingExtraError, Tracks
+from motes.export import check_output, formats
 
 
 def make(N=3, T=4):
@@ -32,7 +34,7 @@ def test_read_back_without_loss(tmp_path, suffix, shape):
 
 
 def test_the_expected_formats_are_there():
-    assert {".npz", ".csv", ".json"} <= set(formats())
+    assert {".npz", ".csv", ".json", ".parquet"} <= set(formats())
 
 
 def test_csv_is_plain(tmp_path):
@@ -53,12 +55,73 @@ def test_csv_of_somebody_else(tmp_path):
     assert tracks.queries.tolist() == [[2, 10, 20]]
 
 
+def test_parquet_is_plain(tmp_path):
+    make().save(tmp_path / "t.parquet")
+    table = pq.read_table(tmp_path / "t.parquet")
+    assert table.column_names == ["id", "t", "x", "y", "visible", "confidence"]
+    assert [str(t) for t in table.schema.types] == [
+        "int64",
+        "int64",
+        "float",
+        "float",
+        "bool",
+        "float",
+    ]
+    assert table["t"].to_pylist()[:4] == [12, 13, 14, 15]
+    facts = json.loads(table.schema.metadata[b"motes"])
+    assert (facts["size"], facts["fps"], facts["start"]) == ([640, 480], [30000, 1001], 12)
+    assert np.array_equal(np.float32(facts["queries"]), make().queries)
+
+
+def test_parquet_of_somebody_else(tmp_path):
+    """Other types, another order of columns and rows, one column more, no facts."""
+    path = tmp_path / "t.parquet"
+    columns = {"t": [3, 2], "id": [5, 5], "label": ["a", "b"], "x": [11.0, 10.0], "y": [21.0, 20.0]}
+    pq.write_table(pa.table(columns | {"visible": [0, 1], "confidence": [0.5, 1]}), path)
+    tracks = Tracks.load(path)
+    assert (tracks.ids.tolist(), tracks.frames, tracks.size) == ([5], range(2, 4), (12, 22))
+    assert tracks.queries.tolist() == [[2, 10, 20]]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"id": [1]}, "expected the columns id,t,x,y,visible,confidence, got id"),
+        ({"x": [None]}, "x: expected a value in every row"),
+        ({"x": ["left"]}, "expected a Parquet file of tracks; .*left"),
+        ({"t": [0.5]}, "expected a Parquet file of tracks; .*0.5"),
+    ],
+)
+def test_parquet_that_does_not_fit(tmp_path, columns, message):
+    whole = {"id": [1], "t": [0], "x": [1.0], "y": [1.0], "visible": [True], "confidence": [1.0]}
+    pq.write_table(
+        pa.table(columns if "id" in columns else whole | columns), tmp_path / "a.parquet"
+    )
+    with pytest.raises(InputError, match=message):
+        Tracks.load(tmp_path / "a.parquet")
+
+
+def test_a_format_whose_extra_is_missing_says_so_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setattr("motes.export.find_spec", lambda name: None)
+    for step in (check_output, Tracks.load, make().save):
+        with pytest.raises(MissingExtraError, match=r"pip install 'motes\[parquet\]'"):
+            step(tmp_path / "t.parquet")
+    make().save(tmp_path / "t.csv")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("a.csv", "a,b\n1,2\n", "expected the columns id,t,x,y,visible,confidence, got a,b"),
         ("a.csv", "id,t,x,y,visible,confidence\n1,2,3\n", "line 2: expected"),
         ("a.csv", "id,t,x,y,visible,confidence\n1,0,1,1,1,1\n1,2,1,1,1,1\n", "point 1 in frame 1"),
+        (
+            "a.csv",
+            "id,t,x,y,visible,confidence\n1,0,1,1,1,1\n1,999999999999,1,1,1,1\n",
+            "in frame 1,",
+        ),
+        ("a.csv", "id,t,x,y,visible,confidence,{\n", "expected facts about the video, got '{'"),
+        ("a.parquet", "hello", "expected a Parquet file"),
         ("a.json", "{", "expected JSON"),
         ("a.json", "[]", "motes-tracks"),
         (

@@ -18,7 +18,7 @@ def command(
 ) -> None:
     """Convert tracks to other file formats.
 
-    The formats are .npz (NumPy, everything), .csv (one row a point and frame) and .json.
+    The formats are .npz (NumPy), .csv and .parquet (one row a point and frame) and .json.
 
     Example:
       motes export bike.npz -o bike.csv -o bike.json

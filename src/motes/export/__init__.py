@@ -3,10 +3,11 @@
 A module offers a `Format`; the registry finds it.
 """
 
+from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
 
-from motes.errors import FileError, InputError
+from motes.errors import FileError, InputError, MissingExtraError
 from motes.export.base import Format
 from motes.files import replacing
 from motes.registry import discover
@@ -23,6 +24,7 @@ def find_format(path: str | PathLike[str]) -> Format:
 
     Raises:
         InputError: No format has this suffix.
+        MissingExtraError: What the format needs is not installed.
     """
     known = formats()
     suffix = Path(path).suffix.lower()
@@ -31,7 +33,10 @@ def find_format(path: str | PathLike[str]) -> Format:
             f"{path}: expected a track file with one of the suffixes {' '.join(sorted(known))}, "
             f"got {suffix or 'none'!r}"
         )
-    return known[suffix]
+    found = known[suffix]
+    if found.module and not find_spec(found.module):
+        raise MissingExtraError(f"The format {suffix}", suffix[1:])
+    return found
 
 
 def check_output(path: str | PathLike[str]) -> None:
@@ -39,6 +44,7 @@ def check_output(path: str | PathLike[str]) -> None:
 
     Raises:
         InputError: No format writes this suffix.
+        MissingExtraError: What the format needs is not installed.
         FileError: The folder does not exist.
     """
     find_format(path)
@@ -52,6 +58,7 @@ def save(tracks: Tracks, path: str | PathLike[str]) -> None:
 
     Raises:
         InputError: No format writes this suffix.
+        MissingExtraError: What the format needs is not installed.
         FileError: The file cannot be written.
     """
     check_output(path)
@@ -64,6 +71,7 @@ def load(path: str | PathLike[str]) -> Tracks:
 
     Raises:
         InputError: No format reads this suffix, or the content does not fit.
+        MissingExtraError: What the format needs is not installed.
         FileError: The file does not exist or cannot be read.
     """
     read = find_format(path).read

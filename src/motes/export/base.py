@@ -16,9 +16,11 @@ class Format:
         summary: One line for the help.
         write: Writes tracks to a path.
         read: Reads them back without loss; None where the format cannot hold all of them.
+        module: Package that it needs, where the extra named like the suffix brings it.
     """
 
     suffix: str
     summary: str
     write: Callable[[Tracks, Path], None]
     read: Callable[[Path], Tracks] | None = None
+    module: str | None = None

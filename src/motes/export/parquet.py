@@ -1,0 +1,69 @@
+"""``.parquet``: the rows of ``.csv`` with their types, small and fast, for data frames and queries.
+
+The columns are ``id, t, x, y, visible, confidence``; what a row cannot hold (see
+`motes.export.rows`) is JSON in the metadata of the schema, under the key ``motes``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from motes.errors import InputError
+from motes.export.base import Format
+from motes.export.rows import COLUMNS, parse_facts, to_columns, to_facts, to_tracks
+from motes.tracks import Tracks
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+KEY = b"motes"
+TYPES = ("int64", "int64", "float32", "float32", "bool", "float32")
+
+
+def write(tracks: Tracks, path: Path) -> None:
+    """Write the rows of one point after the other, each in order of time."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = _schema().with_metadata({KEY: to_facts(tracks)})
+    pq.write_table(pa.table(to_columns(tracks), schema), path, compression="zstd")
+
+
+def read(path: Path) -> Tracks:
+    """Read what `write` wrote, or any file with these columns; see `to_tracks`.
+
+    Raises:
+        InputError: Other columns, an empty cell, or a point that lacks a frame.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            table = file.read()
+        facts = (table.schema.metadata or {}).get(KEY, b"{}")
+        table = table.select(COLUMNS).cast(_schema())
+    except KeyError:
+        got = ",".join(table.column_names)
+        raise InputError(f"expected the columns {','.join(COLUMNS)}, got {got}") from None
+    except pa.ArrowInvalid as error:
+        raise InputError(f"expected a Parquet file of tracks; {error}") from None
+    if empty := [name for name in COLUMNS if table[name].null_count]:
+        raise InputError(f"{empty[0]}: expected a value in every row, got empty ones")
+    return to_tracks({name: table[name].to_numpy() for name in COLUMNS}, parse_facts(facts))
+
+
+def _schema() -> pa.Schema:
+    import pyarrow as pa
+
+    return pa.schema(list(zip(COLUMNS, map(pa.type_for_alias, TYPES), strict=True)))
+
+
+PARQUET = Format(
+    ".parquet",
+    "the rows of .csv with their types: " + ",".join(COLUMNS),
+    write,
+    read,
+    module="pyarrow",
+)
