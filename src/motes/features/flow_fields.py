@@ -110,7 +110,8 @@ class Motion(NamedTuple):
     @classmethod
     def of(cls, grey: Tensor) -> Motion:
         """Between frames uint8 ``[B, S, H, W]``."""
-        videos = grey.cpu().numpy()
+        same = len(grey) > 1 and grey.stride(0) == 0  # one video, asked about several times
+        videos = (grey[:1] if same else grey).cpu().numpy()
         ahead = [[flow_field(a, b) for a, b in pairwise(v)] for v in videos]
         back = [[flow_field(b, a) for a, b in pairwise(v)] for v in videos]
         return cls(_channels_first(ahead, grey), _channels_first(back, grey))
@@ -121,7 +122,7 @@ def _channels_first(fields: list[list[np.ndarray]], grey: Tensor) -> Tensor:
     if S == 1:
         return torch.zeros(B, 0, 2, H, W, device=grey.device)
     stacked = torch.from_numpy(np.stack([np.stack(video) for video in fields]))
-    return stacked.to(grey.device).float().movedim(-1, 2)
+    return stacked.to(grey.device).float().movedim(-1, 2).expand(B, -1, -1, -1, -1)
 
 
 def follow(motion: Motion, xy: Tensor, anchor: Tensor) -> tuple[Tensor, Tensor]:
