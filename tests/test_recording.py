@@ -43,6 +43,19 @@ def test_a_recording_holds_what_tracking_gives(tracker, clip, tmp_path):
     assert sum(done) == 150
 
 
+@pytest.mark.parametrize("suffix", [".npz", ".csv", ".parquet"])
+def test_a_recording_in_one_file(tracker, clip, tmp_path, suffix):
+    path = tmp_path / f"all{suffix}"
+    record(tracker, clip, QUERIES, tmp_path / "r", every=40).save(path)
+    assert Tracks.load(path) == tracker.track(clip, QUERIES)
+
+
+def test_a_video_without_frames(tracker, tmp_path):
+    none = np.zeros((0, 48, 64, 3), np.uint8)
+    with pytest.raises(InputError, match="expected at least one frame, got none"):
+        record(tracker, none, QUERIES, tmp_path / "r")
+
+
 def test_a_finished_recording_is_not_made_again(tracker, clip, tmp_path):
     record(tracker, clip, QUERIES, tmp_path / "r", every=40)
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "r").iterdir()}

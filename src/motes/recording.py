@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from motes.errors import FileError, InputError
+from motes.export import save_parts
 from motes.files import replacing
 from motes.interrupts import asked_to_stop
 from motes.queries.points import Queries
@@ -62,6 +63,16 @@ class Recording:
             InputError: Nothing has been recorded yet.
         """
         return Tracks.concat_frames(list(self))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write all tracks to one file; as `.csv` and `.parquet` without holding all of them.
+
+        Raises:
+            InputError: No format has this suffix, or nothing has been recorded yet.
+            MissingExtraError: What the format needs is not installed.
+            FileError: The file cannot be written.
+        """
+        save_parts(self, path)
 
 
 def record(
@@ -131,6 +142,8 @@ def _run(stream: Stream, video: Video, folder: Path, every: int, progress: Progr
             if stop():
                 raise KeyboardInterrupt
     rest = stream.close()
+    if stream.next_frame == video.start:
+        raise InputError(f"{video.name}: expected at least one frame, got none")
     _save(folder, waiting + ([rest] if rest else []), stream)
 
 

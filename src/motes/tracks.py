@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from os import PathLike
@@ -192,11 +192,7 @@ class Tracks:
             InputError: There is a gap or an overlap, or the points differ.
         """
         first = _same_video(parts)
-        ends = [p.frames.stop for p in parts]
-        if any(p.start != end for p, end in zip(parts[1:], ends, strict=False)):
-            raise InputError(f"expected consecutive frames, got {_ranges(parts)}")
-        if any(not np.array_equal(p.ids, first.ids) for p in parts):
-            raise InputError("expected the same ids in all parts, got different ones")
+        parts = list(consecutive(parts))
         fields = ("xy", "visible", "confidence")
         joined: dict[str, Any] = {
             f: np.concatenate([getattr(p, f) for p in parts], 1) for f in fields
@@ -253,6 +249,28 @@ class Tracks:
         from motes.export import load
 
         return load(path)
+
+
+def consecutive(parts: Iterable[Tracks]) -> Iterator[Tracks]:
+    """Hand on stretches of time of the same points, one by one, as long as they fit together.
+
+    Raises:
+        InputError: There is a gap or an overlap, or the points or the videos differ.
+    """
+    before = None
+    for part in parts:
+        if before is not None:
+            _check_follows(before, part)
+        before = part
+        yield part
+
+
+def _check_follows(before: Tracks, part: Tracks) -> None:
+    _same_video([before, part])
+    if part.start != before.frames.stop:
+        raise InputError(f"expected consecutive frames, got {_ranges([before, part])}")
+    if not np.array_equal(part.ids, before.ids):
+        raise InputError("expected the same ids in all parts, got different ones")
 
 
 def _same_video(parts: Sequence[Tracks]) -> Tracks:

@@ -21,14 +21,14 @@ def clip(tmp_path_factory):
 
 
 def test_several_outputs_at_once(clip, tmp_path, capsys):
-    outputs = [tmp_path / f"t{s}" for s in (".npz", ".csv", ".json", ".mp4", ".gif")]
+    outputs = [tmp_path / f"t{s}" for s in (".npz", ".csv", ".json", ".parquet", ".mp4", ".gif")]
     arguments = ["track", str(clip), "--grid", "4", *(f"-o{o}" for o in outputs)]
     assert run(arguments) == 0
-    first, *others = [Tracks.load(o) for o in outputs[:3]]
+    first, *others = [Tracks.load(o) for o in outputs[:4]]
     assert (first.num_points, first.num_frames) == (16, FRAMES)
     assert all(other == first for other in others)
-    assert [open_video(o).num_frames for o in outputs[3:]] == [FRAMES, FRAMES]
-    assert capsys.readouterr().out.count("wrote") == 5
+    assert [open_video(o).num_frames for o in outputs[4:]] == [FRAMES, FRAMES]
+    assert capsys.readouterr().out.count("wrote") == 6
 
 
 def test_without_outputs_the_names_follow_the_video(clip, tmp_path, monkeypatch):
@@ -69,8 +69,12 @@ def test_a_long_video_goes_through_a_recording(clip, tmp_path, monkeypatch, caps
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(track, "LONG", 10)
-    assert run(["track", str(clip), "--grid", "3", "-o", "t.npz"]) == 0
-    assert Tracks.load("t.npz") == Tracks.load("short.npz")
+    assert (
+        run(["track", str(clip), "--grid", "3", "-o", "t.npz", "-o", "t.csv", "-o", "t.mp4"]) == 0
+    )
+    assert Tracks.load("t.npz") == Tracks.load("t.csv") == Tracks.load("short.npz")
+    assert open_video("t.mp4").num_frames == FRAMES
+    assert "9 points, frames 0..29, " in capsys.readouterr().out
     assert not (tmp_path / "t.npz.part").exists()
 
 

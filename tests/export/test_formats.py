@@ -1,6 +1,8 @@
 import csv
 import json
+import weakref
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from motes import FileError, InputError, MissingExtraError, Tracks
-from motes.export import check_output, formats
+from motes.export import check_output, formats, save_parts
 
 
 def make(N=3, T=4):
@@ -31,6 +33,42 @@ def test_read_back_without_loss(tmp_path, suffix, shape):
     path = tmp_path / f"tracks{suffix}"
     make(*shape).save(path)
     assert Tracks.load(path) == make(*shape)
+
+
+@pytest.mark.parametrize("suffix", [s for s, f in formats().items() if f.read])
+@pytest.mark.parametrize("N", [0, 1, 3])
+@pytest.mark.parametrize("cuts", [(0, 7), (0, 2, 2, 5, 7), (0, 0, 7)])
+def test_stretches_of_frames_in_one_file(tmp_path, suffix, N, cuts):
+    path, whole = tmp_path / f"tracks{suffix}", make(N, 7)
+    save_parts((whole[:, a:b] for a, b in pairwise(cuts)), path)
+    assert Tracks.load(path) == whole
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_stretches_are_not_held_in_memory(tmp_path, suffix):
+    given = []
+
+    def parts():
+        for t in range(20):
+            part = make(2, 40)[:, 2 * t : 2 * t + 2]
+            given.append(weakref.ref(part))
+            yield part
+            del part
+            alive = sum(held() is not None for held in given)
+            assert alive <= 3  # the first for its facts, this one, and the one before
+
+    save_parts(parts(), tmp_path / f"tracks{suffix}")
+    assert Tracks.load(tmp_path / f"tracks{suffix}") == make(2, 40)
+
+
+@pytest.mark.parametrize("suffix", formats())
+@pytest.mark.parametrize("parts", [[], [make()[:, :2], make()[:, 3:]]])
+def test_stretches_that_do_not_fit_leave_no_file(tmp_path, suffix, parts):
+    with pytest.raises(
+        InputError, match=r"at least one|consecutive frames, got 12\.\.13, 15\.\.15"
+    ):
+        save_parts(parts, tmp_path / f"tracks{suffix}")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_expected_formats_are_there():

@@ -1,12 +1,12 @@
 """Where results go: pictures by `motes.render`, everything else by `motes.export`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from motes.cli._common import console, progress
 from motes.errors import InputError
 from motes.export import check_output as check_tracks
-from motes.export import formats
+from motes.export import formats, save_parts
 from motes.tracks import Tracks
 from motes.video import Video, writer_suffixes
 from motes.video import check_output as check_video
@@ -37,13 +37,19 @@ def check_outputs(outputs: Sequence[str], pictures: bool = True) -> None:
             )
 
 
-def write_outputs(tracks: Tracks, video: Video, outputs: Sequence[str]) -> None:
-    """Write tracks to every output, and say so."""
+def write_outputs(parts: Iterable[Tracks], video: Video, outputs: Sequence[str]) -> None:
+    """Write consecutive stretches of tracks to every output, and say so.
+
+    Args:
+        parts: Gone through once an output, so that only what needs all of them holds all of them.
+        video: What pictures are drawn on.
+        outputs: Paths.
+    """
     for output in outputs:
         if _is_picture(output):
-            _render(tracks, video, output)
+            _render(Tracks.concat_frames(list(parts)), video, output)
         else:
-            tracks.save(output)
+            save_parts(parts, output)
         console.print(f"wrote {output}", highlight=False, markup=False)
 
 

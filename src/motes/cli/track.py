@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +16,7 @@ from motes.queries import Queries, parse_points
 from motes.tracks import Tracks
 
 if TYPE_CHECKING:
+    from motes.recording import Recording
     from motes.tracker import Tracker
     from motes.video import Video
 
@@ -89,34 +90,39 @@ def command(
     tracker = load(
         model or DEFAULT_MODEL, weights=weights, device=device, dtype=dtype, memory=memory
     )
+    parts: Iterable[Tracks]
     if live is not None:
-        tracks = _track_live(tracker, source, found, latency)
+        parts = _track_live(tracker, source, found, latency)
     elif (source.num_frames or 0) > LONG and not backward:
-        tracks = _track_long(tracker, source, found, outputs)
+        parts = _track_long(tracker, source, found, outputs)
     else:
-        tracks = _track(tracker, source, found, backward)
+        parts = _track(tracker, source, found, backward)
     if source.problem:
         typer.echo(f"motes: {source.problem}", err=True)
-    console.print(tracks, highlight=False)
-    write_outputs(tracks, source, outputs)
+    console.print(_summary(parts), highlight=False)
+    write_outputs(parts, source, outputs)
     remove(_part_folder(outputs))
 
 
-def _track(tracker: Tracker, video: Video, queries: Queries, backward: bool) -> Tracks:
+def _track(tracker: Tracker, video: Video, queries: Queries, backward: bool) -> list[Tracks]:
     passes = 2 if backward and tracker.model.window is not None else 1
     total = video.num_frames and video.num_frames * passes
     with progress(total, f"tracking with {tracker.preset.name}") as advance:
-        return tracker.track(video, queries, backward=backward, progress=advance)
+        return [tracker.track(video, queries, backward=backward, progress=advance)]
 
 
-def _track_long(tracker: Tracker, video: Video, queries: Queries, outputs: Sequence[str]) -> Tracks:
+def _track_long(
+    tracker: Tracker, video: Video, queries: Queries, outputs: Sequence[str]
+) -> Recording:
     from motes.recording import record
 
     with progress(video.num_frames, f"tracking with {tracker.preset.name}") as advance:
-        return record(tracker, video, queries, _part_folder(outputs), progress=advance).tracks()
+        return record(tracker, video, queries, _part_folder(outputs), progress=advance)
 
 
-def _track_live(tracker: Tracker, video: Video, queries: Queries, latency: int | None) -> Tracks:
+def _track_live(
+    tracker: Tracker, video: Video, queries: Queries, latency: int | None
+) -> list[Tracks]:
     """Until the camera ends or Ctrl-C is pressed; what has come is kept."""
     stream, parts = tracker.stream(queries, fps=video.fps, latency=latency), []
     try:
@@ -127,7 +133,17 @@ def _track_live(tracker: Tracker, video: Video, queries: Queries, latency: int |
     except KeyboardInterrupt:
         typer.echo("motes: stopped", err=True)
     rest = stream.close()
-    return Tracks.concat_frames([*parts, *([rest] if rest else [])])
+    if rest is None and not parts:
+        raise InputError(f"{video.name}: expected at least one frame, got none")
+    return parts + ([rest] if rest else [])
+
+
+def _summary(parts: Iterable[Tracks]) -> str:
+    """One line about consecutive stretches of frames."""
+    rows = [(p.start, p.frames.stop, len(p), p.visible.sum(), p.visible.size) for p in parts]
+    starts, stops, points, seen, cells = zip(*rows, strict=True)
+    share = sum(seen) / max(sum(cells), 1)
+    return f"{points[0]} points, frames {starts[0]}..{stops[-1] - 1}, {share:.0%} visible"
 
 
 def _part_folder(outputs: Sequence[str]) -> Path:

@@ -3,7 +3,9 @@
 A module offers a `Format`; the registry finds it.
 """
 
+from collections.abc import Iterable
 from importlib.util import find_spec
+from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from motes.errors import FileError, InputError, MissingExtraError
 from motes.export.base import Format
 from motes.files import replacing
 from motes.registry import discover
-from motes.tracks import Tracks
+from motes.tracks import Tracks, consecutive
 
 
 def formats() -> dict[str, Format]:
@@ -64,6 +66,32 @@ def save(tracks: Tracks, path: str | PathLike[str]) -> None:
     check_output(path)
     with replacing(path) as temporary:
         find_format(path).write(tracks, temporary)
+
+
+def save_parts(parts: Iterable[Tracks], path: str | PathLike[str]) -> None:
+    """Write consecutive stretches of frames to one file, such as those of a `Recording`.
+
+    Formats made of rows take them one by one, in memory that does not grow; for the others they are
+    joined first.
+
+    Args:
+        parts: At least one; see `Tracks.concat_frames`.
+        path: The suffix chooses the format.
+
+    Raises:
+        InputError: As `save`; or the parts are not stretches of the same tracks.
+        MissingExtraError: What the format needs is not installed.
+        FileError: The file cannot be written.
+    """
+    check_output(path)
+    write, parts = find_format(path).write_parts, iter(parts)
+    first = list(islice(parts, 1))
+    parts = chain(first, parts)
+    if write is None or not any(map(len, first)):  # without points there are no rows
+        save(Tracks.concat_frames(list(parts)), path)
+        return
+    with replacing(path) as temporary:
+        write(consecutive(parts), temporary)
 
 
 def load(path: str | PathLike[str]) -> Tracks:

@@ -6,6 +6,8 @@ see it.
 """
 
 import csv
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +20,20 @@ from motes.tracks import Tracks
 
 def write(tracks: Tracks, path: Path) -> None:
     """Write the rows of one point after the other, each in order of time."""
+    write_parts([tracks], path)
+
+
+def write_parts(parts: Iterable[Tracks], path: Path) -> None:
+    """Write stretch after stretch, each as `write` does."""
+    parts = iter(parts)
+    first = next(parts)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*COLUMNS, to_facts(tracks)])
-        columns = to_columns(tracks)
-        columns["visible"] = columns["visible"].astype(int)
-        writer.writerows(zip(*columns.values(), strict=True))
+        writer.writerow([*COLUMNS, to_facts(first)])
+        for part in chain([first], parts):
+            columns = to_columns(part)
+            columns["visible"] = columns["visible"].astype(int)
+            writer.writerows(zip(*columns.values(), strict=True))
 
 
 def read(path: Path) -> Tracks:
@@ -57,4 +67,4 @@ def _bad_row(number: int, line: list[str]) -> list[float]:
     raise InputError(f"line {number}: expected {','.join(COLUMNS)}, got {','.join(line)!r}")
 
 
-CSV = Format(".csv", "one row a point and frame: " + ",".join(COLUMNS), write, read)
+CSV = Format(".csv", "one row a point and frame: " + ",".join(COLUMNS), write, read, write_parts)

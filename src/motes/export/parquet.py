@@ -6,6 +6,8 @@ The columns are ``id, t, x, y, visible, confidence``; what a row cannot hold (se
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,11 +25,20 @@ TYPES = ("int64", "int64", "float32", "float32", "bool", "float32")
 
 def write(tracks: Tracks, path: Path) -> None:
     """Write the rows of one point after the other, each in order of time."""
+    write_parts([tracks], path)
+
+
+def write_parts(parts: Iterable[Tracks], path: Path) -> None:
+    """Write stretch after stretch, each as `write` does."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = _schema().with_metadata({KEY: to_facts(tracks)})
-    pq.write_table(pa.table(to_columns(tracks), schema), path, compression="zstd")
+    parts = iter(parts)
+    first = next(parts)
+    schema = _schema().with_metadata({KEY: to_facts(first)})
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for part in chain([first], parts):
+            writer.write_table(pa.table(to_columns(part), schema))
 
 
 def read(path: Path) -> Tracks:
@@ -65,5 +76,6 @@ PARQUET = Format(
     "the rows of .csv with their types: " + ",".join(COLUMNS),
     write,
     read,
+    write_parts,
     module="pyarrow",
 )
