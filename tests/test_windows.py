@@ -55,14 +55,15 @@ def stream(model, T, chunk, queries):
     for t in range(0, T, chunk):
         part, state = windows.push(model, state, model.encode(frames(T)[:, t : t + chunk]))
         parts.append(part)
-    held = len(state.features)
+    held = state.seen - state.first
+    assert sum(map(len, state.features)) == held
     part, state = windows.close(model, state)
     xy = [p.xy for p in [*parts, part] if p is not None]
     return torch.cat(xy, 1), held
 
 
 @pytest.mark.parametrize(
-    ("window", "step", "shifted"), [(2, 1, False), (8, 4, False), (8, 4, True), (None, 1, False)]
+    ("window", "step", "shifted"), [(2, 1, False), (8, 4, False), (8, 4, True)]
 )
 @pytest.mark.parametrize("T", [1, 3, 4, 5, 8, 9, 11, 12, 13, 16, 30])
 @pytest.mark.parametrize("chunk", [1, 3, 8, 16])
@@ -72,8 +73,7 @@ def test_streaming_equals_the_whole_video(window, step, shifted, T, chunk):
     found, held = stream(model, T, chunk, queries)
     assert torch.equal(found, whole.xy)
     assert torch.equal(found[0, :, 0, 0], torch.arange(T).float())
-    if window:
-        assert held <= window + step + chunk  # memory does not grow with T
+    assert held <= window + step + chunk  # memory does not grow with T
 
 
 def test_frames_come_out_as_soon_as_they_are_final():
@@ -84,6 +84,44 @@ def test_frames_come_out_as_soon_as_they_are_final():
         out.append(0 if part is None else part.xy.shape[1])
     assert out == [0] * 7 + [4, 0, 0, 0] * 3 + [4]
     assert state.seen == 20
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "lengths", "numbers"),
+    [
+        (0, 6, [2, 1, 3], range(6)),
+        (2, 3, [1], [2]),
+        (1, 5, [1, 1, 2], range(1, 5)),
+        (-3, 1, [1], [0]),
+        (4, 99, [2], [4, 5]),
+        (3, 3, [], []),
+        (7, 9, [], []),
+    ],
+)
+def test_cutting_stretches(start, stop, lengths, numbers):
+    parts = [Features((part,)) for part in torch.arange(6.0)[None].split([2, 1, 3], 1)]
+    found = windows.cut(parts, start, stop)
+    assert [len(part) for part in found] == lengths
+    assert [int(v) for part in found for v in part.levels[0][0]] == list(numbers)
+
+
+def test_frames_are_copied_once_a_window(monkeypatch):
+    """Not once a frame that comes in: 8 for each window of 8, which begin 4 frames apart."""
+    copied, concat = [], Features.concat
+
+    def count(parts):
+        copied.append(sum(map(len, parts)))
+        return concat(parts)
+
+    monkeypatch.setattr(Features, "concat", count)
+    stream(Teller(8, 4), 40, 1, torch.zeros(1, 1, 3))
+    assert copied == [8] * 9
+
+
+def test_a_model_without_windows_is_refused():
+    model = Teller(None, 1)
+    with pytest.raises(ValueError, match="a model with windows"):
+        windows.push(model, windows.begin(model, torch.zeros(1, 1, 3)), model.encode(frames(1)))
 
 
 def test_an_empty_stream():

@@ -56,8 +56,7 @@ class EncodedVideo:
     def backward(self, last: int) -> Iterator[Features]:
         """Chunks in which time runs back, from frame `last` (counted from 0) to the first."""
         for k in range(last // CHUNK, -1, -1):
-            features = self._chunk(k)[: last + 1 - k * CHUNK]
-            yield Features(tuple(level.flip(1) for level in features.levels))
+            yield self._chunk(k)[: last + 1 - k * CHUNK].reversed()
 
     def _read_forward(self) -> Iterator[Features]:
         frames, length = read_ahead(self.video), 0

@@ -251,7 +251,7 @@ class _Run:
         if backward:
             mirrored = txy.copy()
             mirrored[:, 0] = len(self.features) - 1 - txy[:, 0]
-            found = self._merge(found, self._model(_reversed(self.features), mirrored), txy)
+            found = self._merge(found, self._model(self.features.reversed(), mirrored), txy)
         return found.points(slice(len(queries)))
 
     def benchmark(self, queries: np.ndarray, joint: bool) -> Prediction:
@@ -329,10 +329,6 @@ def _in_frame(t: int, xy: np.ndarray) -> np.ndarray:
 
 def _to_video(txy: np.ndarray, resize: Resize, start: int) -> np.ndarray:
     return np.column_stack([txy[:, 0] + start, resize.inverse(txy[:, 1:])])
-
-
-def _reversed(features: Features) -> Features:
-    return Features(tuple(level.flip(1) for level in features.levels))
 
 
 def _join(found: Sequence[Prediction]) -> Prediction:

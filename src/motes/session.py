@@ -173,18 +173,35 @@ class _Passes:
     def _one_way(
         self, queries: Tensor, chunks: Iterator[Features], num_frames: int | None
     ) -> Prediction:
+        if self.model.window is None:
+            return self._whole(queries, self._counted(chunks))
+        return self._in_windows(queries, self._counted(chunks), num_frames)
+
+    def _whole(self, queries: Tensor, chunks: Iterator[Features]) -> Prediction:
+        """All frames at once, joined once."""
+        features = Features.concat(list(chunks)).expanded(len(queries))
+        return self._advance(self.model.track, features, queries)
+
+    def _in_windows(
+        self, queries: Tensor, chunks: Iterator[Features], num_frames: int | None
+    ) -> Prediction:
         state, found = windows.begin(self.model, queries, num_frames), Collector()
         for features in chunks:
-            part, state = self._advance(windows.push, state, _expand(features, len(queries)))
+            part, state = self._advance(windows.push, self.model, state, features)
             found.add(part)
-            self.progress(len(features))
-        part, state = self._advance(windows.close, state)
+        part, state = self._advance(windows.close, self.model, state)
         found.add(part)
         return found.prediction()
 
     def _advance(self, step: Callable[..., Any], *inputs: Any) -> Any:
         with self.session.tracker.autocast():
-            return step(self.model, *inputs, iterations=self.iterations)
+            return step(*inputs, iterations=self.iterations)
+
+    def _counted(self, chunks: Iterator[Features]) -> Iterator[Features]:
+        """The chunks; progress is told of each that has been dealt with."""
+        for features in chunks:
+            yield features
+            self.progress(len(features))
 
 
 class Collector:
@@ -219,10 +236,6 @@ class Collector:
     def prediction(self) -> Prediction:
         """All frames so far."""
         return Prediction(*(b[:, : self._length] for b in self._buffers))
-
-
-def _expand(features: Features, B: int) -> Features:
-    return Features(tuple(level.expand(B, -1, -1, -1, -1) for level in features.levels))
 
 
 def _merge(found: Prediction, back: Prediction, queries: Tensor) -> Prediction:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from os import PathLike
@@ -48,7 +48,7 @@ class StreamState:
         fps: Frame rate.
         start: Number of the first frame.
         engine: State of the windows; None before the first frame.
-        past: Features of the last frames that no window needs, for `Stream.look_back`.
+        past: Features of the last frames before those of `engine`, for `Stream.look_back`.
     """
 
     model: str
@@ -60,7 +60,7 @@ class StreamState:
     start: int = 0
     size: tuple[int, int] | None = None
     engine: windows.WindowState | None = None
-    past: Features | None = None
+    past: tuple[Features, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class Stream:
             found, engine = windows.push(
                 self._model, _engine(state), features, options.iterations, options.latency
             )
-        past = self._remember(state, engine)
+        past = self._remember((*state.past, *_engine(state).features, features), engine)
         self.state = replace(state, engine=engine, past=past)
         return self._out(found)
 
@@ -236,9 +236,9 @@ class Stream:
             InputError: A point lies outside the image, or in a frame that is not remembered.
         """
         s = self.state
-        if s.engine is None or s.engine.features is None or s.size is None:
-            raise InputError("look_back: expected at least one frame to have come in, got none")
-        known = [f for f in (s.past, s.engine.features) if f is not None]
+        known = (*s.past, *(s.engine.features if s.engine else ()))
+        if not known or s.size is None:
+            raise InputError("look_back: expected at least one frame that is remembered, got none")
         features = Features.concat(known)
         frames = range(self.next_frame - len(features), self.next_frame)
         queries = Queries.of(points, frames.stop - 1 if at is None else at)
@@ -246,9 +246,10 @@ class Stream:
         resize = self._resize(s.size)
         txy = to_model(queries, resize, frames.start)
         txy[:, 0] = len(features) - 1 - txy[:, 0]
-        mirrored = Features(tuple(level.flip(1) for level in features.levels))
         with self.tracker.autocast():
-            back = self._model.track(mirrored, self._on_device(txy), self.options.iterations)
+            back = self._model.track(
+                features.reversed(), self._on_device(txy), self.options.iterations
+            )
         found = back.reversed()
         visible = self.tracker.visible(found)
         return to_tracks(found, visible, queries, resize, s.fps, frames.start, everywhere=True)
@@ -290,18 +291,12 @@ class Stream:
     def _resize(self, size: tuple[int, int]) -> Resize:
         return self.tracker.preset.resize.plan(size)
 
-    def _remember(self, before: StreamState, engine: windows.WindowState) -> Features | None:
-        """Keep the features that the windows have let go, as far as `memory` wants."""
-        old = before.engine and before.engine.features
-        gone = engine.first - (before.engine.first if before.engine else 0)
-        missing = self.options.memory - len(engine.features or ())
-        if not old or missing <= 0:
-            return None
-        parts = [*([before.past] if before.past else []), *([old[:gone]] if gone else [])]
-        if not parts:
-            return None
-        past = Features.concat(parts)
-        return past[max(len(past) - missing, 0) :]
+    def _remember(
+        self, known: Sequence[Features], engine: windows.WindowState
+    ) -> tuple[Features, ...]:
+        """What the windows have let go of the frames `known`, as far as `memory` wants."""
+        total, held = sum(map(len, known)), engine.seen - engine.first
+        return windows.cut(known, total - max(self.options.memory, held), total - held)
 
     def _out(self, found: Prediction | None) -> list[Tracks]:
         s = self.state

@@ -10,6 +10,7 @@ whenever L new frames are there, and what it says of them is final at once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,8 +29,10 @@ class WindowState:
     Attributes:
         queries: ``[B, N, 3]`` (t, x, y) in pixels of the model; frames count from 0.
         memory: What the model hands from window to window (`PointModel.start`).
-        features: Of the frames from `first` on that a later window may need.
+        features: Of the frames from `first` on that a later window may need, in the stretches in
+            which they came in.
         first: Number of the first frame in `features`.
+        seen: How many frames have come in.
         done: Start of the last window that was processed; None before the first.
         pending: Predictions of the frames from `emitted` on that are not final yet.
         emitted: How many frames are final.
@@ -37,16 +40,12 @@ class WindowState:
 
     queries: Tensor
     memory: Any
-    features: Features | None = None
+    features: tuple[Features, ...] = ()
     first: int = 0
+    seen: int = 0
     done: int | None = None
     pending: Prediction | None = None
     emitted: int = 0
-
-    @property
-    def seen(self) -> int:
-        """How many frames have come in."""
-        return self.first + (len(self.features) if self.features else 0)
 
 
 def begin(model: PointModel, queries: Tensor, num_frames: int | None = None) -> WindowState:
@@ -62,7 +61,7 @@ def with_latency(model: PointModel, latency: int | None) -> PointModel:
     """
     if latency is None:
         return model
-    if not 1 <= latency <= (model.window or 0):
+    if not 1 <= latency <= _length(model):
         raise InputError(f"latency: expected 1 to {model.window} frames, got {latency}")
     hasty = copy(model)
     hasty.step = latency
@@ -79,24 +78,24 @@ def push(
     """Take in the features of the next frames.
 
     Args:
-        model: The model; from `with_latency`, if there is a latency.
+        model: A model with windows; from `with_latency`, if there is a latency.
         state: So far.
-        features: ``[B, n, ...]`` of the next n frames; one at a time, if there is a latency.
+        features: ``[B or 1, n, ...]`` of the next n frames; one at a time, if there is a latency.
         iterations: See `PointModel.advance`.
         latency: See the head of this module.
 
     Returns:
         The prediction of the frames that have become final (None: none yet), and the new state.
     """
-    known = features if state.features is None else Features.concat([state.features, features])
-    state = replace(state, features=known)
-    if latency is not None and state.seen < (model.window or 0):
+    known = (*state.features, features)
+    state = replace(state, features=known, seen=state.seen + len(features))
+    if latency is not None and state.seen < _length(model):
         return _warm_up(model, state, latency, iterations)
     while (start := _next_window(model, state)) is not None:
         state = _process(model, state, start, iterations)
     if state.done is None:
         return None, state
-    final = state.done + (model.final if latency is None else model.window or 0)
+    final = state.done + (model.final if latency is None else _length(model))
     return _emit(model, state, final)
 
 
@@ -128,35 +127,54 @@ def grow(state: WindowState, queries: Tensor) -> WindowState:
     return replace(state, queries=joined, memory=state.memory.grow(n), pending=pending)
 
 
+def cut(parts: Sequence[Features], start: int, stop: int) -> tuple[Features, ...]:
+    """Frames ``start .. stop - 1`` of consecutive stretches, counted from 0; nothing is copied."""
+    found, first = [], 0
+    for part in parts:
+        inside = slice(max(start - first, 0), max(stop - first, 0))
+        if len(part[inside]):
+            found.append(part[inside])
+        first += len(part)
+    return tuple(found)
+
+
 def _next_window(model: PointModel, state: WindowState) -> int | None:
     """Start of the next window, if all its frames are there."""
-    if model.window is None:
-        return None
     start = 0 if state.done is None else state.done + model.step
-    return start if start + model.window <= state.seen else None
+    return start if start + _length(model) <= state.seen else None
 
 
 def _warm_up(
     model: PointModel, state: WindowState, latency: int, iterations: int | None
 ) -> tuple[Prediction | None, WindowState]:
     """Answer from a window that is not full yet; what it remembers is thrown away."""
-    if state.seen - state.emitted < latency or state.features is None:
+    if state.seen - state.emitted < latency:
         return None, state
-    found, _ = model.advance(state.memory, state.features, state.queries, 0, iterations)
+    frames = _frames(state, 0, state.seen)
+    found, _ = model.advance(state.memory, frames, state.queries, 0, iterations)
     return found[state.emitted :], replace(state, emitted=state.seen)
 
 
 def _process(
     model: PointModel, state: WindowState, start: int, iterations: int | None
 ) -> WindowState:
-    if state.features is None:
-        raise ValueError("a window needs frames")
-    at = start - state.first
-    window = state.features[at : at + (model.window or state.seen)]
+    window = _frames(state, start, start + _length(model))
     new, memory = model.advance(state.memory, window, state.queries, start, iterations)
     merge = _surer if model.stitched else _overwrite
     pending = merge(state.pending, new, start - state.emitted)
     return replace(state, memory=memory, pending=pending, done=start)
+
+
+def _frames(state: WindowState, start: int, stop: int) -> Features:
+    """Features of frames ``start .. stop - 1``, as far as they are there, for each of B videos."""
+    parts = cut(state.features, start - state.first, stop - state.first)
+    return Features.concat(parts).expanded(len(state.queries))
+
+
+def _length(model: PointModel) -> int:
+    if model.window is None:
+        raise ValueError("expected a model with windows; see PointModel.windowed")
+    return model.window
 
 
 def _overwrite(old: Prediction | None, new: Prediction, at: int) -> Prediction:
@@ -191,13 +209,13 @@ def _emit(model: PointModel, state: WindowState, end: int) -> tuple[Prediction |
     """Hand out the frames before `end`, and forget the features that no window needs again."""
     end = min(end, state.seen)
     count = end - state.emitted
-    if state.pending is None or state.features is None or count <= 0:
+    if state.pending is None or count <= 0:
         return None, state
     keep = max((state.done or 0) + min(model.final, model.step), state.first)
     return state.pending[:count], replace(
         state,
         pending=state.pending[count:],
         emitted=end,
-        features=state.features[keep - state.first :],
+        features=cut(state.features, keep - state.first, state.seen - state.first),
         first=keep,
     )

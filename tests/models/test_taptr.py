@@ -156,7 +156,8 @@ def streamed(model: Taptr, T: int) -> tuple[Prediction, list[int]]:
         part, state = windows.push(model, state, features[t : t + 1])
         parts.append(part)
         kept = [v for v in vars(state.memory).values() if isinstance(v, Tensor)]
-        sizes.append(sum(v.numel() for v in kept) + state.features.levels[0].numel())
+        kept += [part.levels[0] for part in state.features]
+        sizes.append(sum(v.numel() for v in kept))
     part, _ = windows.close(model, state)
     parts = [p for p in [*parts, part] if p is not None]
     return Prediction(torch.cat([p.xy for p in parts], 1), parts[0].visibility), sizes

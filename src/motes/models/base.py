@@ -42,6 +42,14 @@ class Features:
         last = (level[:, -1:].repeat_interleave(missing, 1) for level in self.levels)
         return Features(tuple(torch.cat(p, 1) for p in zip(self.levels, last, strict=True)))
 
+    def reversed(self) -> Features:
+        """The frames in the opposite order."""
+        return Features(tuple(level.flip(1) for level in self.levels))
+
+    def expanded(self, count: int) -> Features:
+        """The frames of one video for each of `count` videos; nothing is copied."""
+        return Features(tuple(level.expand(count, *level.shape[1:]) for level in self.levels))
+
     def videos(self) -> list[Features]:
         """Each video of the batch alone."""
         B = self.levels[0].shape[0]
