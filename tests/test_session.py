@@ -139,6 +139,25 @@ def test_a_stream_equals_the_whole_video(chunk, T):
     assert_close(Tracks.concat_frames([*parts, *([rest] if rest else [])]), whole, atol=1e-4)
 
 
+@pytest.mark.parametrize("latency", [1, 2, 3, 4])
+def test_answers_come_within_the_latency(latency):
+    """The windows of 8 frames, 4 apart, come closer; but looking back is not in a hurry."""
+    tracker, frames = make_tracker(), video(21)
+    stream, parts = tracker.stream(QUERIES, latency=latency, memory=10), []
+    for t, frame in enumerate(frames, 1):
+        parts += stream.push(frame)
+        assert t - sum(p.num_frames for p in parts) < latency
+    back = stream.look_back([(9, 9)])
+    assert_close(back, tracker.track(frames, [(20, 9, 9)], start=back.start, backward=True))
+    parts += [rest] if (rest := stream.close()) else []
+    assert Tracks.concat_frames(parts).frames == range(21)
+
+
+def test_windows_have_to_overlap():
+    with pytest.raises(InputError, match="latency: expected 1 to 4 frames, got 5"):
+        make_tracker().stream(latency=5)
+
+
 @pytest.mark.parametrize(
     ("T", "queries"), [(1, [(0, 9, 9)]), (3, []), (9, [(8, 9, 9)]), (2, [(1, 9, 9), (0, 5, 5)])]
 )

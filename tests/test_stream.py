@@ -38,14 +38,12 @@ def test_a_stream_equals_the_whole_video(tracker):
     assert run(tracker.stream(QUERIES), frames) == tracker.track(frames, QUERIES)
 
 
-@pytest.mark.parametrize("latency", [1, 2])
-def test_latency(tracker, latency):
-    stream = tracker.stream(QUERIES, latency=latency)
-    counts = [sum(t.num_frames for t in stream.push(frame)) for frame in video()]
-    assert sum(counts) == 12
-    assert all(sum(counts[: t + 1]) > t + 1 - latency for t in range(12))
-    for bad in (0, 3):
-        with pytest.raises(InputError, match=f"latency: expected 1 to 2 frames, got {bad}"):
+def test_an_answer_at_once(tracker):
+    frames, stream = video(), tracker.stream(QUERIES, latency=1)
+    assert [sum(t.num_frames for t in stream.push(frame)) for frame in frames] == [1] * 12
+    assert run(tracker.stream(QUERIES, latency=1), frames) == tracker.track(frames, QUERIES)
+    for bad in (0, 2):  # windows of 2 frames have to overlap
+        with pytest.raises(InputError, match=f"latency: expected 1 to 1 frames, got {bad}"):
             tracker.stream(latency=bad)
 
 
@@ -120,6 +118,22 @@ def test_looking_back(tracker):
     assert np.allclose(back.xy, whole.xy[:, back.start :], atol=1e-4)
     with pytest.raises(InputError, match="expected a frame from"):
         stream.look_back([(2, 50, 40)])
+
+
+@pytest.mark.parametrize("latency", [None, 1])
+@pytest.mark.parametrize("memory", [0, 1, 2, 3, 6, 99])
+def test_look_back_remembers_what_was_asked_for(tracker, latency, memory):
+    frames, stream = video(), tracker.stream(QUERIES, memory=memory, latency=latency)
+    whole = tracker.track(frames, [(11, 50, 40)], backward=True)
+    for t, frame in enumerate(frames, 1):
+        stream.push(frame)
+        engine = stream.state.engine
+        held = sum(len(part) for part in (*stream.state.past, *engine.features))
+        assert held == min(max(memory, t - engine.first), t)
+    if held:
+        back = stream.look_back([(50, 40)])
+        assert back.frames == range(12 - held, 12)
+        assert np.allclose(back.xy, whole.xy[:, 12 - held :], atol=1e-4)
 
 
 def test_saved_and_resumed_in_another_process(tracker, tmp_path):

@@ -246,10 +246,9 @@ class Stream:
         resize = self._resize(s.size)
         txy = to_model(queries, resize, frames.start)
         txy[:, 0] = len(features) - 1 - txy[:, 0]
+        model, iterations = self.tracker.model.windowed(), self.options.iterations
         with self.tracker.autocast():
-            back = self._model.track(
-                features.reversed(), self._on_device(txy), self.options.iterations
-            )
+            back = model.track(features.reversed(), self._on_device(txy), iterations)
         found = back.reversed()
         visible = self.tracker.visible(found)
         return to_tracks(found, visible, queries, resize, s.fps, frames.start, everywhere=True)

@@ -208,8 +208,8 @@ class Tracker:
             fps: Frame rate, as it shall stand in the tracks.
             start: Number of the first frame.
             latency: Answer for a frame after at most so many frames (1: at once), by refining the
-                last window again whenever as many are new.  By default a frame comes out when no
-                later window can change it.
+                last window again whenever as many are new; up to the step of the model's windows.
+                By default a frame comes out when no later window can change it.
             support: Whether a joint model gets support points when there are few queries.
             iterations: How often an iterative model refines; by default as its preset says.
             memory: How many frames to remember for `Stream.look_back`, at least.

@@ -57,12 +57,13 @@ def with_latency(model: PointModel, latency: int | None) -> PointModel:
     """The same model with windows that advance by `latency` frames; it shares the weights.
 
     Raises:
-        InputError: `latency` is not between 1 and the length of the windows.
+        InputError: `latency` is not between 1 and the step of the model; windows that are further
+            apart overlap less than the model was made for, or not at all.
     """
     if latency is None:
         return model
-    if not 1 <= latency <= _length(model):
-        raise InputError(f"latency: expected 1 to {model.window} frames, got {latency}")
+    if not 1 <= latency <= model.step:
+        raise InputError(f"latency: expected 1 to {model.step} frames, got {latency}")
     hasty = copy(model)
     hasty.step = latency
     return hasty
