@@ -16,24 +16,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from motes.features.attention import init_linear
-from motes.features.correlation import point_correlation, query_patches
-from motes.features.embeddings import HarmonicEmbedding, embed_place, time_table
-from motes.features.encoder import FrameEncoder, encode_video
-from motes.features.overlap import frames_first, hold, query_in_window
+from motes.features.correlation import point_correlation
+from motes.features.embeddings import embed_place
 from motes.features.transformer import AxialTransformer
 from motes.models.base import (
     Features,
-    PointModel,
     Prediction,
     Preset,
     Support,
-    Trace,
     WeightsInfo,
 )
-from motes.models.cotracker2 import FRESH_VISIBILITY, CoTracker2State, FeatureUpdate
+from motes.models.cotracker2 import CoTracker2, CoTracker2State
 from motes.models.naming import rename_with
 from motes.video.resize import ResizeRule
 
@@ -56,41 +51,14 @@ class CoTrackerConfig:
     iterations: int = 6
 
 
-class CoTracker(PointModel):
-    """Joint point tracker in which every point attends to every other."""
+class CoTracker(CoTracker2):
+    """Joint point tracker in which every point attends to every other.
 
-    times: Tensor
+    It shares its parts, features and hand-over between windows with its successor.
+    """
 
-    def __init__(self, config: CoTrackerConfig) -> None:
-        super().__init__()
-        c = self.config = config
-        self.window = c.window
-        self.step = c.window // 2
-        self.stride = c.stride
-        self.iterations = c.iterations
-        self.point_bytes = 80 * c.width
-        self.encoder = FrameEncoder(c.encoder_widths, c.encoder_mixed, c.channels, c.stride)
-        self.embed = HarmonicEmbedding(2, c.frequencies)
-        match = c.levels * (2 * c.radius + 1) ** 2
-        self.token = self.embed.out_channels + match + c.channels + 2
-        self.transformer = AxialTransformer(self.token, c.width, c.heads, c.depth)
-        self.update = nn.Linear(self.transformer.out_channels, 2 + c.channels)
-        init_linear(self.update)
-        self.refine = FeatureUpdate(c.channels)
-        self.scoring = nn.Linear(c.channels, 1)
-        self.register_buffer("times", time_table(c.window, self.token), persistent=False)
-
-    def encode(self, video: Tensor) -> Features:
-        """Features, per pyramid level ``[B, T, h, w, C]``."""
-        return Features(encode_video(self.encoder, video, self.config.levels))
-
-    def start(self, queries: Tensor) -> CoTracker2State:
-        """No query has been met."""
-        B, N = queries.shape[:2]
-        overlap = queries.new_zeros(B, N, self.config.window - self.step, 2)
-        feature = self.update.weight.new_zeros(B, N, self.config.channels)
-        met = torch.zeros(B, N, dtype=torch.bool, device=queries.device)
-        return CoTracker2State(met, feature, overlap, overlap[..., :1])
+    def _transformer(self, c: CoTrackerConfig) -> AxialTransformer:
+        return AxialTransformer(self.token, c.width, c.heads, c.depth)
 
     def advance(
         self,
@@ -106,7 +74,7 @@ class CoTracker(PointModel):
         Points whose query has not come yet are at (0, 0) with visibility 0.5.
         """
         xy, visibility = self._first_guess(state, queries)
-        marks = self._marks(state, queries, start, len(features))
+        marks = self._new_marks(state, queries, start, len(features))
         state = self._meet(state, features, queries, start)
         rounds = iterations or self.iterations or 1
         history, logits = (
@@ -128,33 +96,12 @@ class CoTracker(PointModel):
         state = replace(state, xy=history[-1][:, :, overlap], visibility=logits[:, :, overlap])
         return self._predict(history, logits, start, len(features)), state
 
-    def _first_guess(self, state: CoTracker2State, queries: Tensor) -> tuple[Tensor, Tensor]:
-        """Where the last window left a point; at the query, if it had not been met by then."""
-        S = self.config.window
-        xy = (queries[:, :, None, 1:] / self.stride).expand(-1, -1, S, -1)
-        visibility = torch.full_like(xy[..., :1], FRESH_VISIBILITY)
-        if not state.xy.shape[2]:
-            return xy, visibility
-        met = state.met[..., None, None]
-        xy = torch.where(met, hold(state.xy, S), xy)
-        return xy, torch.where(met, hold(state.visibility, S), visibility)
-
-    def _marks(self, state: CoTracker2State, queries: Tensor, start: int, frames: int) -> Tensor:
+    def _new_marks(self, state: CoTracker2State, queries: Tensor, start: int, frames: int) -> Tensor:
         """1 in frames from the query on that are new to the point, ``[B, N, S, 1]``."""
         frame = torch.arange(self.config.window, device=queries.device)
         begun = queries[..., :1].long() <= start + frame
         fresh = ~state.met[..., None] | (frame >= self.config.window - self.step)
         return (begun & fresh & (frame < frames))[..., None].float()
-
-    def _meet(
-        self, state: CoTracker2State, features: Features, queries: Tensor, start: int
-    ) -> CoTracker2State:
-        """Take the features at queries whose frame is in this window."""
-        t, here = query_in_window(queries, start, len(features))
-        (found,) = query_patches(features.levels[:1], t, queries[..., 1:] / self.stride, 0)
-        new = here & ~state.met
-        feature = torch.where(new[..., None], found[:, :, 0], state.feature)
-        return replace(state, met=state.met | new, feature=feature)
 
     def _refine(
         self,
@@ -185,15 +132,6 @@ class CoTracker(PointModel):
             own = own + self.refine(change[..., 2:])
             history.append(xy)
         return history, self.scoring(own).float()
-
-    def _predict(
-        self, history: list[Tensor], logits: Tensor, start: int, frames: int
-    ) -> Prediction:
-        """The last estimate in pixels and probabilities, for the frames that exist."""
-        xy = tuple(frames_first(e, frames) * self.stride for e in history)
-        visible = frames_first(logits, frames)[..., 0]
-        aux = Trace(start, xy, (visible,)) if self.training else None
-        return Prediction(xy[-1], visible.sigmoid(), None, aux)
 
 
 def scrambled(marks: Tensor, visibility: Tensor) -> Tensor:

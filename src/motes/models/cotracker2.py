@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ from motes.features.correlation import point_correlation, query_patches
 from motes.features.embeddings import HarmonicEmbedding, embed_place, time_table
 from motes.features.encoder import FrameEncoder, encode_video
 from motes.features.overlap import frames_first, hold, query_in_window
-from motes.features.transformer import ProxyTransformer
+from motes.features.transformer import AxialTransformer, ProxyTransformer
 from motes.models.base import (
     Features,
     PointModel,
@@ -96,12 +97,16 @@ class CoTracker2(PointModel):
         self.embed = HarmonicEmbedding(2, c.frequencies)
         match = c.levels * (2 * c.radius + 1) ** 2
         self.token = self.embed.out_channels + match + c.channels + 2
-        self.transformer = ProxyTransformer(self.token, c.width, c.heads, c.depth, c.virtual_tracks)
+        self.transformer = self._transformer(c)
         self.update = nn.Linear(self.transformer.out_channels, 2 + c.channels)
         init_linear(self.update)
         self.refine = FeatureUpdate(c.channels)
         self.scoring = nn.Linear(c.channels, 1)
         self.register_buffer("times", time_table(c.window, self.token), persistent=False)
+
+    def _transformer(self, c: Any) -> ProxyTransformer | AxialTransformer:
+        """The only part in which CoTracker differs."""
+        return ProxyTransformer(self.token, c.width, c.heads, c.depth, c.virtual_tracks)
 
     def encode(self, video: Tensor) -> Features:
         """Features, per pyramid level ``[B, T, h, w, C]``."""

@@ -1,5 +1,6 @@
 """Worlds: bodies against independent geometry, projection against OpenCV, colours and depth."""
 
+import math
 from dataclasses import replace
 
 import cv2
@@ -69,6 +70,15 @@ def test_rays_meet_a_body_where_it_first_begins(kind):
     assert ((length - first).abs() < 0.0021)[hit].all()
     grazing = level(kind, origin[:, None] + steps[:, None] * direction[:, None]).amin(-1) < 0.005
     assert length[~hit & ~grazing].isinf().all()
+
+
+def test_a_ray_straight_along_an_axis_meets_the_walls_of_a_room():
+    """It divides by zero, in a middle that is zero too for an origin on the axis."""
+    origin = torch.tensor([[0.0, 0.0, 0.0], [0.5, 0.0, -0.25]])
+    direction = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    assert meet("room", parts(origin), parts(direction)).tolist() == [1.0, 1.25]
+    outside = torch.tensor([[-3.0, 0.0, 0.0], [-3.0, 2.0, 0.0]])
+    assert meet("box", parts(outside), parts(direction[[0, 0]])).tolist() == [2.0, math.inf]
 
 
 @pytest.mark.parametrize("kind", CLOSED)

@@ -44,8 +44,8 @@ def _interval(kind: str, origin: Vector, direction: Vector) -> tuple[Tensor, Ten
 
 
 def _slab(origin: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
-    """Between -1 and 1 along one axis."""
-    inverse = 1 / direction
+    """Between -1 and 1 along one axis; a ray across it is taken as one that hardly leans."""
+    inverse = 1 / torch.where(direction == 0, 1e-20, direction)
     middle, half = -origin * inverse, inverse.abs()
     return middle - half, middle + half
 
