@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from os import PathLike
 from typing import Any, NoReturn
 
 import numpy as np
@@ -31,15 +30,15 @@ from motes.models.cotracker import CoTracker
 from motes.models.cotracker2 import CoTracker2
 from motes.models.cotracker3 import CoTracker3
 from motes.queries.mask import read_mask
-from motes.queries.points import Points, Queries
+from motes.queries.points import Queries
 from motes.queries.published import centred_grid, cornered_grid, dense_grids
 from motes.queries.select import frame_range
 from motes.registry import suggest
 from motes.results import to_model, to_tracks
-from motes.session import Progress
+from motes.session import Progress, Request
 from motes.tracker import Tracker
 from motes.tracks import Tracks
-from motes.video import Video, open_video
+from motes.video import Video
 from motes.video.resize import Resize
 
 MODES = ("official", "official-online", "official-eval")
@@ -105,7 +104,13 @@ RULES: dict[type[PointModel], Rules] = {
 
 
 class OfficialTracker(Tracker):
-    """A `Tracker` whose `track` gives what a published predictor gives."""
+    """A `Tracker` whose `track` gives what a published predictor gives.
+
+    With neither `queries` nor `grid` the whole image is tracked, as densely as the predictor does,
+    whatever the number in `dense`; keypoints are refused.  `backward` is for the offline predictor,
+    `joint` for the benchmark's, `support` for the other two: the offline one adds a grid to queries
+    and masked grids, the online one to queries alone.
+    """
 
     def __init__(
         self, model: PointModel, preset: Preset, dtype: torch.dtype, mode: str = MODES[0]
@@ -124,52 +129,21 @@ class OfficialTracker(Tracker):
         self.rules = RULES[type(model)]
 
     @torch.inference_mode()
-    def track(
-        self,
-        video: Any,
-        queries: Points | None = None,
-        *,
-        grid: int | None = None,
-        keypoints: int | None = None,
-        dense: int | None = None,
-        mask: str | PathLike[str] | np.ndarray | None = None,
-        at: int | None = None,
-        backward: bool = False,
-        joint: bool = True,
-        support: bool = True,
-        start: int = 0,
-        end: int | None = None,
-        iterations: int | None = None,
-        progress: Progress | None = None,
-    ) -> Tracks:
-        """Track as the published predictor does; see `Tracker.track` for the arguments.
-
-        With neither `queries` nor `grid` the whole image is tracked, as densely as the predictor
-        does, whatever the number in `dense`.  `backward` is for the offline predictor, `joint` for
-        the benchmark's, `support` for the other two: the offline one adds a grid to queries and
-        masked grids, the online one to queries alone.
-
-        Raises:
-            InputError: As `Tracker.track`; or keypoints are asked for.
-            FileError: The video cannot be read.
-        """
-        if keypoints is not None:
+    def _answer(self, video: Video, asked: Request) -> Tracks:
+        if asked.keypoints is not None:
             raise InputError(f"compat: expected queries or a grid for {self.mode!r}, got keypoints")
-        source = video if isinstance(video, Video) else open_video(video, start=start, end=end)
-        resize = self.rules.resize(source.size)
-        inside = None if mask is None else read_mask(mask, source.size)
-        first = source.start if at is None else at
-        groups = self._asked(source, resize, queries, grid, inside, first)
-        run = _Run(self, self._features(source, resize, progress), iterations)
+        resize = self.rules.resize(video.size)
+        groups = self._groups(video, resize, asked)
+        run = _Run(self, self._features(video, resize, asked.progress), asked.iterations)
         if self.mode == "official-eval":
-            found = run.benchmark(np.concatenate(groups), joint)
+            found = run.benchmark(np.concatenate(groups), asked.joint)
         else:
-            plain = queries is None and (inside is None or self.mode == "official-online")
-            extra = 0 if plain or not support else SUPPORT_SIDE
-            looks_back = backward and self.mode == "official"
+            masked = asked.mask is not None and self.mode == "official"
+            extra = SUPPORT_SIDE if asked.support and (asked.queries is not None or masked) else 0
+            looks_back = asked.backward and self.mode == "official"
             found = _join([run.predict(group, extra, looks_back) for group in groups])
-        asked = Queries(_to_video(np.concatenate(groups), resize, source.start))
-        return self._tracks(found, asked, resize, source)
+        points = Queries(_to_video(np.concatenate(groups), resize, video.start))
+        return self._tracks(found, points, resize, video)
 
     def session(self, video: Any, *, start: int = 0, end: int | None = None) -> NoReturn:
         """Published predictors have no sessions: always raises `InputError`."""
@@ -183,27 +157,21 @@ class OfficialTracker(Tracker):
         """
         raise InputError(f"compat: {self.mode!r} has no stream; load the model without compat")
 
-    def _asked(
-        self,
-        source: Video,
-        resize: Resize,
-        queries: Points | None,
-        grid: int | None,
-        inside: np.ndarray | None,
-        at: int,
-    ) -> list[np.ndarray]:
+    def _groups(self, video: Video, resize: Resize, asked: Request) -> list[np.ndarray]:
         """What is asked for, in groups ``[N, 3]``: frames from 0, pixels of the model."""
-        if queries is not None:
-            points = Queries.of(queries, at)
-            points.check(source.size, frame_range(source))
-            return [to_model(points, resize, source.start)]
-        if at not in frame_range(source):
-            raise InputError(f"at: expected a frame of {source.name}, got {at}")
-        if grid is not None:
-            xy = self.rules.grid(grid, SIZE)
-            return [_in_frame(at - source.start, xy if inside is None else xy[_hits(xy, inside)])]
-        dense = dense_grids(source.size, self.rules.dense_columns)
-        return [_in_frame(at - source.start, resize.points(xy)) for xy in dense]
+        at = video.start if asked.at is None else asked.at
+        inside = None if asked.mask is None else read_mask(asked.mask, video.size)
+        if asked.queries is not None:
+            points = Queries.of(asked.queries, at)
+            points.check(video.size, frame_range(video))
+            return [to_model(points, resize, video.start)]
+        if at not in frame_range(video):
+            raise InputError(f"at: expected a frame of {video.name}, got {at}")
+        if asked.grid is not None:
+            xy = self.rules.grid(asked.grid, SIZE)
+            return [_in_frame(at - video.start, xy if inside is None else xy[_hits(xy, inside)])]
+        dense = dense_grids(video.size, self.rules.dense_columns)
+        return [_in_frame(at - video.start, resize.points(xy)) for xy in dense]
 
     def _features(self, source: Video, resize: Resize, progress: Progress | None) -> Features:
         """Of all frames."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +33,23 @@ UNKNOWN_FRAMES = 1000
 """How many frames a video is taken to have that does not say."""
 
 Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a video; see `Tracker.track`."""
+
+    queries: Points | None = None
+    grid: int | None = None
+    keypoints: int | None = None
+    dense: int | None = None
+    mask: str | PathLike[str] | np.ndarray | None = None
+    at: int | None = None
+    backward: bool = False
+    joint: bool = True
+    support: bool = True
+    iterations: int | None = None
+    progress: Progress | None = None
 
 
 class Session:
@@ -80,36 +99,28 @@ class Session:
             whole = False
         return model if whole else model.windowed()
 
+    def track(self, queries: Points | None = None, **options: Any) -> Tracks:
+        """Track points; takes what `Tracker.track` takes, but for the video and its range."""
+        return self.answer(Request(queries, **options))
+
     @torch.inference_mode()
-    def track(
-        self,
-        queries: Points | None = None,
-        *,
-        grid: int | None = None,
-        keypoints: int | None = None,
-        dense: int | None = None,
-        mask: Any = None,
-        at: int | None = None,
-        backward: bool = False,
-        joint: bool = True,
-        support: bool = True,
-        iterations: int | None = None,
-        progress: Progress | None = None,
-    ) -> Tracks:
-        """Track points; see `Tracker.track` for the arguments, the result and the errors."""
-        ways: dict[str, Any] = {"grid": grid, "keypoints": keypoints, "dense": dense}
-        points = select(self.video, queries, **ways, mask=mask, at=at)
+    def answer(self, asked: Request) -> Tracks:
+        """As `track`, for a request."""
+        ways: dict[str, Any] = {"grid": asked.grid, "keypoints": asked.keypoints}
+        ways |= {"dense": asked.dense, "mask": asked.mask, "at": asked.at}
+        points = select(self.video, asked.queries, **ways)
         model = self._fitting_model(len(points))
-        joint = joint or not model.joint  # points that do not see each other are alone together
-        passes = _Passes(self, model, backward, iterations, progress or _silent)
+        # Points that do not see each other are as if alone, also when tracked together.
+        joint = asked.joint or not model.joint
+        passes = _Passes(self, model, asked)
         txy = to_model(points, self.resize, self.video.start)
         parts = self._parts(len(txy), joint, model)
         if len(parts) > 1 and not self._keep:
             self._keep_features(True)
-        groups = self._groups([txy[part] for part in parts], support)
+        groups = self._groups([txy[part] for part in parts], asked.support)
         found = [passes.run(group) for group in groups]
         self._check_length(points)
-        both_ways = backward or model.window is None
+        both_ways = asked.backward or model.window is None
         return self._tracks(points, _join(found, parts), both_ways)
 
     def _parts(self, count: int, joint: bool, model: PointModel) -> list[np.ndarray]:
@@ -144,20 +155,13 @@ class Session:
 class _Passes:
     """One group of queries at a time, through the video and, if wanted, back again."""
 
-    def __init__(
-        self,
-        session: Session,
-        model: PointModel,
-        backward: bool,
-        iterations: int | None,
-        progress: Progress,
-    ) -> None:
+    def __init__(self, session: Session, model: PointModel, asked: Request) -> None:
         self.session = session
         self.model = model
         # A model that sees the whole video at once looks both ways anyway.
-        self.backward = backward and self.model.window is not None
-        self.iterations = iterations
-        self.progress = progress
+        self.backward = asked.backward and model.window is not None
+        self.iterations = asked.iterations
+        self.progress = asked.progress or _silent
 
     def run(self, queries: Tensor) -> Prediction:
         """Track a group ``[B, N, 3]`` in every frame."""

@@ -20,7 +20,7 @@ from motes.memory import parse_bytes
 from motes.models.base import Features, PointModel, Prediction, Preset
 from motes.queries.points import Points, Queries
 from motes.registry import discover, suggest
-from motes.session import Progress, Session
+from motes.session import Progress, Request, Session
 from motes.stream import Stream, StreamOptions, begin_stream, resume_stream
 from motes.tracks import DEFAULT_FPS, Tracks
 from motes.video import Video, open_video
@@ -159,8 +159,7 @@ class Tracker:
             FileError: The video cannot be read.
         """
         source = video if isinstance(video, Video) else open_video(video, start=start, end=end)
-        one_pass = joint and not backward
-        return Session(self, source, keep=not one_pass).track(
+        asked = Request(
             queries,
             grid=grid,
             keypoints=keypoints,
@@ -173,6 +172,11 @@ class Tracker:
             iterations=iterations,
             progress=progress,
         )
+        return self._answer(source, asked)
+
+    def _answer(self, video: Video, asked: Request) -> Tracks:
+        one_pass = asked.joint and not asked.backward
+        return Session(self, video, keep=not one_pass).answer(asked)
 
     def session(self, video: Any, *, start: int = 0, end: int | None = None) -> Session:
         """Open a video for many questions: its frames are encoded once.
