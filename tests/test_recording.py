@@ -137,3 +137,32 @@ def test_a_disk_that_fills_up(tracker, clip, tmp_path, monkeypatch):
     assert Recording(folder).tracks().num_frames == 80
     monkeypatch.undo()
     assert record(tracker, clip, QUERIES, folder, every=40).tracks().num_frames == 150
+
+
+FULL = """
+import resource, signal, sys, motes
+from motes.encoded import EncodedVideo
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
+frames = motes.open_video(sys.argv[1])
+try:
+    if sys.argv[2] == "stream":
+        stream = motes.load("lk").stream([(0, 30, 20)])
+        stream.push(next(iter(frames)))
+        stream.save(sys.argv[3])
+    else:
+        encode = motes.load("lk").session(frames)._encode
+        list(EncodedVideo(frames, encode, kept_bytes=0).forward())
+except motes.FileError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("what", ["stream", "features"])
+def test_a_disk_that_is_full_while_tensors_are_written(clip, tmp_path, what):
+    arguments = [clip, what, tmp_path / "stream.pt"]
+    out = subprocess.run(
+        [sys.executable, "-c", FULL, *arguments], capture_output=True, text=True, check=True
+    )
+    assert "is the disk full?" in out.stdout
+    assert not list(tmp_path.iterdir())

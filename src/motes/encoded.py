@@ -12,6 +12,7 @@ import torch
 
 from motes.errors import InputError
 from motes.models.base import Features
+from motes.packing import save
 from motes.video import Video
 from motes.video.ahead import read_ahead
 
@@ -112,5 +113,5 @@ class _Store:
         if self._folder is None:
             self._folder = TemporaryDirectory(prefix="motes-features-")
         path = Path(self._folder.name) / f"{k}.pt"
-        torch.save([level.clone() for level in features.levels], path)
+        save([level.clone() for level in features.levels], path)
         return path

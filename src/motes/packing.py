@@ -3,7 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
+from os import PathLike
 from typing import Any
+
+import torch
+
+from motes.files import replacing
 
 KIND = "kind"
 """Key under which a packed dataclass names its class."""
@@ -50,3 +55,16 @@ def kinds_in(value: Any) -> list[type]:
     if isinstance(value, tuple | list):
         return [k for v in value for k in kinds_in(v)]
     return []
+
+
+def save(content: Any, path: str | PathLike[str]) -> None:
+    """Write tensors in plain containers to a file, whole or not at all.
+
+    Raises:
+        FileError: It cannot be written.
+    """
+    with replacing(path) as temporary:
+        try:
+            torch.save(content, temporary)
+        except RuntimeError as error:  # all that torch says of a disk that is full
+            raise OSError("torch could not write all of it; is the disk full?") from error

@@ -16,9 +16,8 @@ from torch import Tensor
 
 from motes import windows
 from motes.errors import FileError, InputError
-from motes.files import replacing
 from motes.models.base import Features, Prediction
-from motes.packing import kinds_in, pack, unpack
+from motes.packing import kinds_in, pack, save, unpack
 from motes.queries.points import Points, Queries
 from motes.queries.support import with_support
 from motes.results import to_model, to_tracks
@@ -259,8 +258,7 @@ class Stream:
         Raises:
             FileError: The file cannot be written; what was there before stays.
         """
-        with replacing(path) as temporary:
-            torch.save({"state": pack(self.state), "options": pack(self.options)}, temporary)
+        save({"state": pack(self.state), "options": pack(self.options)}, path)
 
     def _open(self, size: tuple[int, int]) -> StreamState:
         """The state at the first frame: only now it is known how large frames are."""
