@@ -184,3 +184,10 @@ def test_a_session_of_part_of_a_video():
     tracks = session.track([(7, 20, 20)], backward=True)
     assert tracks.frames == range(5, 15)
     assert tracks.visible[0, 2]
+
+
+def test_a_range_holds_for_an_opened_video_too():
+    tracker, opened = make_tracker(), open_video(video(), start=5, end=15)
+    tracks = tracker.track(opened, [(9, 20, 20)], start=8, end=99)
+    assert tracks.frames == range(8, 15)
+    assert tracker.session(opened, end=12).track([(9, 20, 20)]).frames == range(5, 12)

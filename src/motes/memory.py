@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from motes.encoded import CHUNK
 from motes.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def make_plan(
     """
     window = min(model.window or num_frames, num_frames)
     per_frame = feature_bytes(model, size)
-    encoding = per_frame * (window + 8)
+    encoding = per_frame * (window + CHUNK)
     per_point = model.point_bytes * window
     kept = min(per_frame * num_frames, limit // 2) if keep else 0
     room = limit - encoding - kept

@@ -29,13 +29,14 @@ from motes.models.base import Features, PointModel, Prediction, Preset, concat_p
 from motes.models.cotracker import CoTracker
 from motes.models.cotracker2 import CoTracker2
 from motes.models.cotracker3 import CoTracker3
+from motes.progress import Progress
 from motes.queries.mask import read_mask
 from motes.queries.points import Queries
 from motes.queries.published import centred_grid, cornered_grid, dense_grids
 from motes.queries.select import frame_range
 from motes.registry import suggest
 from motes.results import to_model, to_tracks
-from motes.session import Progress, Request
+from motes.session import Request
 from motes.tracker import Tracker
 from motes.tracks import Tracks
 from motes.video import Video

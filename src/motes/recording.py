@@ -7,7 +7,7 @@ that number on, ``state.pt`` the stream after the last of them, ``recording.json
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -17,6 +17,7 @@ from motes.errors import FileError, InputError
 from motes.export import save_parts
 from motes.files import replacing
 from motes.interrupts import asked_to_stop
+from motes.progress import Progress, silent
 from motes.queries.points import Queries
 from motes.tracks import Tracks
 from motes.video import Video, open_video
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 FRAMES_PER_PART = 500
 """Frames whose tracks go to disk at a time; at most these are lost when a run is killed."""
-
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def record(
         FileError: The video cannot be read, or the folder cannot be written.  What is there stays
             readable.
     """
-    source = video if isinstance(video, Video) else open_video(video)
+    source = open_video(video)
     place = Path(folder).expanduser()
     asked = _asked(tracker, source, queries, every, latency, iterations)
     stream = _continue(tracker, place, asked)
@@ -117,7 +116,7 @@ def record(
         stream = tracker.stream(
             queries, fps=source.fps, start=source.start, latency=latency, iterations=iterations
         )
-    advance = progress or (lambda n: None)
+    advance = progress or silent
     advance(stream.next_frame - source.start)
     if not Recording(place).complete:
         _run(stream, source, place, every, advance)

@@ -16,6 +16,7 @@ from motes.encoded import EncodedVideo
 from motes.errors import InputError
 from motes.memory import MemoryPlan, free_bytes, make_plan
 from motes.models.base import Features, PointModel, Prediction
+from motes.progress import Progress, silent
 from motes.queries.points import Points, Queries
 from motes.queries.select import select
 from motes.queries.support import with_support
@@ -31,8 +32,6 @@ ALONE = 8
 
 UNKNOWN_FRAMES = 1000
 """How many frames a video is taken to have that does not say."""
-
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -161,7 +160,7 @@ class _Passes:
         # A model that sees the whole video at once looks both ways anyway.
         self.backward = asked.backward and model.window is not None
         self.iterations = asked.iterations
-        self.progress = asked.progress or _silent
+        self.progress = asked.progress or silent
 
     def run(self, queries: Tensor) -> Prediction:
         """Track a group ``[B, N, 3]`` in every frame."""
@@ -277,7 +276,3 @@ def _join(found: list[Prediction], parts: list[np.ndarray]) -> Prediction:
         join([p.visibility for p in found]),
         join(confidences) if confidences else None,
     )
-
-
-def _silent(_: int) -> None:
-    pass

@@ -18,9 +18,10 @@ from torch import Tensor
 from motes.errors import InputError
 from motes.memory import parse_bytes
 from motes.models.base import Features, PointModel, Prediction, Preset
+from motes.progress import Progress
 from motes.queries.points import Points, Queries
 from motes.registry import discover, suggest
-from motes.session import Progress, Request, Session
+from motes.session import Request, Session
 from motes.stream import Stream, StreamOptions, begin_stream, resume_stream
 from motes.tracks import DEFAULT_FPS, Tracks
 from motes.video import Video, open_video
@@ -133,7 +134,7 @@ class Tracker:
         """Track points through a video.
 
         Args:
-            video: Anything that `motes.open_video` opens, or a `Video`.
+            video: Anything that `motes.open_video` opens.
             queries: Rows ``(t, x, y)``, or ``(x, y)`` in frame `at`; pixels of the video.
             grid: Instead of `queries`: ``grid x grid`` points spread over frame `at`.
             keypoints: Instead of `queries`: so many of the strongest corners of frame `at`.
@@ -158,7 +159,7 @@ class Tracker:
             InputError: A query lies outside the image or the frames, a mask has another size, ...
             FileError: The video cannot be read.
         """
-        source = video if isinstance(video, Video) else open_video(video, start=start, end=end)
+        source = open_video(video, start=start, end=end)
         asked = Request(
             queries,
             grid=grid,
@@ -182,14 +183,14 @@ class Tracker:
         """Open a video for many questions: its frames are encoded once.
 
         Args:
-            video: Anything that `motes.open_video` opens, or a `Video`.
+            video: Anything that `motes.open_video` opens.
             start: First frame to look at.
             end: Frame to stop before; by default the end of the video.
 
         Returns:
             The session; ``session.track(...)`` takes what `track` takes.
         """
-        source = video if isinstance(video, Video) else open_video(video, start=start, end=end)
+        source = open_video(video, start=start, end=end)
         return Session(self, source)
 
     def stream(
