@@ -19,6 +19,7 @@ from motes.errors import FileError, InputError
 from motes.models.base import Features, Prediction
 from motes.packing import kinds_in, pack, save, unpack
 from motes.queries.points import Points, Queries
+from motes.queries.select import UNKNOWN_END
 from motes.queries.support import with_support
 from motes.results import to_model, to_tracks
 from motes.tracks import DEFAULT_FPS, Tracks
@@ -117,14 +118,14 @@ class Stream:
                 is as it was before.
         """
         size = _check_frame(frame, self.state.size)
-        state = self.state if self.state.engine else self._open(size)
+        state, before = self._opened(size)
         features = self.tracker.encode(frame[None], self._resize(size))
         options = self.options
         with self.tracker.autocast():
             found, engine = windows.push(
-                self._model, _engine(state), features, options.iterations, options.latency
+                self._model, before, features, options.iterations, options.latency
             )
-        past = self._remember((*state.past, *_engine(state).features, features), engine)
+        past = self._remember((*state.past, *before.features, features), engine)
         self.state = replace(state, engine=engine, past=past)
         return self._out(found)
 
@@ -165,7 +166,7 @@ class Stream:
                 f"got {queries.frames[gone.argmax()]}, which is gone"
             )
         if self.state.size is not None:
-            queries.check(self.state.size, range(first, 2**31))
+            queries.check(self.state.size, range(first, UNKNOWN_END))
         ids = list(range(self.state.next_id, self.state.next_id + len(queries)))
         self._join(queries, ids)
         return ids
@@ -260,18 +261,20 @@ class Stream:
         """
         save({"state": pack(self.state), "options": pack(self.options)}, path)
 
-    def _open(self, size: tuple[int, int]) -> StreamState:
-        """The state at the first frame: only now it is known how large frames are."""
+    def _opened(self, size: tuple[int, int]) -> tuple[StreamState, windows.WindowState]:
+        """The state and its windows, which begin when it is known how large frames are."""
+        if self.state.engine is not None:
+            return self.state, self.state.engine
         s = replace(self.state, size=size)
         points = Queries(s.txy.numpy())
-        points.check(size, range(s.start, 2**31))
+        points.check(size, range(s.start, UNKNOWN_END))
         txy = to_model(points, self._resize(size), s.start)
         if self.options.support:
             wanted = self.tracker.preset.support
             txy = with_support(txy, wanted, self._resize(size).target)
         engine = windows.begin(self._model, self._on_device(txy))
         extra = np.zeros((len(txy) - len(points), 3))
-        return _with_points(replace(s, engine=engine), extra, [SUPPORT] * len(extra))
+        return _with_points(replace(s, engine=engine), extra, [SUPPORT] * len(extra)), engine
 
     def _join(self, queries: Queries, ids: list[int]) -> None:
         s = self.state
@@ -345,12 +348,6 @@ def resume_stream(tracker: Tracker, path: str | PathLike[str]) -> Stream:
         raise InputError(f"{path}: expected a stream of {tracker.preset.name}, got {state.model}")
     on_cpu = {name: getattr(state, name).cpu() for name in ("txy", "ids", "hidden")}
     return Stream(tracker, replace(state, **on_cpu), options)
-
-
-def _engine(state: StreamState) -> windows.WindowState:
-    if state.engine is None:
-        raise ValueError("the stream has not been opened")
-    return state.engine
 
 
 def _with_points(state: StreamState, txy: np.ndarray, ids: list[int]) -> StreamState:
