@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import motes
-from motes import FileError, InputError, Queries, Tracks
+from motes import FileError, InputError, Queries, Tracks, recording
 from motes.recording import Recording, record
 from motes.video import open_writer
 
@@ -36,10 +36,10 @@ def tracker():
 
 def test_a_recording_holds_what_tracking_gives(tracker, clip, tmp_path):
     done = []
-    recording = record(tracker, clip, QUERIES, tmp_path / "r", every=40, progress=done.append)
-    assert recording.complete
-    assert [p.stem for p in recording.parts] == ["00000000", "00000040", "00000080", "00000120"]
-    assert recording.tracks() == tracker.track(clip, QUERIES)
+    made = record(tracker, clip, QUERIES, tmp_path / "r", every=40, progress=done.append)
+    assert made.complete
+    assert [p.stem for p in made.parts] == ["00000000", "00000040", "00000080", "00000120"]
+    assert made.tracks() == tracker.track(clip, QUERIES)
     assert sum(done) == 150
 
 
@@ -90,7 +90,7 @@ def test_a_run_that_is_killed_goes_on(tracker, clip, tmp_path, how):
     assert again.tracks() == tracker.track(clip, QUERIES)
 
 
-@pytest.mark.parametrize("frame", [3, 20, 37])
+@pytest.mark.parametrize("frame", [3, 20, 37, 150])
 def test_ctrl_c_in_the_middle_of_a_frame_loses_nothing(tracker, clip, tmp_path, frame):
     seen = []
 
@@ -103,6 +103,24 @@ def test_ctrl_c_in_the_middle_of_a_frame_loses_nothing(tracker, clip, tmp_path, 
         record(tracker, clip, QUERIES, tmp_path / "r", every=20, progress=interrupt)
     assert Recording(tmp_path / "r").tracks().num_frames == frame - 1  # the last is not final yet
     again = record(tracker, clip, QUERIES, tmp_path / "r", every=20)
+    assert again.tracks() == tracker.track(clip, QUERIES)
+
+
+def test_killed_after_the_last_frame(tracker, clip, tmp_path, monkeypatch):
+    """Everything is there but the note that it is complete."""
+    write = recording._write_facts
+
+    def killed(folder, facts):
+        if "complete" in facts:
+            raise KeyboardInterrupt
+        write(folder, facts)
+
+    monkeypatch.setattr(recording, "_write_facts", killed)
+    with pytest.raises(KeyboardInterrupt):
+        record(tracker, clip, QUERIES, tmp_path / "r", every=40)
+    monkeypatch.undo()
+    again = record(tracker, clip, QUERIES, tmp_path / "r", every=40)
+    assert again.complete
     assert again.tracks() == tracker.track(clip, QUERIES)
 
 

@@ -24,6 +24,8 @@ from motes.video import Video, open_video
 from motes.video.ahead import read_ahead
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from motes.stream import Stream
     from motes.tracker import Tracker
 
@@ -132,7 +134,7 @@ def _run(stream: Stream, video: Video, folder: Path, every: int, progress: Progr
     """
     waiting: list[Tracks] = []
     with asked_to_stop() as stop:
-        for frame in read_ahead(open_video(video, start=stream.next_frame)):
+        for frame in _frames_left(video, stream.next_frame):
             waiting += stream.push(frame)
             progress(1)
             if stop() or sum(t.num_frames for t in waiting) >= every:
@@ -144,6 +146,13 @@ def _run(stream: Stream, video: Video, folder: Path, every: int, progress: Progr
     if stream.next_frame == video.start:
         raise InputError(f"{video.name}: expected at least one frame, got none")
     _save(folder, waiting + ([rest] if rest else []), stream)
+
+
+def _frames_left(video: Video, first: int) -> Iterator[np.ndarray]:
+    """The frames from number `first` on: none, if a run was stopped after the last one."""
+    total = video.num_frames
+    over = total is not None and first >= video.start + total
+    return iter(()) if over else read_ahead(open_video(video, start=first))
 
 
 def _save(folder: Path, waiting: list[Tracks], stream: Stream) -> None:
