@@ -153,6 +153,16 @@ def test_saved_and_resumed_in_another_process(tracker, tmp_path):
     assert Tracks.concat_frames([*parts, Tracks.load(tmp_path / "rest.npz")]) == whole
 
 
+def test_no_frame_comes_after_the_end(tracker, tmp_path):
+    stream = tracker.stream([(0, 50, 40)])
+    run(stream, video())
+    assert stream.close() is None
+    stream.save(tmp_path / "stream.pt")
+    for closed in (stream, tracker.resume(tmp_path / "stream.pt")):
+        with pytest.raises(InputError, match="expected none after the stream was closed"):
+            closed.push(video()[0])
+
+
 def test_files_that_are_no_streams(tracker, tmp_path):
     with pytest.raises(FileError, match="no such stream file"):
         tracker.resume(tmp_path / "no.pt")

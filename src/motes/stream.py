@@ -48,6 +48,7 @@ class StreamState:
         fps: Frame rate.
         start: Number of the first frame.
         engine: State of the windows; None before the first frame.
+        closed: Whether the video has ended.
         past: Features of the last frames before those of `engine`, for `Stream.look_back`.
     """
 
@@ -60,6 +61,7 @@ class StreamState:
     start: int = 0
     size: tuple[int, int] | None = None
     engine: windows.WindowState | None = None
+    closed: bool = False
     past: tuple[Features, ...] = ()
 
 
@@ -114,9 +116,11 @@ class Stream:
             Tracks of the frames that are now final: none or one `Tracks`.
 
         Raises:
-            InputError: The frame is not RGB uint8, or of another size than the first; the stream
-                is as it was before.
+            InputError: The frame is not RGB uint8, of another size than the first, or comes after
+                `close`; the stream is as it was before.
         """
+        if self.state.closed:
+            raise InputError("frame: expected none after the stream was closed, got one")
         size = _check_frame(frame, self.state.size)
         state, before = self._opened(size)
         features = self.tracker.encode(frame[None], self._resize(size))
@@ -136,11 +140,11 @@ class Stream:
         Returns:
             Tracks of the frames that had not come out yet; None if there are none.
         """
-        if self.state.engine is None:
-            return None
-        with self.tracker.autocast():
-            found, engine = windows.close(self._model, self.state.engine, self.options.iterations)
-        self.state = replace(self.state, engine=engine)
+        engine, found = self.state.engine, None
+        if engine is not None:
+            with self.tracker.autocast():
+                found, engine = windows.close(self._model, engine, self.options.iterations)
+        self.state = replace(self.state, engine=engine, closed=True)
         return next(iter(self._out(found)), None)
 
     def add(self, points: Points, at: int | None = None) -> list[int]:
