@@ -239,7 +239,8 @@ class Tracker:
 
     def encode(self, frames: np.ndarray, resize: Resize) -> Features:
         """Features of uint8 frames ``[n, H, W, 3]``, resized to the model."""
-        pixels = torch.from_numpy(frames).to(self.device).permute(0, 3, 1, 2)
+        writeable = np.require(frames, requirements="W")  # torch warns of others
+        pixels = torch.from_numpy(writeable).to(self.device).permute(0, 3, 1, 2)
         scaled = resize.frames(pixels.float() / 255)
         with self.autocast():
             return self.model.encode(scaled[None])

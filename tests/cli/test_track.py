@@ -1,5 +1,8 @@
 """``motes track`` does what was asked for, and writes all of it."""
 
+import os
+import signal
+
 import numpy as np
 import pytest
 
@@ -76,6 +79,51 @@ def test_a_long_video_goes_through_a_recording(clip, tmp_path, monkeypatch, caps
     assert open_video("t.mp4").num_frames == FRAMES
     assert "9 points, frames 0..29, " in capsys.readouterr().out
     assert not (tmp_path / "t.npz.part").exists()
+
+
+class Camera:
+    """Gives moving frames, and does something else at frame 7."""
+
+    def __init__(self, at_seven):
+        self.at_seven, self.count = at_seven, 0
+        self.texture = np.random.default_rng(0).integers(0, 255, (48, 100, 3)).astype(np.uint8)
+
+    def get(self, _):
+        return 30.0
+
+    def read(self):
+        self.count += 1
+        frame = np.ascontiguousarray(self.texture[:, self.count : self.count + 64])
+        return self.at_seven(frame) if self.count == 8 else (self.count < 20, frame)
+
+    def release(self):
+        pass
+
+
+def interrupt(frame):
+    os.kill(os.getpid(), signal.SIGINT)
+    return True, frame
+
+
+@pytest.mark.parametrize(
+    ("at_seven", "frames", "message"),
+    [
+        (lambda frame: (True, frame), 19, ""),
+        (lambda frame: (False, None), 7, ""),  # unplugged
+        (lambda frame: (True, frame[:40]), 7, "frame 7: expected 64x48"),
+        (interrupt, 8, "motes: stopped"),
+    ],
+)
+def test_a_camera(tmp_path, monkeypatch, capsys, at_seven, frames, message):
+    """Whatever ends it, what has come is kept."""
+    monkeypatch.setattr("motes.video.sources.streams._capture", lambda *_: Camera(at_seven))
+    out = tmp_path / "live.npz"
+    arguments = ["track", "--live", "0", "--model", "lk", "--grid", "3", "-o", str(out)]
+    assert run(arguments) == 0
+    assert (Tracks.load(out).num_frames, Tracks.load(out).fps) == (frames, 30)
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == bool(message)
 
 
 def test_models_lists_every_preset(capsys):

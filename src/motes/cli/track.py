@@ -10,8 +10,9 @@ import typer
 
 from motes.cli._common import console, progress
 from motes.cli._outputs import check_outputs, write_outputs
-from motes.errors import InputError
+from motes.errors import InputError, MotesError
 from motes.files import remove
+from motes.interrupts import asked_to_stop
 from motes.queries import Queries, parse_points
 from motes.tracks import Tracks
 
@@ -123,15 +124,19 @@ def _track_long(
 def _track_live(
     tracker: Tracker, video: Video, queries: Queries, latency: int | None
 ) -> list[Tracks]:
-    """Until the camera ends or Ctrl-C is pressed; what has come is kept."""
+    """Until the camera ends or fails, or Ctrl-C is pressed; what has come is kept."""
     stream, parts = tracker.stream(queries, fps=video.fps, latency=latency), []
-    try:
-        with progress(None, f"tracking live with {tracker.preset.name}") as advance:
+    label = f"tracking live with {tracker.preset.name}"
+    with progress(None, label) as advance, asked_to_stop() as stop:
+        try:
             for frame in video:
                 parts += stream.push(frame)
                 advance(1)
-    except KeyboardInterrupt:
-        typer.echo("motes: stopped", err=True)
+                if stop():
+                    typer.echo("motes: stopped", err=True)
+                    break
+        except MotesError as error:
+            typer.echo(f"motes: {error}", err=True)
     rest = stream.close()
     if rest is None and not parts:
         raise InputError(f"{video.name}: expected at least one frame, got none")
