@@ -86,6 +86,22 @@ def test_frames_come_out_as_soon_as_they_are_final():
     assert state.seen == 20
 
 
+@pytest.mark.parametrize("stitched", [False, True])
+@pytest.mark.parametrize("latency", [1, 2, 3, 4])
+@pytest.mark.parametrize("T", [1, 7, 8, 9, 21])
+def test_frames_come_out_in_order_within_the_latency(stitched, latency, T):
+    model = windows.with_latency(Teller(8, 4), latency)
+    model.stitched = stitched
+    state, numbers = windows.begin(model, torch.zeros(1, 1, 3)), []
+    for t in range(T):
+        features = model.encode(frames(T)[:, t : t + 1])
+        part, state = windows.push(model, state, features, latency=latency)
+        numbers += [] if part is None else part.xy[0, :, 0, 0].tolist()
+        assert t + 1 - len(numbers) < latency
+    part, _ = windows.close(model, state)
+    assert numbers + ([] if part is None else part.xy[0, :, 0, 0].tolist()) == list(range(T))
+
+
 @pytest.mark.parametrize(
     ("start", "stop", "lengths", "numbers"),
     [

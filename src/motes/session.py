@@ -15,7 +15,7 @@ from motes import windows
 from motes.encoded import EncodedVideo
 from motes.errors import InputError
 from motes.memory import MemoryPlan, free_bytes, make_plan
-from motes.models.base import Features, PointModel, Prediction
+from motes.models.base import Features, PointModel, Prediction, concat_predictions
 from motes.progress import Progress, silent
 from motes.queries.points import Points, Queries
 from motes.queries.select import select
@@ -246,15 +246,7 @@ def _merge(found: Prediction, back: Prediction, queries: Tensor) -> Prediction:
     L = back.xy.shape[1]
     frames = torch.arange(L, device=queries.device)[None, :, None]
     early = frames < queries[:, None, :, 0]  # [B, L, N]
-
-    def pick(forward: Tensor, backward: Tensor) -> Tensor:
-        mask = early if forward.ndim == 3 else early[..., None]
-        return torch.cat([torch.where(mask, backward.flip(1), forward[:, :L]), forward[:, L:]], 1)
-
-    confidence = None
-    if found.confidence is not None and back.confidence is not None:
-        confidence = pick(found.confidence, back.confidence)
-    return Prediction(pick(found.xy, back.xy), pick(found.visibility, back.visibility), confidence)
+    return concat_predictions([back.reversed().where(early, found[:L]), found[L:]])
 
 
 def _join(found: list[Prediction], parts: list[np.ndarray]) -> Prediction:

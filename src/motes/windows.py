@@ -187,22 +187,12 @@ def _overwrite(old: Prediction | None, new: Prediction, at: int) -> Prediction:
 
 def _surer(old: Prediction | None, new: Prediction, at: int) -> Prediction:
     """As `_overwrite`, but where both say something, each point takes the surer answer."""
+    new, at = new[max(-at, 0) :], max(at, 0)  # what is final already stays
     if old is None:
         return new
-    new, at = new[max(-at, 0) :], max(at, 0)  # what is final already stays
     shared = old.xy.shape[1] - at
     before, after = old[at:], new[:shared]
-    better = after.score >= before.score  # [B, T, N]
-
-    def pick(a: Tensor, b: Tensor) -> Tensor:
-        return torch.where(better if a.ndim == 3 else better[..., None], b, a)
-
-    both = before.confidence is not None and after.confidence is not None
-    overlap = Prediction(
-        pick(before.xy, after.xy),
-        pick(before.visibility, after.visibility),
-        pick(before.confidence, after.confidence) if both else None,  # type: ignore[arg-type]
-    )
+    overlap = after.where(after.score >= before.score, before)
     return concat_predictions([old[:at], overlap, new[shared:]])
 
 

@@ -99,6 +99,14 @@ class Prediction:
         """The frames in the opposite order."""
         return self._map(lambda v: v.flip(1))
 
+    def where(self, chosen: Tensor, other: Prediction) -> Prediction:
+        """This one where `chosen`, bool ``[B, T, N]``, is true; `other` elsewhere."""
+        sure = None
+        if self.confidence is not None and other.confidence is not None:
+            sure = torch.where(chosen, self.confidence, other.confidence)
+        xy = torch.where(chosen[..., None], self.xy, other.xy)
+        return Prediction(xy, torch.where(chosen, self.visibility, other.visibility), sure)
+
     def grown(self, count: int) -> Prediction:
         """With more points, of which nothing is said yet: zeros."""
         return self._map(
