@@ -137,10 +137,10 @@ def _track_live(
                     break
         except MotesError as error:
             typer.echo(f"motes: {error}", err=True)
-    rest = stream.close()
-    if rest is None and not parts:
+    parts += [rest] if (rest := stream.close()) else []
+    if not parts:
         raise InputError(f"{video.name}: expected at least one frame, got none")
-    return parts + ([rest] if rest else [])
+    return [Tracks.concat_frames(parts)]
 
 
 def _summary(parts: Iterable[Tracks]) -> str:
