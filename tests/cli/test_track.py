@@ -81,6 +81,12 @@ def test_a_long_video_goes_through_a_recording(clip, tmp_path, monkeypatch, caps
     assert not (tmp_path / "t.npz.part").exists()
 
 
+def test_a_short_video_leaves_other_folders_alone(clip, tmp_path):
+    (tmp_path / "t.npz.part").mkdir()
+    assert run(["track", str(clip), "--model", "lk", "--grid", "3", "-o", f"{tmp_path}/t.npz"]) == 0
+    assert (tmp_path / "t.npz.part").is_dir()
+
+
 class Camera:
     """Gives moving frames, and does something else at frame 7."""
 

@@ -91,10 +91,11 @@ def command(
     tracker = load(
         model or DEFAULT_MODEL, weights=weights, device=device, dtype=dtype, memory=memory
     )
+    long = live is None and (source.num_frames or 0) > LONG and not backward
     parts: Iterable[Tracks]
     if live is not None:
         parts = _track_live(tracker, source, found, latency)
-    elif (source.num_frames or 0) > LONG and not backward:
+    elif long:
         parts = _track_long(tracker, source, found, outputs)
     else:
         parts = _track(tracker, source, found, backward)
@@ -102,7 +103,8 @@ def command(
         typer.echo(f"motes: {source.problem}", err=True)
     console.print(_summary(parts), highlight=False)
     write_outputs(parts, source, outputs)
-    remove(_part_folder(outputs))
+    if long:
+        remove(_part_folder(outputs))
 
 
 def _track(tracker: Tracker, video: Video, queries: Queries, backward: bool) -> list[Tracks]:
