@@ -5,7 +5,7 @@ import torch
 
 import motes
 from motes.errors import InputError
-from motes.models.flow import DenseFlow, FlowConfig, sample
+from motes.models.flow import DenseFlow, FlowConfig
 
 
 def texture(size, seed=0):
@@ -20,13 +20,6 @@ def moving(T=6, step=(2, 1), size=96):
     return np.stack([plane[y : y + size, x : x + size] for x, y in corners])
 
 
-def test_sample_is_bilinear_and_continues_at_the_edges():
-    x, y = np.meshgrid(np.arange(5.0), np.arange(4.0))
-    points = np.array([[1.25, 2.5], [0, 0], [4, 3], [9, -2]])
-    expected = [[1.25, 2.5], [0, 0], [4, 3], [4, 0]]
-    np.testing.assert_allclose(sample(np.stack([x, y], -1), points), expected)
-
-
 def test_points_follow_the_texture():
     tracks = motes.load("flow").track(moving(), [(0, 40, 50), (2, 60.5, 30.25)])
     shift = np.arange(6)[:, None] * [2, 1]
@@ -36,13 +29,26 @@ def test_points_follow_the_texture():
     assert tracks.visible[1].tolist() == [False, False, True, True, True, True]
 
 
-def test_a_covered_point_is_hidden_for_good():
-    video = moving(T=8, step=(1, 0))
-    video[3:6, 30:70, 30:70] = texture(96, seed=1)[:40, :40]
+def test_a_covered_point_is_hidden_and_found_again():
+    video = moving(T=9, step=(1, 0))
+    video[3:5, 30:70, 30:70] = texture(96, seed=1)[:40, :40]
     tracks = motes.load("flow").track(video, [(0, 50, 50), (0, 20, 80)])
-    assert tracks.visible[0, :3].all()
-    assert not tracks.visible[0, 3:].any()
+    assert tracks.visible[0].tolist() == [True] * 3 + [False] * 2 + [True] * 4
+    np.testing.assert_allclose(tracks.xy[0, -1], [58, 50], atol=0.5)
     assert tracks.visible[1].all()
+
+
+@pytest.mark.parametrize("latency", [None, 1, 4])
+def test_a_stream_gives_what_the_video_gives(latency):
+    tracker, video = motes.load("flow"), moving(T=21)
+    queries = [(0, 40, 50), (5, 30, 40), (18, 60, 60)]
+    stream = tracker.stream(queries, latency=latency)
+    parts = [part for frame in video for part in stream.push(frame)]
+    whole = tracker.track(video, queries)
+    rest = stream.close()
+    found = motes.Tracks.concat_frames([*parts, *([rest] if rest else [])])
+    np.testing.assert_allclose(found.xy, whole.xy, atol=1e-3)
+    np.testing.assert_array_equal(found.visible, whole.visible)
 
 
 def test_a_point_that_leaves_the_image_is_hidden():

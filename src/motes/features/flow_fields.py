@@ -1,4 +1,4 @@
-"""Dense optical flow between neighbouring frames, and points that follow it.
+"""Dense optical flow between frames of a window, and points that follow it.
 
 Kroeger, Timofte, Dai and Van Gool, "Fast Optical Flow using Dense Inverse Search" (DIS), 2016, as
 in OpenCV.
@@ -7,20 +7,26 @@ in OpenCV.
 from __future__ import annotations
 
 from collections import OrderedDict
-from itertools import pairwise
+from collections.abc import Sequence
 from threading import Lock
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from motes.errors import InputError
+from motes.features.sampling import blend, neighbourhood
 
 SMALLEST = 12
 """Shorter sides are refused by OpenCV's search."""
+
+PATCH_STRIDE, SMOOTHINGS = 4, 2
+"""Pixels between the patches of 8x8 that are searched, and rounds that smooth each level: with 3
+and 5, as OpenCV's preset has them, a field takes twice the time."""
+
+LEFT = 20.0
+"""Added to the error of a step out of the frame, in pixels."""
 
 REMEMBERED = 160 * 2**20
 """Bytes of fields that are kept for the next question about the same frames."""
@@ -32,40 +38,122 @@ def grey(video: Tensor) -> Tensor:
     return ((video * weights).sum(2) * 255).round().clamp(0, 255).byte()
 
 
-def flow_field(
-    before: np.ndarray,
-    after: np.ndarray,
-    quality: int = cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
-    finest: int = 0,
-) -> np.ndarray:
-    """How far each pixel moves.
+@torch.no_grad()
+def follow(
+    frames: Tensor, xy: Tensor, error: Tensor, deltas: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """Let points go with the flow from the frames in which they are known to all others.
 
-    The latest fields are remembered by what is in the frames, so that a second question about the
-    same frames (another point of a session, the next window) costs nothing.
+    A frame is reached from several earlier ones, whichever leads there with the smallest error:
+    long steps drift less, and lead past what hides a point for a moment (Neoral, Serych and Matas,
+    "MFT: Long-Term Tracking of Every Pixel", 2024, section 3; there with learned flow and learned
+    uncertainty).  Errors of steps add up in squares, as independent ones do, so that hours of video
+    do not wear out a point that is seen well.
 
     Args:
-        before: uint8 ``[H, W]``, grey.
-        after: Likewise.
-        quality: Preset of OpenCV's search.
-        finest: Pyramid level at which the search ends; 0: the image itself.
+        frames: uint8 ``[B, S, H, W]``, grey.
+        xy: float32 ``[B, N, S, 2]``, pixels.
+        error: float32 ``[B, N, S]``, how far off these are in pixels; infinite where a place is to
+            be found, which happens after the known ones first, then before them.
+        deltas: Lengths of the steps in frames.
 
     Returns:
-        float16 ``[H, W, 2]``: (x, y) in `after` minus (x, y) in `before`.  Not to be written to.
+        Places and errors of the same shapes, without gradients.  A point that is known nowhere
+        rests.
 
     Raises:
         InputError: The frames are too small for a flow.
     """
-    if min(before.shape) < SMALLEST:
-        H, W = before.shape
-        raise InputError(
-            f"flow: expected frames of at least {SMALLEST}x{SMALLEST} pixels, got {W}x{H}"
-        )
-    key = (before.shape, hash(before.tobytes()), hash(after.tobytes()), quality, finest)
+    S, fields = frames.shape[1], Fields(frames)
+    places, errors = list(xy.unbind(2)), list(error.unbind(2))
+    for direction in (1, -1):
+        wanted = [e.isinf() for e in errors]
+        for b in range(S)[::direction]:
+            for a in (b - direction * delta for delta in deltas):
+                if 0 <= a < S and (wanted[b] & errors[a].isfinite()).any():
+                    moved, missed = fields.step(a, b, places[a])
+                    total = torch.hypot(errors[a], missed)
+                    better = wanted[b] & (total < errors[b])
+                    places[b] = torch.where(better[..., None], moved, places[b])
+                    errors[b] = torch.where(better, total, errors[b])
+    return torch.stack(places, 2), torch.stack(errors, 2)
+
+
+class Fields:
+    """The flow between any two frames of a window, found when it is asked for.
+
+    The latest fields are remembered by what is in the frames, so that a second question about the
+    same frames (another point of a session, the next window) costs nothing.
+    """
+
+    def __init__(self, frames: Tensor) -> None:
+        """Take in frames.
+
+        Args:
+            frames: uint8 ``[B, S, H, W]``, grey.
+
+        Raises:
+            InputError: The frames are too small for a flow.
+        """
+        B, _, H, W = frames.shape
+        if min(H, W) < SMALLEST:
+            raise InputError(
+                f"flow: expected frames of at least {SMALLEST}x{SMALLEST} pixels, got {W}x{H}"
+            )
+        self.size = H, W
+        same = B > 1 and frames.stride(0) == 0  # one video, asked about several times
+        self.videos = (frames[:1] if same else frames).cpu().numpy()
+        self.prints = [[hash(frame.tobytes()) for frame in video] for video in self.videos]
+        video = torch.arange(B, device=frames.device) // (B if same else 1)
+        self.video = video[:, None]
+
+    def step(self, a: int, b: int, xy: Tensor) -> tuple[Tensor, Tensor]:
+        """Go from frame a to frame b.
+
+        Args:
+            a: Number of a frame.
+            b: Likewise.
+            xy: float32 ``[B, N, 2]``, pixels of frame a.
+
+        Returns:
+            Places in frame b, and how far from home the way back ends, ``[B, N]``, pixels.
+        """
+        moved = xy + self._sample(self.between(a, b), xy)
+        home = moved + self._sample(self.between(b, a), moved)
+        missed = torch.linalg.vector_norm(home - xy, dim=-1)
+        return moved, missed + LEFT * ~inside(moved, self.size)
+
+    def between(self, a: int, b: int) -> Tensor:
+        """How far each pixel moves from frame a to frame b, float16 ``[M, H, W, 2]`` (x, y).
+
+        M is the number of different videos.
+        """
+        pairs = zip(self.videos, self.prints, strict=True)
+        fields = [_field(v[a], v[b], (self.size, p[a], p[b])) for v, p in pairs]
+        return torch.from_numpy(np.stack(fields)).to(self.video.device)
+
+    def _sample(self, field: Tensor, xy: Tensor) -> Tensor:
+        """Bilinear values ``[B, N, 2]`` at ``[B, N, 2]``; edges continue."""
+        index = self.video.expand(xy.shape[:2]).flatten()
+        values, fraction = neighbourhood(field, index, xy.flatten(0, 1), 0)
+        return blend(values.float(), fraction).view(xy.shape)
+
+
+def inside(xy: Tensor, size: Sequence[int]) -> Tensor:
+    """Whether points ``[..., 2]`` are in frames of this height and width."""
+    H, W = size
+    return ((xy > -0.5) & (xy < xy.new_tensor([W, H]) - 0.5)).all(-1)
+
+
+def _field(before: np.ndarray, after: np.ndarray, key: tuple[object, ...]) -> np.ndarray:
+    """float16 ``[H, W, 2]``, from memory or found by DIS."""
     field = _memory.get(key)
     if field is None:
-        dis = cv2.DISOpticalFlow.create(quality)
-        dis.setFinestScale(finest)
-        field = dis.calc(before, after, None).astype(np.float16)  # type: ignore[call-overload]
+        search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        search.setFinestScale(0)  # pixels of the frame itself
+        search.setPatchStride(PATCH_STRIDE)
+        search.setVariationalRefinementIterations(SMOOTHINGS)
+        field = search.calc(before, after, None).astype(np.float16)  # type: ignore[call-overload]
         _memory.put(key, field)
     return field
 
@@ -94,74 +182,3 @@ class _Memory:
 
 
 _memory = _Memory(REMEMBERED)
-
-
-class Motion(NamedTuple):
-    """Flow between the neighbouring frames of a window, float32 ``[B, S-1, 2, H, W]``.
-
-    Attributes:
-        ahead: From each frame to the next.
-        back: From that one to this.
-    """
-
-    ahead: Tensor
-    back: Tensor
-
-    @classmethod
-    def of(cls, grey: Tensor) -> Motion:
-        """Between frames uint8 ``[B, S, H, W]``."""
-        same = len(grey) > 1 and grey.stride(0) == 0  # one video, asked about several times
-        videos = (grey[:1] if same else grey).cpu().numpy()
-        ahead = [[flow_field(a, b) for a, b in pairwise(v)] for v in videos]
-        back = [[flow_field(b, a) for a, b in pairwise(v)] for v in videos]
-        return cls(_channels_first(ahead, grey), _channels_first(back, grey))
-
-
-def _channels_first(fields: list[list[np.ndarray]], grey: Tensor) -> Tensor:
-    B, S, H, W = grey.shape
-    if S == 1:
-        return torch.zeros(B, 0, 2, H, W, device=grey.device)
-    stacked = torch.from_numpy(np.stack([np.stack(video) for video in fields]))
-    return stacked.to(grey.device).float().movedim(-1, 2).expand(B, -1, -1, -1, -1)
-
-
-def follow(motion: Motion, xy: Tensor, anchor: Tensor) -> tuple[Tensor, Tensor]:
-    """Let points drift with the flow, forward and backward from a frame.
-
-    Args:
-        motion: Of the S frames of a window.
-        xy: float32 ``[B, N, 2]``, pixels.
-        anchor: int64 ``[B, N]``, the frame in which they are there.
-
-    Returns:
-        Where they are, ``[B, N, S, 2]``.  The largest forward-backward error on the way from the
-        anchor, in pixels, ``[B, N, S]``.
-    """
-    last = motion.ahead.shape[1]
-    places, errors = [xy] * (last + 1), [torch.zeros_like(xy[..., 0])] * (last + 1)
-    for t in range(last):
-        moved, error = _step(motion.ahead[:, t], motion.back[:, t], places[t], errors[t])
-        after = anchor <= t
-        places[t + 1] = torch.where(after[..., None], moved, xy)
-        errors[t + 1] = torch.where(after, error, 0.0)
-    for t in reversed(range(last)):
-        moved, error = _step(motion.back[:, t], motion.ahead[:, t], places[t + 1], errors[t + 1])
-        before = anchor > t
-        places[t] = torch.where(before[..., None], moved, places[t])
-        errors[t] = torch.where(before, error, errors[t])
-    return torch.stack(places, 2), torch.stack(errors, 2)
-
-
-def _step(there: Tensor, home: Tensor, xy: Tensor, error: Tensor) -> tuple[Tensor, Tensor]:
-    """One frame on: positions, and the larger of the error so far and that of this step."""
-    moved = xy + _sample(there, xy)
-    missed = torch.linalg.vector_norm(moved + _sample(home, moved) - xy, dim=-1)
-    return moved, torch.maximum(error, missed)
-
-
-def _sample(field: Tensor, xy: Tensor) -> Tensor:
-    """Bilinear values ``[B, N, 2]`` of a field ``[B, 2, H, W]`` at ``[B, N, 2]``; edges go on."""
-    H, W = field.shape[-2:]
-    grid = 2 * xy / xy.new_tensor([W - 1, H - 1]) - 1
-    found = F.grid_sample(field, grid[:, None], padding_mode="border", align_corners=True)
-    return found[:, :, 0].transpose(1, 2)

@@ -96,7 +96,9 @@ class CoTracker(CoTracker2):
         state = replace(state, xy=history[-1][:, :, overlap], visibility=logits[:, :, overlap])
         return self._predict(history, logits, start, len(features)), state
 
-    def _new_marks(self, state: CoTracker2State, queries: Tensor, start: int, frames: int) -> Tensor:
+    def _new_marks(
+        self, state: CoTracker2State, queries: Tensor, start: int, frames: int
+    ) -> Tensor:
         """1 in frames from the query on that are new to the point, ``[B, N, S, 1]``."""
         frame = torch.arange(self.config.window, device=queries.device)
         begun = queries[..., :1].long() <= start + frame

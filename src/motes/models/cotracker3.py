@@ -13,7 +13,7 @@ of 16 frames at a time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
@@ -27,7 +27,7 @@ from motes.features.attention import init_linear
 from motes.features.correlation import PatchCorrelation, query_patches
 from motes.features.embeddings import OctaveEmbedding, resize_time, time_table
 from motes.features.encoder import FrameEncoder, encode_video
-from motes.features.flow_fields import Motion, follow, grey
+from motes.features.flow_fields import follow, grey, inside
 from motes.features.overlap import frames_first, hold, query_in_window
 from motes.features.transformer import ProxyTransformer
 from motes.models.base import (
@@ -44,7 +44,7 @@ from motes.models.naming import rename_with
 from motes.video.resize import ResizeRule
 
 SURE = 3.0
-"""Logit of the scores of a point that came home exactly, going there and back with the flow."""
+"""Logit of the scores of a point that comes home exactly, going there and back with the flow."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ class CoTracker3Config:
     unit: tuple[int, int] = (512, 384)  # pixels (x, y) that count as 1 in displacements
     iterations: int = 6
     first_guess: Literal["still", "flow"] = "still"  # a point rests, or follows dense optical flow
+    deltas: tuple[int, ...] = (1, 3, 8)  # lengths of the flow's steps in frames
 
 
 @dataclass(frozen=True)
@@ -189,24 +190,24 @@ class CoTracker3(PointModel):
         queries: Tensor,
         start: int,
     ) -> Estimate:
-        """Let points go with dense optical flow from the frame in which they are known.
+        """Let points go with dense optical flow from where they are known.
 
-        That is the frame of the query, or the last one that the window before has refined.
+        That is the frame of the query, or those that the window before has refined.
         """
-        *_, grey_frames = features.levels
-        T, known = len(features), min(state.xy.shape[2], len(features))
+        *_, frames = features.levels
+        T, S, known = len(features), guess.xy.shape[2], min(state.xy.shape[2], len(features))
+        xy, scores = guess.xy[:, :, :T] * self.stride, guess.scores[:, :, :T]
         t, here = query_in_window(queries, start, T)
-        met = state.met & (known > 0)
-        anchor = torch.where(met, known - 1, t)
-        scores = torch.where(met[..., None], at_frame(guess.scores, anchor), SURE)
-        motion = Motion.of(grey_frames[..., 0])
-        xy, error = follow(motion, at_frame(guess.xy, anchor) * self.stride, anchor)
-        scores = torch.minimum(scores[:, :, None], trust(xy, error, grey_frames)[..., None])
-        frames = torch.arange(T, device=xy.device)
-        moves = torch.where(met[..., None], frames >= known, here[..., None])[..., None]
+        frame = torch.arange(T, device=xy.device)
+        asked = (here & ~state.met)[..., None] & (frame == t[..., None])  # [B, N, T]
+        held = state.met[..., None] & (frame < known)
+        error = torch.where(held, doubt(scores.detach().amin(-1)), torch.inf)
+        moved, error = follow(frames[..., 0], xy, error.where(~asked, 0.0), self.config.deltas)
+        found = (error.isfinite() & ~held)[..., None]
+        believed = trust(moved, error, frames.shape[2:4])[..., None]
         return Estimate(
-            hold(torch.where(moves, xy / self.stride, guess.xy[:, :, :T]), guess.xy.shape[2]),
-            hold(torch.where(moves, scores, guess.scores[:, :, :T]), guess.xy.shape[2]),
+            hold(torch.where(found, moved / self.stride, guess.xy[:, :, :T]), S),
+            hold(torch.where(found, believed, scores), S),
         )
 
     def _meet(
@@ -248,22 +249,20 @@ class CoTracker3(PointModel):
         return Prediction(xy[-1], visible[-1].sigmoid(), sure[-1].sigmoid(), aux)
 
 
-def at_frame(values: Tensor, t: Tensor) -> Tensor:
-    """Of values ``[B, N, S, D]`` those of one frame a point, ``[B, N, D]``; t is ``[B, N]``."""
-    return values.gather(2, t[..., None, None].expand(-1, -1, 1, values.shape[-1]))[:, :, 0]
-
-
-def trust(xy: Tensor, error: Tensor, frames: Tensor) -> Tensor:
+def trust(xy: Tensor, error: Tensor, size: Sequence[int]) -> Tensor:
     """First guess at the scores of points that followed the flow, logits ``[B, N, T]``.
 
     Args:
         xy: ``[B, N, T, 2]``, pixels.
-        error: ``[B, N, T]``, forward-backward error in pixels.
-        frames: ``[B, T, H, W, 1]``; what has left them is hidden.
+        error: ``[B, N, T]``, pixels.
+        size: Height and width of the frames; what has left them is hidden.
     """
-    H, W = frames.shape[2:4]
-    inside = ((xy > -0.5) & (xy < xy.new_tensor([W, H]) - 0.5)).all(-1)
-    return torch.where(inside, SURE - torch.log1p(error**2), -SURE)
+    return torch.where(inside(xy, size), SURE - torch.log1p(error**2), -SURE)
+
+
+def doubt(scores: Tensor) -> Tensor:
+    """The error in pixels that `trust` would have given these logits."""
+    return (SURE - scores).clamp(0, 8).expm1().sqrt()
 
 
 def displacements(xy: Tensor) -> Tensor:

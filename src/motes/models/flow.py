@@ -1,66 +1,102 @@
-"""Dense optical flow, chained from frame to frame: the other classical baseline, no weights.
+"""Dense optical flow, chained over steps of several lengths: a classical tracker, no weights.
 
-Kroeger, Timofte, Dai and Van Gool, "Fast Optical Flow using Dense Inverse Search" (DIS), 2016, as
-in OpenCV.
+The flow is DIS (Kroeger et al., 2016); the chain is that of MFT (Neoral, Serych and Matas, "MFT:
+Long-Term Tracking of Every Pixel", 2024), see `motes.features.flow_fields`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
+import torch
+from torch import Tensor
 
-from motes.features.flow_fields import flow_field
-from motes.models.base import Preset
-from motes.models.frame_to_frame import FrameToFrame
+from motes.features.flow_fields import follow, grey
+from motes.features.overlap import frames_first
+from motes.models.base import Features, PointModel, Prediction, Preset, State
 from motes.video.resize import ResizeRule
 
 
 @dataclass(frozen=True)
 class FlowConfig:
-    """Settings of the tracker, in pixels of its input."""
+    """Settings of the tracker."""
 
-    quality: int = cv2.DISOPTICAL_FLOW_PRESET_MEDIUM
-    finest: int = 0  # pyramid level at which the search ends; 0: the image itself
-    tolerance: float = 3.0  # forward-backward error at which the confidence is one half
+    deltas: tuple[int, ...] = (1, 3, 8)  # lengths of the steps in frames
+    tolerance: float = 3.0  # error in pixels of the input at which the confidence is one half
 
 
-class DenseFlow(FrameToFrame):
-    """Follows each point with the flow of the whole frame, forward and back."""
+@dataclass(frozen=True)
+class FlowState(State):
+    """Where the points were in the last K frames.
+
+    Attributes:
+        xy: ``[B, N, K, 2]``, pixels.
+        certainty: ``[B, N, K]``, 1 / (1 + error in pixels); 0 where nothing is known.
+    """
+
+    xy: Tensor
+    certainty: Tensor
+
+
+class DenseFlow(PointModel):
+    """Follows each point with the flow of the whole frame; points do not see each other."""
+
+    joint = False
+    point_bytes = 1_000
 
     def __init__(self, config: FlowConfig) -> None:
         super().__init__()
         self.config = config
-        self.tolerance = config.tolerance
+        self.step = max(config.deltas)
+        self.window = 2 * self.step
 
-    def flow(
-        self, before: np.ndarray, after: np.ndarray, points: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """See `FrameToFrame.flow`; a dense flow finds every point.
+    @property
+    def final(self) -> int:
+        """What was found is not looked for again."""
+        return self.window or self.step
 
-        Raises:
-            InputError: The frames are too small for a flow.
-        """
-        field = flow_field(before, after, self.config.quality, self.config.finest)
-        return points + sample(field, points), np.ones(len(points), bool)
+    def encode(self, video: Tensor) -> Features:
+        """Grey frames, uint8 ``[B, T, 1, H, W]``."""
+        return Features((grey(video)[:, :, None],))
 
+    def start(self, queries: Tensor) -> FlowState:
+        """Nothing is known."""
+        B, N = queries.shape[:2]
+        xy = queries.new_zeros(B, N, self.final - self.step, 2)
+        return FlowState(xy, xy[..., 0])
 
-def sample(field: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Bilinear values ``[M, C]`` of a field ``[H, W, C]`` at points ``[M, 2]``; edges continue."""
-    H, W, _ = field.shape
-    xy = points.clip(0, [W - 1, H - 1])
-    x0, y0 = (np.minimum(xy.astype(int), [max(W - 2, 0), max(H - 2, 0)])).T
-    x1, y1 = np.minimum(x0 + 1, W - 1), np.minimum(y0 + 1, H - 1)
-    u, v = (xy - np.column_stack([x0, y0])).T[..., None]
-    above = (1 - u) * field[y0, x0] + u * field[y0, x1]
-    below = (1 - u) * field[y1, x0] + u * field[y1, x1]
-    return ((1 - v) * above + v * below).astype(np.float32)
+    def advance(
+        self,
+        state: FlowState,
+        features: Features,
+        queries: Tensor,
+        start: int,
+        iterations: int | None = None,
+    ) -> tuple[Prediction, FlowState]:
+        """Go on from the frames that are known; see `PointModel.advance`."""
+        xy, certainty = self._known(state, queries, start)
+        frames, T = features.levels[0][:, :, 0], len(features)
+        error = 1 / certainty[:, :, :T] - 1
+        xy, error = follow(frames, xy[:, :, :T], error, self.config.deltas)
+        sure = frames_first((1 / (1 + (error / self.config.tolerance) ** 2))[..., None], T)[..., 0]
+        state = FlowState(xy[:, :, self.step :], 1 / (1 + error[:, :, self.step :]))
+        return Prediction(frames_first(xy, T), sure, sure), state
+
+    def _known(self, state: FlowState, queries: Tensor, start: int) -> tuple[Tensor, Tensor]:
+        """What is known of all frames of a window: from the one before, and from the queries."""
+        missing = self.final - state.xy.shape[2]
+        certainty = torch.nn.functional.pad(state.certainty, (0, missing))
+        frame = torch.arange(start, start + self.final, device=queries.device)
+        asked = queries[..., :1].long() == frame  # [B, N, S]
+        rest = queries[:, :, None, 1:].expand(-1, -1, self.final, -1)
+        before = torch.cat([state.xy, rest[:, :, :missing]], 2)
+        xy = torch.where((asked | (certainty == 0))[..., None], rest, before)
+        return xy, torch.where(asked, 1.0, certainty)
 
 
 FLOW = Preset(
     name="flow",
-    summary="dense optical flow (DIS), chained, with forward-backward check (classical, CPU)",
+    summary="dense optical flow (DIS), chained over steps of several lengths (classical, CPU)",
     build=DenseFlow,
     config=FlowConfig(),
     resize=ResizeRule(long_side=512),
