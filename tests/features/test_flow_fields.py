@@ -67,7 +67,7 @@ def test_one_video_asked_about_twice_is_searched_once():
     frames = moving(2).expand(3, -1, -1, -1)
     assert Fields(frames).between(0, 1).shape[0] == 1
     points = torch.tensor([[[30.0, 20.0]], [[50.0, 40.0]], [[60.0, 30.0]]])
-    moved, missed = Fields(frames).step(0, 1, points)
+    moved, missed = Fields(frames).step(0, 1, points, torch.zeros(3, 1))
     torch.testing.assert_close(
         moved - points, torch.tensor([2.0, 1.0]).expand(3, 1, 2), atol=0.3, rtol=0
     )
@@ -75,7 +75,8 @@ def test_one_video_asked_about_twice_is_searched_once():
 
 
 def test_leaving_the_frame_counts_as_an_error():
-    _, missed = Fields(moving(2, (4, 0))).step(0, 1, torch.tensor([[[94.0, 40.0], [40.0, 40.0]]]))
+    points = torch.tensor([[[94.0, 40.0], [40.0, 40.0]]])
+    _, missed = Fields(moving(2, (4, 0))).step(0, 1, points, torch.zeros(1, 2))
     assert missed[0, 0] > 20 and missed[0, 1] < 1
 
 
@@ -126,10 +127,30 @@ def test_what_is_known_stays_and_is_gone_on_from():
     assert found[0, 0, 0].tolist() == [40, 30]
 
 
-def test_errors_of_steps_add_up_in_squares(monkeypatch):
-    monkeypatch.setattr(Fields, "step", lambda self, a, b, xy: (xy, torch.full(xy.shape[:2], 2.0)))
-    _, error = follow(moving(), *ask(5, (0, 40.0, 30.0)), (1,))
-    torch.testing.assert_close(error[0, 0], 2 * torch.arange(5.0).sqrt())
+def test_errors_of_steps_add_up_in_squares():
+    xy = torch.tensor([[[40.0, 30.0]] * 3])
+    _, error = Fields(moving(2)).step(0, 1, xy, torch.tensor([[0.0, 3.0, torch.inf]]))
+    torch.testing.assert_close(error[0, 1], torch.hypot(error[0, 0], torch.tensor(3.0)))
+    assert error[0, 2].isinf()
+
+
+@pytest.mark.parametrize(
+    ("sure", "away", "error", "taken"),
+    [
+        (0.2, 2.0, 0.1, True),  # a little drift is mended
+        (0.2, 2.0, 0.3, False),  # but not by a step that is less sure
+        (0.2, 12.0, 0.1, False),  # the next copy of a pattern
+        (5.0, 12.0, 0.1, True),  # the short steps were lost
+        (math.inf, 90.0, 4.0, True),
+    ],
+)
+def test_a_long_step_must_agree_with_a_sure_short_one(sure, away, error, taken):
+    short = torch.zeros(1, 1, 2), torch.tensor([[sure]])
+    long = torch.tensor([[[away, 0.0]]]), torch.tensor([[error]])
+    place, best = flow_fields._best([short, long])
+    assert (place[0, 0, 0].item(), best.item()) == pytest.approx(
+        (away, error) if taken else (0, sure)
+    )
 
 
 def test_a_point_that_is_known_nowhere_rests():

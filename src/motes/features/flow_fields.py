@@ -28,6 +28,10 @@ and 5, as OpenCV's preset has them, a field takes twice the time."""
 LEFT = 20.0
 """Added to the error of a step out of the frame, in pixels."""
 
+AGREE, AGREE_AT_LEAST = 10.0, 0.5
+"""A long step may end so many times the error of the shortest step away from it, and so many pixels
+more.  With 40 times the error, points of a printed board jump to the neighbouring circle."""
+
 REMEMBERED = 160 * 2**20
 """Bytes of fields that are kept for the next question about the same frames."""
 
@@ -44,18 +48,19 @@ def follow(
 ) -> tuple[Tensor, Tensor]:
     """Let points go with the flow from the frames in which they are known to all others.
 
-    A frame is reached from several earlier ones, whichever leads there with the smallest error:
-    long steps drift less, and lead past what hides a point for a moment (Neoral, Serych and Matas,
-    "MFT: Long-Term Tracking of Every Pixel", 2024, section 3; there with learned flow and learned
-    uncertainty).  Errors of steps add up in squares, as independent ones do, so that hours of video
-    do not wear out a point that is seen well.
+    A frame is reached by several steps, whichever ends with the smallest error: long ones drift
+    less, and lead past what hides a point for a moment (Neoral, Serych and Matas, "MFT: Long-Term
+    Tracking of Every Pixel", 2024, section 3; there with learned flow and learned uncertainty).
+    Where a pattern repeats they also lead to the wrong copy and home again, so they may not end far
+    from the shortest step, as far as that one is sure.  Errors of steps add up in squares, as
+    independent ones do, so that hours of video do not wear out a point that is seen well.
 
     Args:
         frames: uint8 ``[B, S, H, W]``, grey.
         xy: float32 ``[B, N, S, 2]``, pixels.
         error: float32 ``[B, N, S]``, how far off these are in pixels; infinite where a place is to
             be found, which happens after the known ones first, then before them.
-        deltas: Lengths of the steps in frames.
+        deltas: Lengths of the steps in frames, the shortest first.
 
     Returns:
         Places and errors of the same shapes, without gradients.  A point that is known nowhere
@@ -69,14 +74,26 @@ def follow(
     for direction in (1, -1):
         wanted = [e.isinf() for e in errors]
         for b in range(S)[::direction]:
-            for a in (b - direction * delta for delta in deltas):
-                if 0 <= a < S and (wanted[b] & errors[a].isfinite()).any():
-                    moved, missed = fields.step(a, b, places[a])
-                    total = torch.hypot(errors[a], missed)
-                    better = wanted[b] & (total < errors[b])
-                    places[b] = torch.where(better[..., None], moved, places[b])
-                    errors[b] = torch.where(better, total, errors[b])
+            sources = [b - direction * delta for delta in deltas]
+            sources = [a for a in sources if 0 <= a < S and errors[a][wanted[b]].isfinite().any()]
+            if sources:
+                place, error = _best([fields.step(a, b, places[a], errors[a]) for a in sources])
+                found = wanted[b] & error.isfinite()
+                places[b] = torch.where(found[..., None], place, places[b])
+                errors[b] = torch.where(found, error, errors[b])
     return torch.stack(places, 2), torch.stack(errors, 2)
+
+
+def _best(ways: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Of places ``[B, N, 2]`` and errors ``[B, N]`` the best, where it agrees with the first."""
+    (near, sure), *others = ways
+    place, error = near, sure
+    for other, total in others:
+        apart = torch.linalg.vector_norm(other - near, dim=-1)
+        better = (total < error) & (apart < AGREE * sure + AGREE_AT_LEAST)
+        place = torch.where(better[..., None], other, place)
+        error = torch.where(better, total, error)
+    return place, error
 
 
 class Fields:
@@ -107,21 +124,23 @@ class Fields:
         video = torch.arange(B, device=frames.device) // (B if same else 1)
         self.video = video[:, None]
 
-    def step(self, a: int, b: int, xy: Tensor) -> tuple[Tensor, Tensor]:
+    def step(self, a: int, b: int, xy: Tensor, error: Tensor) -> tuple[Tensor, Tensor]:
         """Go from frame a to frame b.
 
         Args:
             a: Number of a frame.
             b: Likewise.
             xy: float32 ``[B, N, 2]``, pixels of frame a.
+            error: float32 ``[B, N]``, pixels, how far off these are.
 
         Returns:
-            Places in frame b, and how far from home the way back ends, ``[B, N]``, pixels.
+            Places in frame b, and how far off they are: the error so far and, in squares, the
+            distance from home at which the way back ends.
         """
         moved = xy + self._sample(self.between(a, b), xy)
         home = moved + self._sample(self.between(b, a), moved)
         missed = torch.linalg.vector_norm(home - xy, dim=-1)
-        return moved, missed + LEFT * ~inside(moved, self.size)
+        return moved, torch.hypot(error, missed + LEFT * ~inside(moved, self.size))
 
     def between(self, a: int, b: int) -> Tensor:
         """How far each pixel moves from frame a to frame b, float16 ``[M, H, W, 2]`` (x, y).
