@@ -362,7 +362,7 @@ SMALL = CoTracker3Config(
 
 COTRACKER3_S = Preset(
     name="cotracker3-s",
-    summary="CoTracker3 of a quarter of the size, window by window; weights included",
+    summary="CoTracker3 of a quarter of the size, window by window",
     build=CoTracker3,
     config=SMALL,
     resize=ResizeRule(size=(256, 256)),

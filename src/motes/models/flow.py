@@ -21,7 +21,8 @@ from motes.video.resize import ResizeRule
 class FlowConfig:
     """Settings of the tracker."""
 
-    deltas: tuple[int, ...] = (1, 3, 8)  # lengths of the steps in frames
+    deltas: tuple[int, ...] = (1, 2, 6, 16)  # lengths of the steps in frames
+    at_once: int = 8  # frames that are waited for; steps between them are looked up together
     tolerance: float = 3.0  # error in pixels of the input at which the confidence is one half
 
 
@@ -47,8 +48,8 @@ class DenseFlow(PointModel):
     def __init__(self, config: FlowConfig) -> None:
         super().__init__()
         self.config = config
-        self.step = max(config.deltas)
-        self.window = 2 * self.step
+        self.step = config.at_once
+        self.window = max(config.deltas) + self.step
 
     @property
     def final(self) -> int:

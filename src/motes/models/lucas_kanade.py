@@ -1,17 +1,21 @@
 """Pyramidal Lucas-Kanade with a forward-backward check: the classical baseline, no weights.
 
-Lucas and Kanade 1981; the pyramid after Bouguet 2001 (OpenCV).
+Lucas and Kanade 1981; the pyramid after Bouguet 2001 (OpenCV).  The check is the forward-backward
+error of Kalal, Mikolajczyk and Matas, "Forward-backward error: automatic detection of tracking
+failures", 2010.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+import torch
+from torch import Tensor
 
-from motes.models.base import Preset
-from motes.models.frame_to_frame import FrameToFrame
+from motes.features.flow_fields import grey
+from motes.models.base import Features, PointModel, Prediction, Preset, State
 from motes.video.resize import ResizeRule
 
 
@@ -26,18 +30,87 @@ class LucasKanadeConfig:
     tolerance: float = 1.0  # forward-backward error at which the confidence is one half
 
 
-class LucasKanade(FrameToFrame):
-    """Follows each point by matching the patch around it, from coarse to fine."""
+@dataclass(frozen=True)
+class LucasKanadeState(State):
+    """Where the points are in the last frame, and how sure that is."""
+
+    xy: Tensor  # [B, N, 2]
+    confidence: Tensor  # [B, N]
+    begun: Tensor  # bool [B, N], whether the query has come
+
+
+class LucasKanade(PointModel):
+    """Follows each point by matching the patch around it, from coarse to fine and frame to frame.
+
+    Every step is checked by going back: the further from home that ends, the less sure is the
+    point.  Its confidence never rises again, because what was lost is not looked for; yet it keeps
+    moving, which is the best guess while it is hidden.
+    """
+
+    window = 2
+    step = 1
+    joint = False
+    point_bytes = 1_000
 
     def __init__(self, config: LucasKanadeConfig) -> None:
         super().__init__()
         self.config = config
-        self.tolerance = config.tolerance
 
-    def flow(
+    def encode(self, video: Tensor) -> Features:
+        """Grey frames, uint8 ``[B, T, 1, H, W]``, weighted as in ITU-R BT.601."""
+        return Features((grey(video)[:, :, None],))
+
+    def start(self, queries: Tensor) -> LucasKanadeState:
+        """No point has begun."""
+        nothing = torch.zeros_like(queries[..., 0])
+        return LucasKanadeState(queries[..., 1:].float(), nothing, nothing.bool())
+
+    def advance(
+        self,
+        state: LucasKanadeState,
+        features: Features,
+        queries: Tensor,
+        start: int,
+        iterations: int | None = None,
+    ) -> tuple[Prediction, LucasKanadeState]:
+        """One step from frame `start` to the next."""
+        state = _begin(state, queries, start)
+        reached = [state]
+        if len(features) == 2:
+            reached.append(_begin(self._follow(state, features), queries, start + 1))
+        xy = torch.stack([s.xy for s in reached], 1)
+        confidence = torch.stack([s.confidence for s in reached], 1)
+        return Prediction(xy, confidence, confidence), reached[-1]
+
+    def _follow(self, state: LucasKanadeState, features: Features) -> LucasKanadeState:
+        xy, confidence = state.xy.clone(), state.confidence.clone()
+        for b, (before, after) in enumerate(features.levels[0][:, :, 0].cpu().numpy()):
+            begun = state.begun[b]
+            found, certainty = self._step(before, after, state.xy[b, begun].cpu().numpy())
+            xy[b, begun] = torch.from_numpy(found).to(xy)
+            sure = torch.from_numpy(certainty).to(confidence)
+            confidence[b, begun] = torch.minimum(confidence[b, begun], sure)
+        return replace(state, xy=xy, confidence=confidence)
+
+    def _step(
         self, before: np.ndarray, after: np.ndarray, points: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """See `FrameToFrame.flow`."""
+        """Positions ``[M, 2]`` in the frame after, and the confidence ``[M]`` of the step."""
+        if not len(points):
+            return points, np.zeros(0, np.float32)
+        found, ok = self._flow(before, after, points)
+        home, ok_back = self._flow(after, before, found)
+        error = np.linalg.norm(home - points, axis=1)
+        certainty = 1 / (1 + (error / self.config.tolerance) ** 2)
+        limit = np.array(after.shape[::-1], np.float32) - 0.5
+        inside = np.all((found > -0.5) & (found < limit), axis=1)
+        moved = np.where(inside[:, None], found, points)
+        return moved, np.where(ok & ok_back & inside, certainty, 0)
+
+    def _flow(
+        self, before: np.ndarray, after: np.ndarray, points: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Find points ``[M, 2]`` of a grey frame ``[H, W]`` in another; whether each was found."""
         c = self.config
         stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_COUNT, c.iterations, c.precision)
         size, guess = (c.patch, c.patch), points[:, None].copy()
@@ -45,6 +118,14 @@ class LucasKanade(FrameToFrame):
             before, after, points[:, None], guess, winSize=size, maxLevel=c.levels, criteria=stop
         )
         return np.asarray(found)[:, 0], np.asarray(status)[:, 0].astype(bool)
+
+
+def _begin(state: LucasKanadeState, queries: Tensor, frame: int) -> LucasKanadeState:
+    """Put the points whose query is in this frame at their query."""
+    new = queries[..., 0] == frame
+    xy = torch.where(new[..., None], queries[..., 1:], state.xy)
+    confidence = torch.where(new, 1.0, state.confidence)
+    return LucasKanadeState(xy, confidence, state.begun | new)
 
 
 LK = Preset(
