@@ -31,8 +31,8 @@ def test_points_follow_the_texture():
 
 def test_a_covered_point_is_hidden_and_found_again():
     video = moving(T=9, step=(1, 0))
-    video[3:5, 30:70, 30:70] = texture(96, seed=1)[:40, :40]
-    tracks = motes.load("flow").track(video, [(0, 50, 50), (0, 20, 80)])
+    video[3:5, 20:80, 20:80] = texture(96, seed=1)[:60, :60]
+    tracks = motes.load("flow").track(video, [(0, 50, 50), (0, 10, 85)])
     assert tracks.visible[0].tolist() == [True] * 3 + [False] * 3 + [True] * 3
     np.testing.assert_allclose(tracks.xy[0, -1], [58, 50], atol=0.5)
     assert tracks.visible[1].all()
