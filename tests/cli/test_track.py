@@ -132,12 +132,14 @@ def test_a_camera(tmp_path, monkeypatch, capsys, at_seven, frames, message):
     assert err.count("\n") == bool(message)
 
 
-def test_models_lists_every_preset(capsys):
+def test_models_lists_every_preset(capsys, monkeypatch):
+    from motes.cli._common import console
     from motes.tracker import presets
 
+    monkeypatch.setattr(console, "_width", 10_000)  # as in a pipe, wherever the test runs
     assert run(["models"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    for preset in presets().values():  # one line each, where there is no terminal to fill
+    for preset in presets().values():
         assert any(preset.name in line and preset.summary in line for line in lines)
 
 

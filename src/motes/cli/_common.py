@@ -1,6 +1,5 @@
 """What several commands share: the progress bar and how options are written."""
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from rich.text import Text
 console = Console()
 """Where tables and results go (stdout)."""
 
-if not (console.is_terminal or "COLUMNS" in os.environ):
+if not sys.stdout.isatty():
     console.width = 10_000  # files and pipes get whole lines
 
 
