@@ -41,7 +41,7 @@ def test_grey_is_that_of_bt601():
 @pytest.mark.parametrize(("a", "b"), [(0, 1), (1, 0), (0, 3)])
 def test_a_field_says_how_far_pixels_move(a, b):
     field = Fields(moving()).between(a, b)
-    assert field.shape == (1, 72, 96, 2)
+    assert field.shape == (1, 36, 48, 2)
     expected = torch.tensor([2.0, 1.0]) * (b - a)
     torch.testing.assert_close(
         field.float().flatten(0, 2).median(0).values, expected, atol=0.1, rtol=0
@@ -93,6 +93,18 @@ def test_what_is_remembered_is_bounded():
 def test_frames_that_are_too_small_are_refused():
     with pytest.raises(InputError, match=r"at least 12x12 pixels, got 20x8"):
         Fields(torch.zeros(1, 2, 8, 20, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize("size", [(72, 96), (71, 95)])
+def test_a_field_is_read_where_the_point_is(size):
+    """A video that is magnified about its top left corner: the flow is a tenth of the place."""
+    H, W = size
+    before = texture(2 * H, 2 * W)[:H, :W]
+    after = cv2.warpAffine(before, np.float32([[1.1, 0, 0], [0, 1.1, 0]]), (W, H))
+    points = torch.tensor([[[x, y] for x in (20.0, 47.5, 70.0) for y in (15.0, 40.25, 55.0)]])
+    frames = torch.from_numpy(np.stack([before, after]))[None]
+    moved, _ = Fields(frames).step(0, 1, points, torch.zeros(1, 9))
+    torch.testing.assert_close(moved, 1.1 * points, atol=0.3, rtol=0)
 
 
 @pytest.mark.parametrize("deltas", [(1,), (1, 3)])

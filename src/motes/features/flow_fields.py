@@ -143,18 +143,20 @@ class Fields:
         return moved, torch.hypot(error, missed + LEFT * ~inside(moved, self.size))
 
     def between(self, a: int, b: int) -> Tensor:
-        """How far each pixel moves from frame a to frame b, float16 ``[M, H, W, 2]`` (x, y).
+        """How far things move from frame a to frame b, float16 ``[M, h, w, 2]`` (x, y), pixels.
 
-        M is the number of different videos.
+        Of M different videos, in cells of 2 x 2 pixels: h = H / 2, w = W / 2, rounded up.
         """
         pairs = zip(self.videos, self.prints, strict=True)
         fields = [_field(v[a], v[b], (self.size, p[a], p[b])) for v, p in pairs]
         return torch.from_numpy(np.stack(fields)).to(self.video.device)
 
     def _sample(self, field: Tensor, xy: Tensor) -> Tensor:
-        """Bilinear values ``[B, N, 2]`` at ``[B, N, 2]``; edges continue."""
+        """Bilinear values ``[B, N, 2]`` at ``[B, N, 2]``, pixels; edges continue."""
         index = self.video.expand(xy.shape[:2]).flatten()
-        values, fraction = neighbourhood(field, index, xy.flatten(0, 1), 0)
+        (h, w), (H, W) = field.shape[1:3], self.size
+        cells = (xy + 0.5) * xy.new_tensor([w / W, h / H]) - 0.5
+        values, fraction = neighbourhood(field, index, cells.flatten(0, 1), 0)
         return blend(values.float(), fraction).view(xy.shape)
 
 
@@ -165,14 +167,20 @@ def inside(xy: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def _field(before: np.ndarray, after: np.ndarray, key: tuple[object, ...]) -> np.ndarray:
-    """float16 ``[H, W, 2]``, from memory or found by DIS."""
+    """float16 ``[h, w, 2]``, from memory or found by DIS.
+
+    Means over 2 x 2 pixels take a quarter of the memory, and points are found as well with them.
+    """
     field = _memory.get(key)
     if field is None:
         search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         search.setFinestScale(0)  # pixels of the frame itself
         search.setPatchStride(PATCH_STRIDE)
         search.setVariationalRefinementIterations(SMOOTHINGS)
-        field = search.calc(before, after, None).astype(np.float16)  # type: ignore[call-overload]
+        H, W = before.shape
+        full = search.calc(before, after, None)  # type: ignore[call-overload]
+        half = cv2.resize(full, ((W + 1) // 2, (H + 1) // 2), interpolation=cv2.INTER_AREA)
+        field = half.astype(np.float16)
         _memory.put(key, field)
     return field
 
