@@ -1,6 +1,7 @@
 """Long videos: tracks on disk as they come; a run that is killed goes on."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -182,5 +183,5 @@ def test_a_disk_that_is_full_while_tensors_are_written(clip, tmp_path, what):
     out = subprocess.run(
         [sys.executable, "-c", FULL, *arguments], capture_output=True, text=True, check=True
     )
-    assert "is the disk full?" in out.stdout
+    assert re.match("cannot write .*(File too large|is the disk full)", out.stdout)
     assert not list(tmp_path.iterdir())

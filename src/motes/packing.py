@@ -1,5 +1,6 @@
 """Frozen dataclasses as plain containers and back: state is saved without pickled code."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
@@ -57,14 +58,22 @@ def kinds_in(value: Any) -> list[type]:
     return []
 
 
-def save(content: Any, path: str | PathLike[str]) -> None:
-    """Write tensors in plain containers to a file, whole or not at all.
+def save(content: Any, path: str | PathLike[str], *, durable: bool = False) -> None:
+    """Write tensors in plain containers to a file; `path` holds the old one or the whole new one.
+
+    Args:
+        content: Tensors, plain numbers, strings and containers of them.
+        path: The file; its folder exists.
+        durable: Whether to wait until it is on the disk, so that it outlives a power cut.
 
     Raises:
-        FileError: It cannot be written.
+        FileError: It cannot be written; nothing is left of it.
     """
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         try:
-            torch.save(content, temporary)
-        except RuntimeError as error:  # all that torch says of a disk that is full
+            torch.save(content, file)
+        except RuntimeError as error:  # often all that torch says of a disk that is full
             raise OSError("torch could not write all of it; is the disk full?") from error
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())

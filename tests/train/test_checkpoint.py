@@ -41,6 +41,13 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["x.ckpt"]
 
 
+def test_a_checkpoint_outlives_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr("os.fsync", synced.append)
+    save_checkpoint(tmp_path / "x.ckpt", {"step": 1})
+    assert len(synced) == 1
+
+
 @pytest.mark.parametrize("damage", [b"", b"not a checkpoint", None])
 def test_damaged_files_are_refused_by_name(tmp_path: Path, damage: bytes | None) -> None:
     path = tmp_path / "x.ckpt"

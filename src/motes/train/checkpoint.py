@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from motes.errors import FileError
-from motes.files import replacing
+from motes.packing import save
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
@@ -22,13 +21,7 @@ def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
     Raises:
         FileError: It cannot be written; nothing is left of it.
     """
-    try:
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-    except RuntimeError as error:  # what torch makes of a full disk
-        raise FileError(f"cannot write {path}: {_reason(error)}") from None
+    save(content, path, durable=True)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
