@@ -12,8 +12,9 @@ import pytest
 
 import motes
 from motes import FileError, InputError, Queries, Tracks, recording
-from motes.recording import Recording, record
-from motes.video import open_writer
+from motes.queries.select import select
+from motes.recording import Recording, record, record_live
+from motes.video import open_video, open_writer
 
 QUERIES = Queries.of([(0, 30, 20), (40, 20, 25)])
 
@@ -55,6 +56,7 @@ def test_a_video_without_frames(tracker, tmp_path):
     none = np.zeros((0, 48, 64, 3), np.uint8)
     with pytest.raises(InputError, match="expected at least one frame, got none"):
         record(tracker, none, QUERIES, tmp_path / "r")
+    assert not (tmp_path / "r").exists()
 
 
 def test_a_finished_recording_is_not_made_again(tracker, clip, tmp_path):
@@ -156,6 +158,56 @@ def test_a_disk_that_fills_up(tracker, clip, tmp_path, monkeypatch):
     assert Recording(folder).tracks().num_frames == 80
     monkeypatch.undo()
     assert record(tracker, clip, QUERIES, folder, every=40).tracks().num_frames == 150
+
+
+def test_live_frames_are_not_held(tracker, clip, tmp_path):
+    """Also when the points were chosen in a later frame."""
+    video = open_video(iter(open_video(clip)))
+    queries = select(video, keypoints=4, at=30)
+    held = []
+    made = record_live(
+        tracker, video, queries, tmp_path / "r", every=40,
+        progress=lambda n: held.append(len(video._source._held)),
+    )  # fmt: skip
+    assert max(held[:31]) == 31 and set(held[31:]) == {1}
+    assert [p.stem for p in made.parts] == ["00000000", "00000040", "00000080", "00000120"]
+    assert made.complete
+    assert made.tracks() == tracker.track(clip, queries)
+
+
+@pytest.mark.parametrize(
+    ("last", "told"),
+    [
+        (lambda: np.zeros((9, 9, 3), np.uint8), "frame 70: expected 64x48, got 9x9"),
+        (lambda: 1 / 0, "ZeroDivisionError: division by zero"),  # whatever a driver may raise
+    ],
+)
+def test_live_frames_end_with_one_that_fails(tracker, clip, tmp_path, caplog, last, told):
+    def frames():
+        yield from open_video(clip, end=70)
+        yield last()
+
+    made = record_live(tracker, frames(), QUERIES, tmp_path / "r", every=40)
+    assert made.tracks() == tracker.track(clip, QUERIES)[:, :70]
+    assert told in caplog.text
+    with pytest.raises(FileError, match="expected no such folder, found what an earlier run left"):
+        record_live(tracker, frames(), QUERIES, tmp_path / "r")
+    assert made.tracks().num_frames == 70
+
+
+def test_a_disk_that_fills_up_under_a_camera(tracker, clip, tmp_path, monkeypatch):
+    """That is no failure of the camera: it is said as what it is."""
+    save = Tracks.save
+
+    def full(self, path):
+        if self.start >= 80:
+            raise FileError(f"cannot write {path}: No space left on device")
+        save(self, path)
+
+    monkeypatch.setattr(Tracks, "save", full)
+    with pytest.raises(FileError, match="No space left"):
+        record_live(tracker, clip, QUERIES, tmp_path / "r", every=40)
+    assert Recording(tmp_path / "r").tracks().num_frames == 80
 
 
 FULL = """

@@ -1,4 +1,4 @@
-"""`Recording`: tracks of a long video, written to disk as they come; a killed run goes on.
+"""`Recording`: tracks of a long video or a camera on disk as they come; a killed run goes on.
 
 A recording is a folder: ``00000000.npz``, ``00000500.npz``, ... hold the tracks of the frames from
 that number on, ``state.pt`` the stream after the last of them, ``recording.json`` what was asked.
@@ -7,15 +7,16 @@ that number on, ``state.pt`` the stream after the last of them, ``recording.json
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from motes.errors import FileError, InputError
+from motes.errors import FileError, InputError, MotesError
 from motes.export import save_parts
-from motes.files import replacing
+from motes.files import remove, replacing
 from motes.interrupts import asked_to_stop
 from motes.progress import Progress, silent
 from motes.queries.points import Queries
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     from motes.stream import Stream
     from motes.tracker import Tracker
+
+log = logging.getLogger(__name__)
 
 FRAMES_PER_PART = 500
 """Frames whose tracks go to disk at a time; at most these are lost when a run is killed."""
@@ -115,37 +118,124 @@ def record(
     asked = _asked(tracker, source, queries, every, latency, iterations)
     stream = _continue(tracker, place, asked)
     if stream is None:
-        stream = tracker.stream(
-            queries, fps=source.fps, start=source.start, latency=latency, iterations=iterations
-        )
+        stream = _begin(tracker, source, queries, latency, iterations)
     advance = progress or silent
     advance(stream.next_frame - source.start)
     if not Recording(place).complete:
-        _run(stream, source, place, every, advance)
-        _write_facts(place, asked | {"complete": True})
+        with asked_to_stop() as stop:
+            frames = _until(stop, _frames_left(source, stream.next_frame))
+            waiting = _follow(stream, frames, place, every, advance)
+            if stop():
+                _save(place, waiting, stream)
+                raise KeyboardInterrupt
+        _finish(stream, waiting, source, place, asked)
     return Recording(place)
 
 
-def _run(stream: Stream, video: Video, folder: Path, every: int, progress: Progress) -> None:
-    """Push the frames that are left, and write a part whenever `every` frames are final.
+def record_live(
+    tracker: Tracker,
+    video: Any,
+    queries: Queries,
+    folder: str | PathLike[str],
+    *,
+    every: int = FRAMES_PER_PART,
+    latency: int | None = None,
+    iterations: int | None = None,
+    progress: Progress | None = None,
+    tell: Callable[[str], object] = log.warning,
+) -> Recording:
+    """Track points through what cannot be seen again, such as a camera, in flat memory.
+
+    It ends with the camera, also with one that fails, and on SIGINT and SIGTERM; the recording then
+    holds every frame that came.
+
+    Args:
+        tracker: Whose model is used.
+        video: Anything that `motes.open_video` opens.
+        queries: What to follow.
+        folder: Where the recording comes to be; nothing is there yet.
+        every: Frames whose tracks go to disk at a time; these are lost when the run is killed.
+        latency: See `Tracker.stream`.
+        iterations: See `Tracker.track`.
+        progress: Called with the number of frames just finished.
+        tell: Called with the reason, if it ends before the camera does; by default it is logged.
+
+    Returns:
+        The recording.
 
     Raises:
-        KeyboardInterrupt: It was asked to stop; what was final by then is written.
+        InputError: A query does not fit, or no frame came.
+        FileError: The folder is there already, or cannot be written.  What is there stays readable.
     """
-    waiting: list[Tracks] = []
+    source = open_video(video)
+    source.forget()
+    place = Path(folder).expanduser()
+    asked = _asked(tracker, source, queries, every, latency, iterations)
+    stream = _begin(tracker, source, queries, latency, iterations)
+    if place.exists():
+        raise FileError(
+            f"{place}: expected no such folder, found what an earlier run left; to write its "
+            f"tracks to a file: motes export {place} -o FILE; then remove it"
+        )
+    _make(place, asked)
     with asked_to_stop() as stop:
-        for frame in _frames_left(video, stream.next_frame):
-            waiting += stream.push(frame)
-            progress(1)
-            if stop() or sum(t.num_frames for t in waiting) >= every:
-                _save(folder, waiting, stream)
-                waiting = []
-            if stop():
-                raise KeyboardInterrupt
+        frames = _until(stop, _while_it_works(source, tell))
+        waiting = _follow(stream, frames, place, every, progress or silent)
+        if stop():
+            tell("stopped")
+        _finish(stream, waiting, source, place, asked)
+    return Recording(place)
+
+
+def _begin(tracker: Tracker, video: Video, queries: Queries, *options: int | None) -> Stream:
+    latency, iterations = options
+    return tracker.stream(
+        queries, fps=video.fps, start=video.start, latency=latency, iterations=iterations
+    )
+
+
+def _follow(
+    stream: Stream, frames: Iterable[np.ndarray], folder: Path, every: int, progress: Progress
+) -> list[Tracks]:
+    """Push frames, and write a part whenever `every` are final; gives what then is not written."""
+    waiting: list[Tracks] = []
+    for frame in frames:
+        waiting += stream.push(frame)
+        progress(1)
+        if sum(t.num_frames for t in waiting) >= every:
+            _save(folder, waiting, stream)
+            waiting = []
+    return waiting
+
+
+def _finish(
+    stream: Stream, waiting: list[Tracks], video: Video, folder: Path, asked: dict[str, Any]
+) -> None:
+    """Close the stream, and write what is left."""
     rest = stream.close()
     if stream.next_frame == video.start:
+        remove(folder)
         raise InputError(f"{video.name}: expected at least one frame, got none")
     _save(folder, waiting + ([rest] if rest else []), stream)
+    _write_facts(folder, asked | {"complete": True})
+
+
+def _until(stop: Callable[[], bool], frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """The frames, as long as it is not asked to stop."""
+    for frame in frames:
+        yield frame
+        if stop():
+            return
+
+
+def _while_it_works(video: Video, tell: Callable[[str], object]) -> Iterator[np.ndarray]:
+    """The frames before one that cannot be had; then `tell` hears why."""
+    try:
+        yield from video
+    except MotesError as error:
+        tell(str(error))
+    except Exception as error:  # a driver may raise anything; what came before it is kept
+        tell(f"{video.name}: {type(error).__name__}: {error}")
 
 
 def _frames_left(video: Video, first: int) -> Iterator[np.ndarray]:

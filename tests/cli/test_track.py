@@ -2,12 +2,17 @@
 
 import os
 import signal
+import sys
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from motes import Tracks, open_video, open_writer
+from motes import FileError, Tracks, load, open_video, open_writer
 from motes.cli import run, track
+from motes.recording import record_live
+from motes.video.sources.streams import _captured
 
 SIZE, FRAMES = (64, 48), 30
 
@@ -130,6 +135,107 @@ def test_a_camera(tmp_path, monkeypatch, capsys, at_seven, frames, message):
     err = capsys.readouterr().err
     assert message in err
     assert err.count("\n") == bool(message)
+    assert list(tmp_path.iterdir()) == [out]
+
+
+LIVE = "track --live 0 --model lk --grid 3 -o live.csv"
+
+
+class Filmed:
+    """A video file in place of a camera; notes which parts are on the disk at every frame."""
+
+    def __init__(self, path):
+        self.capture, self.parts = cv2.VideoCapture(str(path)), []
+        self.get, self.release = self.capture.get, self.capture.release
+
+    def read(self):
+        self.parts.append(len(list(Path().glob("live.csv.part/[0-9]*.npz"))))
+        return self.capture.read()
+
+
+@pytest.fixture
+def cameras(clip, tmp_path, monkeypatch):
+    """One for each run."""
+    plugged_in = []
+
+    def plug_in(*_):
+        plugged_in.append(Filmed(clip))
+        return plugged_in[-1]
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("motes.video.sources.streams._capture", plug_in)
+    monkeypatch.setitem(record_live.__kwdefaults__, "every", 10)
+    return plugged_in
+
+
+def as_filmed(clip):
+    frames = _captured(cv2.VideoCapture(str(clip)))
+    return load("lk").track(np.stack(list(frames)), grid=3)
+
+
+def test_a_camera_goes_to_disk_part_by_part(clip, cameras, tmp_path, monkeypatch):
+    """Neither the run nor the rows of its output ever hold more than a part."""
+    joined, concat = [], Tracks.concat_frames
+    monkeypatch.setattr(
+        Tracks, "concat_frames", lambda parts: joined.append(concat(parts)) or joined[-1]
+    )
+    assert run(LIVE.split()) == 0
+    assert cameras[0].parts == [0] * 11 + [1] * 10 + [2] * 10  # lk answers one frame later
+    assert [(t.start, t.num_frames) for t in joined] == [(0, 10), (10, 10), (20, 10)]
+    assert [p.name for p in tmp_path.iterdir()] == ["live.csv"]
+    found, expected = Tracks.load("live.csv"), as_filmed(clip)
+    assert np.array_equal(found.xy, expected.xy)
+    assert np.array_equal(found.queries, expected.queries)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [(FileError("no space"), 1, "no space"), (KeyboardInterrupt(), 130, "interrupted")],
+)
+def test_what_a_camera_gave_outlives_outputs(clip, cameras, monkeypatch, capsys, error, code, line):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(track, "write_outputs", fail)
+    assert run(LIVE.split()) == code
+    export = "motes export live.csv.part -o FILE"
+    kept = f"motes: the tracks are kept; to write them to a file: {export}\n"
+    assert capsys.readouterr().err == f"{kept}motes: {line}\n"
+    assert run(LIVE.split()) == 1  # nothing is written over it
+    assert export in capsys.readouterr().err
+    assert run(["export", "live.csv.part", "-oa.csv", "-oa.npz"]) == 0
+    assert Tracks.load("a.csv") == Tracks.load("a.npz")
+    assert np.array_equal(Tracks.load("a.npz").xy, as_filmed(clip).xy)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_camera_run_that_is_killed_leaves_its_parts(cameras, monkeypatch, capsys):
+    read = Filmed.read
+    monkeypatch.setattr(Filmed, "read", lambda c: sys.exit() if len(c.parts) == 25 else read(c))
+    with pytest.raises(SystemExit):
+        run(LIVE.split())
+    assert run(["export", "live.csv.part", "-oa.csv"]) == 0
+    assert Tracks.load("a.csv").frames == range(20)
+    assert "did not come to its end" in capsys.readouterr().err
+
+
+def test_a_camera_from_a_later_frame_on(cameras):
+    assert run([*LIVE.split(), "--start", "4", "--end", "20"]) == 0
+    found = Tracks.load("live.csv")
+    assert found.frames == range(4, 20)
+    assert set(found.queries[:, 0]) == {4}
+    assert found.visible[:, 0].all()
+
+
+def test_a_camera_that_ends_before_the_first_frame(cameras, tmp_path, capsys):
+    assert run([*LIVE.split(), "--start", "50"]) == 1
+    assert capsys.readouterr().err == "motes: camera 0: expected at least one frame, got none\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_no_recording_is_not_exported(tmp_path, capsys):
+    assert run(["export", str(tmp_path), "-o", "a.csv"]) == 1
+    assert "expected a recording, found no recording.json" in capsys.readouterr().err
 
 
 def test_models_lists_every_preset(capsys, monkeypatch):

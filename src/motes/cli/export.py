@@ -1,16 +1,20 @@
 """``motes export``: tracks from one file format to others."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from motes.cli._common import console
-from motes.export import check_output, load
+from motes.export import check_output, load, save_parts
+from motes.tracks import Tracks
 
 
 def command(
-    tracks: Annotated[Path, typer.Argument(help="A track file, such as bike.npz.")],
+    tracks: Annotated[
+        Path, typer.Argument(help="A track file, such as bike.npz, or the .part folder of a run.")
+    ],
     output: Annotated[
         list[Path],
         typer.Option("--output", "-o", help="File to write; the suffix says what. Repeatable."),
@@ -25,7 +29,17 @@ def command(
     """
     for path in output:
         check_output(path)
-    content = load(tracks)
+    parts = _recording(tracks) if tracks.is_dir() else [load(tracks)]
     for path in output:
-        content.save(path)
+        save_parts(parts, path)
         console.print(f"wrote {path}", highlight=False, markup=False)
+
+
+def _recording(folder: Path) -> Iterable[Tracks]:
+    """What a run has written so far, one stretch of frames at a time."""
+    from motes.recording import Recording
+
+    found = Recording(folder)
+    if not found.complete:
+        typer.echo(f"motes: {folder}: the run did not come to its end", err=True)
+    return found

@@ -10,9 +10,8 @@ import typer
 
 from motes.cli._common import console, progress
 from motes.cli._outputs import check_outputs, write_outputs
-from motes.errors import InputError, MotesError
+from motes.errors import InputError
 from motes.files import remove
-from motes.interrupts import asked_to_stop
 from motes.queries import Queries, parse_points
 from motes.tracks import Tracks
 
@@ -64,6 +63,7 @@ def command(
     VIDEO_tracks.npz and a video with the trails to VIDEO_tracks.mp4, in this folder.
 
     A long video is tracked in flat memory; a run that is killed goes on when it is started again.
+    So is a camera; what came before it failed, or before Ctrl-C, is written.
 
     Examples:
       motes track bike.mp4
@@ -91,20 +91,16 @@ def command(
     tracker = load(
         model or DEFAULT_MODEL, weights=weights, device=device, dtype=dtype, memory=memory
     )
-    long = live is None and (source.num_frames or 0) > LONG and not backward
-    parts: Iterable[Tracks]
+    parts: Recording | list[Tracks]
     if live is not None:
-        parts = _track_live(tracker, source, found, latency)
-    elif long:
+        parts = _track_live(tracker, source, found, latency, outputs)
+    elif (source.num_frames or 0) > LONG and not backward:
         parts = _track_long(tracker, source, found, outputs)
     else:
         parts = _track(tracker, source, found, backward)
     if source.problem:
-        typer.echo(f"motes: {source.problem}", err=True)
-    console.print(_summary(parts), highlight=False)
-    write_outputs(parts, source, outputs)
-    if long:
-        remove(_part_folder(outputs))
+        _tell(source.problem)
+    _deliver(parts, source, outputs, live is not None)
 
 
 def _track(tracker: Tracker, video: Video, queries: Queries, backward: bool) -> list[Tracks]:
@@ -124,25 +120,40 @@ def _track_long(
 
 
 def _track_live(
-    tracker: Tracker, video: Video, queries: Queries, latency: int | None
-) -> list[Tracks]:
+    tracker: Tracker,
+    video: Video,
+    queries: Queries,
+    latency: int | None,
+    outputs: Sequence[str],
+) -> Recording:
     """Until the camera ends or fails, or Ctrl-C is pressed; what has come is kept."""
-    stream, parts = tracker.stream(queries, fps=video.fps, latency=latency), []
-    label = f"tracking live with {tracker.preset.name}"
-    with progress(None, label) as advance, asked_to_stop() as stop:
-        try:
-            for frame in video:
-                parts += stream.push(frame)
-                advance(1)
-                if stop():
-                    typer.echo("motes: stopped", err=True)
-                    break
-        except MotesError as error:
-            typer.echo(f"motes: {error}", err=True)
-    parts += [rest] if (rest := stream.close()) else []
-    if not parts:
-        raise InputError(f"{video.name}: expected at least one frame, got none")
-    return [Tracks.concat_frames(parts)]
+    from motes.recording import record_live
+
+    folder = _part_folder(outputs)
+    with progress(None, f"tracking live with {tracker.preset.name}") as advance:
+        return record_live(
+            tracker, video, queries, folder, latency=latency, progress=advance, tell=_tell
+        )
+
+
+def _tell(message: str) -> None:
+    typer.echo(f"motes: {message}", err=True)
+
+
+def _deliver(
+    parts: Recording | list[Tracks], video: Video, outputs: Sequence[str], live: bool
+) -> None:
+    """Say what was found, and write it; a recording stays until all of it is written."""
+    try:
+        console.print(_summary(parts), highlight=False)
+        write_outputs(parts, video, outputs)
+    except BaseException:
+        if live:  # a file can be tracked again
+            folder = _part_folder(outputs)
+            _tell(f"the tracks are kept; to write them to a file: motes export {folder} -o FILE")
+        raise
+    if not isinstance(parts, list):
+        remove(parts.folder)
 
 
 def _summary(parts: Iterable[Tracks]) -> str:

@@ -103,6 +103,10 @@ class Video:
         self._ahead = (start + len(chunk), frames)
         return chunk
 
+    def forget(self) -> None:
+        """Say that the next pass is the last one: an iterator's frames are then let go of."""
+        self._source.forget()
+
 
 def open_video(source: Any, *, start: int = 0, end: int | None = None) -> Video:
     """Open anything that yields frames; nothing is read but what is asked for.

@@ -53,6 +53,14 @@ def test_a_look_at_the_first_frame_is_no_random_access(numbered, number_of):
     assert len(video._source._held) == 1
 
 
+def test_the_last_pass_lets_go_of_what_was_kept(numbered, number_of):
+    video = open_video(numbered(n) for n in range(9))
+    video.read(4, 5)
+    video.forget()
+    assert [number_of(frame) for frame in video] == list(range(9))
+    assert len(video._source._held) == 1
+
+
 def test_start_and_end(numbered, number_of):
     video = open_video((numbered(n) for n in range(9)), start=3, end=6)
     assert [number_of(frame) for frame in video] == [3, 4, 5]

@@ -43,6 +43,9 @@ class Source(ABC):
     def remember(self, start: int, stop: int) -> None:  # noqa: B027 - not abstract: most need not
         """Called before ``start .. stop - 1`` are read out of order: frames may be wanted again."""
 
+    def forget(self) -> None:  # noqa: B027 - not abstract: most hold nothing
+        """Called before the last pass: a frame that has passed in it is not wanted again."""
+
     def checked(self, frame: np.ndarray, number: int) -> np.ndarray:
         """The frame itself, if it is of the size of the video."""
         H, W, _ = frame.shape

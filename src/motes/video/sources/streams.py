@@ -68,6 +68,10 @@ class StreamSource(Source):
         newest = start in self._held and stop == start + 1
         self._remembers |= not newest
 
+    def forget(self) -> None:
+        """From now on hold only the newest frame, and those before it that are to pass yet."""
+        self._remembers = False
+
     def _frame(self, number: int) -> np.ndarray | None:
         """The frame of this number; None after the end."""
         while self._taken <= number and not self._ended:
