@@ -1,6 +1,7 @@
 """``motes track`` does what was asked for, and writes all of it."""
 
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -247,6 +248,20 @@ def test_models_lists_every_preset(capsys, monkeypatch):
     lines = capsys.readouterr().out.splitlines()
     for preset in presets().values():
         assert any(preset.name in line and preset.summary in line for line in lines)
+
+
+def test_models_in_a_narrow_terminal(capsys, monkeypatch):
+    """A line of facts a model, then its summary, indented, in whole words."""
+    from motes.cli._common import console
+    from motes.tracker import presets
+
+    monkeypatch.setattr(console, "_width", 80)
+    assert run(["models"]) == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    for preset in presets().values():
+        block = re.search(rf"^{re.escape(preset.name)} .*\n((?:  .*\n)+)", out, re.M)
+        assert " ".join(block[1].split()) == preset.summary
 
 
 def test_demo(tmp_path, monkeypatch):

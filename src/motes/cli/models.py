@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING
-
-from rich.table import Table
 
 from motes.cli._common import console
 from motes.errors import InputError
@@ -12,23 +12,37 @@ from motes.errors import InputError
 if TYPE_CHECKING:
     from motes.models.base import Preset
 
+TITLES = ("model", "size", "licence", "weights", "what it is")
+INDENT = "  "
+
 
 def command() -> None:
     """List the models: parameters, licence of the weights, and whether they are installed."""
     from motes.tracker import DEFAULT_MODEL, presets
 
-    known = presets()
-    table = Table(box=None, padding=(0, 1, 0, 0))
-    table.add_column("model", no_wrap=True, min_width=max(map(len, known)) + 2)
-    for title in ("size", "licence", "weights"):
-        table.add_column(title, no_wrap=True, min_width=len(title))
-    table.add_column("what it is", overflow="fold")
-    for p in known.values():
-        name = f"{p.name} *" if p.name == DEFAULT_MODEL else p.name
-        licence = p.weights.licence if p.weights else "-"
-        table.add_row(name, _parameters(p), licence, _weights(p), p.summary)
-    console.print(table)
+    rows = [TITLES, *(_row(p, p.name == DEFAULT_MODEL) for p in presets().values())]
+    for line in _layout(rows, console.width):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print("* the default.  Size in parameters.  To fetch weights: motes fetch MODEL")
+
+
+def _row(preset: Preset, default: bool) -> tuple[str, ...]:
+    name = f"{preset.name} *" if default else preset.name
+    licence = preset.weights.licence if preset.weights else "-"
+    return name, _parameters(preset), licence, _weights(preset), preset.summary
+
+
+def _layout(rows: Sequence[tuple[str, ...]], width: int) -> Iterator[str]:
+    """A line a model; where that is too long, the last column goes on lines of its own."""
+    columns = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    wide = sum(columns) + len(columns) - 1 <= width
+    for row in rows:
+        *facts, last = map(str.ljust, row, columns)
+        if wide:
+            yield " ".join([*facts, last]).rstrip()
+            continue
+        yield " ".join(facts).rstrip()
+        yield from wrap(last, width, initial_indent=INDENT, subsequent_indent=INDENT)
 
 
 def _parameters(preset: Preset) -> str:
