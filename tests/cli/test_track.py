@@ -175,18 +175,19 @@ def as_filmed(clip):
 
 
 def test_a_camera_goes_to_disk_part_by_part(clip, cameras, tmp_path, monkeypatch):
-    """Neither the run nor the rows of its output ever hold more than a part."""
+    """Neither the run nor its outputs ever hold more than a part."""
     joined, concat = [], Tracks.concat_frames
     monkeypatch.setattr(
         Tracks, "concat_frames", lambda parts: joined.append(concat(parts)) or joined[-1]
     )
-    assert run(LIVE.split()) == 0
+    assert run([*LIVE.split(), "-o", "live.npz"]) == 0
     assert cameras[0].parts == [0] * 11 + [1] * 10 + [2] * 10  # lk answers one frame later
     assert [(t.start, t.num_frames) for t in joined] == [(0, 10), (10, 10), (20, 10)]
-    assert [p.name for p in tmp_path.iterdir()] == ["live.csv"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["live.csv", "live.npz"]
     found, expected = Tracks.load("live.csv"), as_filmed(clip)
     assert np.array_equal(found.xy, expected.xy)
     assert np.array_equal(found.queries, expected.queries)
+    assert Tracks.load("live.npz") == found
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_stretches_of_frames_in_one_file(tmp_path, suffix, N, cuts):
     assert Tracks.load(path) == whole
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("suffix", [".csv", ".npz", ".parquet"])
 def test_stretches_are_not_held_in_memory(tmp_path, suffix):
     given = []
 
@@ -73,6 +73,17 @@ def test_stretches_that_do_not_fit_leave_no_file(tmp_path, suffix, parts):
 
 def test_the_expected_formats_are_there():
     assert {".npz", ".csv", ".json", ".parquet"} <= set(formats())
+
+
+def test_npz_is_the_same_whole_and_in_stretches(tmp_path):
+    """Name for name, type for type, and open to any reader of NumPy archives."""
+    whole = make(3, 6)
+    whole.save(tmp_path / "whole.npz")
+    save_parts([whole[:, :2], whole[:, 2:]], tmp_path / "parts.npz")
+    with np.load(tmp_path / "whole.npz") as a, np.load(tmp_path / "parts.npz") as b:
+        assert a.files == b.files
+        assert all(a[name].dtype == b[name].dtype for name in a.files)
+        assert all(np.array_equal(a[name], b[name]) for name in a.files)
 
 
 def test_csv_is_plain(tmp_path):
