@@ -69,7 +69,7 @@ class Recording:
         return Tracks.concat_frames(list(self))
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write all tracks to one file; as `.csv` and `.parquet` without holding all of them.
+        """Write all tracks to one file; all but `.json` without holding all of them.
 
         Raises:
             InputError: No format has this suffix, or nothing has been recorded yet.

@@ -71,8 +71,8 @@ def save(tracks: Tracks, path: str | PathLike[str]) -> None:
 def save_parts(parts: Iterable[Tracks], path: str | PathLike[str]) -> None:
     """Write consecutive stretches of frames to one file, such as those of a `Recording`.
 
-    Formats made of rows take them one by one, in memory that does not grow; for the others they are
-    joined first.
+    Formats with `Format.write_parts` take them one by one, in memory that does not grow; for the
+    others they are joined first.
 
     Args:
         parts: At least one; see `Tracks.concat_frames`.
