@@ -1,6 +1,4 @@
-"""Dense flow between frames, and points that follow it over steps of several lengths."""
-
-import math
+"""Dense flow between frames."""
 
 import cv2
 import numpy as np
@@ -9,28 +7,22 @@ import torch
 
 from motes.errors import InputError
 from motes.features import flow_fields
-from motes.features.flow_fields import Fields, follow, grey, inside
+from motes.features.flow_fields import fingerprints, grey, inside
+from planes import fields, moving, texture
 
 
-def texture(H, W, seed=0):
-    noise = np.random.default_rng(seed).integers(0, 255, (H // 6, W // 6), np.uint8)
-    return cv2.resize(noise, (W, H), interpolation=cv2.INTER_CUBIC)
+@pytest.fixture
+def searches(monkeypatch):
+    """An empty memory, and the scales of all searches."""
+    scales, search = [], flow_fields._search
 
+    def listen(before, after, scale, guess=None):
+        scales.append(scale)
+        return search(before, after, scale, guess)
 
-def moving(T=5, step=(2, 1), H=72, W=96):
-    """A textured plane that moves by whole pixels, ``[1, T, H, W]``."""
-    plane = texture(2 * H, 2 * W)
-    corners = [(40 - step[0] * t, 30 - step[1] * t) for t in range(T)]
-    return torch.from_numpy(np.stack([plane[y : y + H, x : x + W] for x, y in corners]))[None]
-
-
-def ask(T, *points):
-    """Queries (t, x, y) as places and errors of a window."""
-    xy = torch.tensor([[p[1:]] * T for p in points], dtype=torch.float32)[None]
-    error = torch.full(xy.shape[:3], math.inf)
-    for n, (t, *_) in enumerate(points):
-        error[0, n, t] = 0
-    return xy, error
+    monkeypatch.setattr(flow_fields, "_memory", flow_fields._Memory(2**20))
+    monkeypatch.setattr(flow_fields, "_search", listen)
+    return scales
 
 
 def test_grey_is_that_of_bt601():
@@ -38,61 +30,124 @@ def test_grey_is_that_of_bt601():
     assert grey(colours).flatten().tolist() == [76, 150, 29]
 
 
-@pytest.mark.parametrize(("a", "b"), [(0, 1), (1, 0), (0, 3)])
+def test_equal_frames_have_equal_fingerprints():
+    a, b, c, d = fingerprints(moving(2).repeat(1, 2, 1, 1))[0].tolist()
+    assert (a, b) == (c, d) and a != b
+
+
+@pytest.mark.parametrize(("a", "b"), [(0, 1), (1, 0), (0, 3), (4, 0), (2, 3), (3, 2)])
 def test_a_field_says_how_far_pixels_move(a, b):
-    field = Fields(moving()).between(a, b)
-    assert field.shape == (1, 36, 48, 2)
-    expected = torch.tensor([2.0, 1.0]) * (b - a)
-    torch.testing.assert_close(
-        field.float().flatten(0, 2).median(0).values, expected, atol=0.1, rtol=0
-    )
+    (field,) = fields(moving()).between(a, b)
+    assert field.shape == (36, 48, 3)
+    np.testing.assert_allclose(np.median(field, (0, 1)), [2 * (b - a), b - a, 0], atol=0.1)
 
 
-def test_the_same_frames_are_not_searched_twice(monkeypatch):
+@pytest.mark.parametrize(("a", "b"), [(1, 2), (2, 1), (0, 2), (0, 4)])
+def test_a_guess_makes_fast_things_found(a, b):
+    guess = fields(moving(5, (-5, 0)))._guess(0, a, b)
+    assert np.median(guess[..., 0]) == pytest.approx(-5 * (b - a), abs=1)
+
+
+def test_a_guess_is_what_looks_better():
+    """A bar passes between frames 0 and 2: the short steps go with it, the long one must not."""
+    frames = moving(3, (0, 0))
+    frames[0, 1, :, 30:60] = torch.from_numpy(texture(72, 30, seed=1))
+    guess = fields(frames)._guess(0, 0, 2)
+    assert np.abs(guess).mean() < 0.5
+
+
+def test_searches_are_fine_once_and_coarse_for_their_guesses(searches):
+    found = fields(moving())
+    found.between(0, 1)
+    assert searches == [2, 0]
+    found.between(1, 2)
+    assert searches == [2, 0, 2, 2, 0]  # itself, and the frame before
+    found.between(1, 3)
+    assert searches[5:] == [2, 2, 2, 0, 0]  # itself, and from 2 to 3
+
+
+def test_the_same_frames_are_not_searched_twice(searches):
     frames = moving(2, (1, 0))
-    field = Fields(frames).between(0, 1)
-    monkeypatch.setattr(cv2.DISOpticalFlow, "create", None)
-    assert torch.equal(Fields(frames.clone()).between(0, 1), field)
-    with pytest.raises(TypeError):
-        Fields(frames).between(1, 0)
+    (field,) = fields(frames).between(0, 1)
+    assert np.array_equal(fields(frames.clone()).between(0, 1)[0], field)
+    assert searches == [2, 0]
+    fields(frames).between(1, 0)
+    assert searches == [2, 0, 2, 0]
+
+
+def test_a_field_is_that_of_its_frames_and_the_one_before(searches):
+    """Else answers would depend on where windows begin."""
+    frames = moving(9)
+    (whole,) = fields(frames).between(4, 7)
+    flow_fields._memory = flow_fields._Memory(2**20)
+    (part,) = fields(frames[:, 3:8]).between(1, 4)
+    assert np.array_equal(whole, part)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "hops"),
+    [
+        (0, 2, [(0, 1), (1, 2)]),
+        (3, 0, [(3, 1), (1, 0)]),
+        (1, 8, [(1, 5), (5, 7), (7, 8)]),
+        (0, 8, [(0, 4), (4, 8)]),
+    ],
+)
+def test_long_steps_are_led_to_by_short_ones(a, b, hops):
+    assert flow_fields._hops(a, b, (1, 2, 4, 8)) == hops
 
 
 def test_videos_of_a_batch_have_their_own_fields():
-    videos = torch.cat([moving(2, (1, 0)), moving(2, (0, 2))])
-    field = Fields(videos).between(0, 1).float()
-    assert field.flatten(1, 2).median(1).values.round().tolist() == [[1, 0], [0, 2]]
+    found = fields(torch.cat([moving(2, (1, 0)), moving(2, (0, 2))])).between(0, 1)
+    assert [np.median(field, (0, 1))[:2].round().tolist() for field in found] == [[1, 0], [0, 2]]
 
 
 def test_one_video_asked_about_twice_is_searched_once():
-    frames = moving(2).expand(3, -1, -1, -1)
-    assert Fields(frames).between(0, 1).shape[0] == 1
-    points = torch.tensor([[[30.0, 20.0]], [[50.0, 40.0]], [[60.0, 30.0]]])
-    moved, missed = Fields(frames).step(0, 1, points, torch.zeros(3, 1))
-    torch.testing.assert_close(
-        moved - points, torch.tensor([2.0, 1.0]).expand(3, 1, 2), atol=0.3, rtol=0
-    )
-    assert (missed < 0.3).all()
+    found = fields(moving(2).expand(3, -1, -1, -1))
+    assert len(found.between(0, 1)) == 1
+    points = torch.tensor([[[[30.0, 20.0]]], [[[50.0, 40.0]]], [[[60.0, 30.0]]]])
+    truth = torch.tensor([2.0, 1.0]).expand(3, 1, 1, 2)
+    moves, _ = found.sample([(0, 1)], points)
+    torch.testing.assert_close(moves, truth, atol=0.3, rtol=0)
 
 
-def test_leaving_the_frame_counts_as_an_error():
-    points = torch.tensor([[[94.0, 40.0], [40.0, 40.0]]])
-    _, missed = Fields(moving(2, (4, 0))).step(0, 1, points, torch.zeros(1, 2))
-    assert missed[0, 0] > 20 and missed[0, 1] < 1
+def test_steps_and_videos_are_not_confused():
+    found = fields(torch.cat([moving(3, (1, 0)), moving(3, (0, 2))]))
+    moves, _ = found.sample([(0, 1), (2, 0)], torch.full((2, 1, 2, 2), 40.0))
+    truth = torch.tensor([[[[1.0, 0], [-2, 0]]], [[[0, 2], [0, -4]]]])
+    torch.testing.assert_close(moves, truth, atol=0.3, rtol=0)
+
+
+def test_what_looks_unlike_is_said_to():
+    frames = moving(2, (0, 0))
+    frames[0, 1, :, 48:] = torch.from_numpy(texture(72, 48, seed=1))
+    frames[0, :, :20] = 90  # flat, which is like flat
+    field = fields(frames).between(0, 1)[0][..., 2]
+    assert np.median(field[14:, :20]) < 0.05 < 0.15 < np.median(field[14:, 30:])
+    assert np.abs(field[:6]).max() < 0.05
+
+
+@pytest.mark.parametrize("gain", [0.5, 1.5])
+def test_light_does_not_make_things_unlike(gain):
+    frames = moving(2, (1, 0)).float()
+    frames[:, 1] = frames[:, 1] * gain
+    field = fields((frames * 0.6 + 10).byte()).between(0, 1)[0][..., 2]
+    assert np.median(field) < 0.1
 
 
 def test_what_is_remembered_is_bounded():
     memory = flow_fields._Memory(250)
-    fields = [np.zeros(100, np.int8) for _ in range(3)]
-    memory.put((0,), fields[0])
-    memory.put((1,), fields[1])
-    assert memory.get((0,)) is fields[0]  # used last: the other one goes
-    memory.put((2,), fields[2])
+    arrays = [np.zeros(100, np.int8) for _ in range(3)]
+    memory.put((0,), arrays[0])
+    memory.put((1,), arrays[1])
+    assert memory.get((0,)) is arrays[0]  # used last: the other one goes
+    memory.put((2,), arrays[2])
     assert [memory.get((i,)) is not None for i in range(3)] == [True, False, True]
 
 
 def test_frames_that_are_too_small_are_refused():
     with pytest.raises(InputError, match=r"at least 12x12 pixels, got 20x8"):
-        Fields(torch.zeros(1, 2, 8, 20, dtype=torch.uint8))
+        fields(torch.zeros(1, 2, 8, 20, dtype=torch.uint8))
 
 
 @pytest.mark.parametrize("size", [(72, 96), (71, 95)])
@@ -101,75 +156,10 @@ def test_a_field_is_read_where_the_point_is(size):
     H, W = size
     before = texture(2 * H, 2 * W)[:H, :W]
     after = cv2.warpAffine(before, np.float32([[1.1, 0, 0], [0, 1.1, 0]]), (W, H))
-    points = torch.tensor([[[x, y] for x in (20.0, 47.5, 70.0) for y in (15.0, 40.25, 55.0)]])
+    points = torch.tensor([[[x, y]] for x in (20.0, 47.5, 70.0) for y in (15.0, 40.25, 55.0)])[None]
     frames = torch.from_numpy(np.stack([before, after]))[None]
-    moved, _ = Fields(frames).step(0, 1, points, torch.zeros(1, 9))
-    torch.testing.assert_close(moved, 1.1 * points, atol=0.3, rtol=0)
-
-
-@pytest.mark.parametrize("deltas", [(1,), (1, 3)])
-@pytest.mark.parametrize("t", [0, 2, 4])
-def test_points_follow_the_texture_in_both_directions(t, deltas):
-    xy, error = follow(moving(), *ask(5, (t, 40.0, 30.0)), deltas)
-    away = torch.arange(5.0) - t
-    torch.testing.assert_close(
-        xy[0, 0], torch.stack([40 + 2 * away, 30 + away], -1), atol=0.3, rtol=0
-    )
-    assert error.max() < 0.3
-    assert error[0, 0, t] == 0
-
-
-def test_a_long_step_leads_past_what_hides_a_point():
-    frames = moving(7, (1, 0))
-    frames[0, 2:4, 10:60, 20:75] = torch.from_numpy(texture(96, 96, seed=1))[:50, :55]
-    query = ask(7, (0, 45.0, 35.0))
-    truth = torch.tensor([51.0, 35.0])
-    lost, doubted = follow(frames, *query, (1,))
-    found, error = follow(frames, *query, (1, 4))
-    assert (lost[0, 0, -1] - truth).norm() > 1 or doubted[0, 0, -1] > 2
-    torch.testing.assert_close(found[0, 0, -1], truth, atol=0.5, rtol=0)
-    assert error[0, 0, -1] < 0.5 < error[0, 0, 2]
-
-
-def test_what_is_known_stays_and_is_gone_on_from():
-    xy, error = ask(5, (0, 40.0, 30.0))
-    xy[0, 0, 2], error[0, 0, 2] = torch.tensor([60.0, 20.0]), 0.0  # somebody corrected it
-    found, _ = follow(moving(), xy, error, (1,))
-    torch.testing.assert_close(found[0, 0, 4], torch.tensor([64.0, 22.0]), atol=0.3, rtol=0)
-    assert found[0, 0, 0].tolist() == [40, 30]
-
-
-def test_errors_of_steps_add_up_in_squares():
-    xy = torch.tensor([[[40.0, 30.0]] * 3])
-    _, error = Fields(moving(2)).step(0, 1, xy, torch.tensor([[0.0, 3.0, torch.inf]]))
-    torch.testing.assert_close(error[0, 1], torch.hypot(error[0, 0], torch.tensor(3.0)))
-    assert error[0, 2].isinf()
-
-
-@pytest.mark.parametrize(
-    ("sure", "away", "error", "taken"),
-    [
-        (0.2, 2.0, 0.1, True),  # a little drift is mended
-        (0.2, 2.0, 0.3, False),  # but not by a step that is less sure
-        (0.2, 12.0, 0.1, False),  # the next copy of a pattern
-        (5.0, 12.0, 0.1, True),  # the short steps were lost
-        (math.inf, 90.0, 4.0, True),
-    ],
-)
-def test_a_long_step_must_agree_with_a_sure_short_one(sure, away, error, taken):
-    short = torch.zeros(1, 1, 2), torch.tensor([[sure]])
-    long = torch.tensor([[[away, 0.0]]]), torch.tensor([[error]])
-    place, best = flow_fields._best([short, long])
-    assert (place[0, 0, 0].item(), best.item()) == pytest.approx(
-        (away, error) if taken else (0, sure)
-    )
-
-
-def test_a_point_that_is_known_nowhere_rests():
-    xy, error = ask(3, (0, 40.0, 30.0))
-    error[:] = math.inf
-    found, error = follow(moving(3), xy, error, (1,))
-    assert torch.equal(found, xy) and error.isinf().all()
+    moves, _ = fields(frames).sample([(0, 1)], points)
+    torch.testing.assert_close(moves, 0.1 * points, atol=0.3, rtol=0)
 
 
 def test_inside_ends_at_the_edges_of_the_pixels():

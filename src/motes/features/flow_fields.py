@@ -1,13 +1,18 @@
-"""Dense optical flow between frames of a window, and points that follow it.
+"""Dense optical flow between frames of a window.
 
 Kroeger, Timofte, Dai and Van Gool, "Fast Optical Flow using Dense Inverse Search" (DIS), 2016, as
-in OpenCV.
+in OpenCV.  A search begins where the flow is likely to be: at what a coarse search finds, or, where
+that looks better, over one frame at the flow of the frame before (things keep their speed), over
+several at the shorter flows that lead there.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, reduce
+from hashlib import blake2b
 from threading import Lock
 
 import cv2
@@ -21,18 +26,22 @@ from motes.features.sampling import blend, neighbourhood
 SMALLEST = 12
 """Shorter sides are refused by OpenCV's search."""
 
-PATCH_STRIDE, SMOOTHINGS = 4, 2
-"""Pixels between the patches of 8x8 that are searched, and rounds that smooth each level: with 3
-and 5, as OpenCV's preset has them, a field takes twice the time."""
+PATCH_STRIDE, ITERATIONS, SMOOTHINGS = 5, 12, 2
+"""Pixels between the patches of 8x8 that are searched, steps of each search, and rounds that smooth
+each level.  Since searches begin at a good guess, OpenCV's 3, 25 and 5 find points no better, in
+three times the time."""
 
-LEFT = 20.0
-"""Added to the error of a step out of the frame, in pixels."""
+COARSE = 2
+"""Coarse flow is that of frames of 1 / 2^COARSE of the size."""
 
-AGREE, AGREE_AT_LEAST = 10.0, 0.5
-"""A long step may end so many times the error of the shortest step away from it, and so many pixels
-more.  With 40 times the error, points of a printed board jump to the neighbouring circle."""
+BETTER, AROUND = 1.0, 9
+"""So many levels of grey closer, in the mean over squares of so many cells, another guess must come
+to be taken for the coarse flow."""
 
-REMEMBERED = 160 * 2**20
+SURROUNDINGS, FAINT = 5, 16.0
+"""Side of the squares, in cells, whose looks are compared, and a variance that is none."""
+
+REMEMBERED = 320 * 2**20
 """Bytes of fields that are kept for the next question about the same frames."""
 
 
@@ -42,58 +51,14 @@ def grey(video: Tensor) -> Tensor:
     return ((video * weights).sum(2) * 255).round().clamp(0, 255).byte()
 
 
-@torch.no_grad()
-def follow(
-    frames: Tensor, xy: Tensor, error: Tensor, deltas: Sequence[int]
-) -> tuple[Tensor, Tensor]:
-    """Let points go with the flow from the frames in which they are known to all others.
-
-    A frame is reached by several steps, whichever ends with the smallest error: long ones drift
-    less, and lead past what hides a point for a moment (Neoral, Serych and Matas, "MFT: Long-Term
-    Tracking of Every Pixel", 2024, section 3; there with learned flow and learned uncertainty).
-    Where a pattern repeats they also lead to the wrong copy and home again, so they may not end far
-    from the shortest step, as far as that one is sure.  Errors of steps add up in squares, as
-    independent ones do, so that hours of video do not wear out a point that is seen well.
-
-    Args:
-        frames: uint8 ``[B, S, H, W]``, grey.
-        xy: float32 ``[B, N, S, 2]``, pixels.
-        error: float32 ``[B, N, S]``, how far off these are in pixels; infinite where a place is to
-            be found, which happens after the known ones first, then before them.
-        deltas: Lengths of the steps in frames, the shortest first.
-
-    Returns:
-        Places and errors of the same shapes, without gradients.  A point that is known nowhere
-        rests.
-
-    Raises:
-        InputError: The frames are too small for a flow.
-    """
-    S, fields = frames.shape[1], Fields(frames)
-    places, errors = list(xy.unbind(2)), list(error.unbind(2))
-    for direction in (1, -1):
-        wanted = [e.isinf() for e in errors]
-        for b in range(S)[::direction]:
-            sources = [b - direction * delta for delta in deltas]
-            sources = [a for a in sources if 0 <= a < S and errors[a][wanted[b]].isfinite().any()]
-            if sources:
-                place, error = _best([fields.step(a, b, places[a], errors[a]) for a in sources])
-                found = wanted[b] & error.isfinite()
-                places[b] = torch.where(found[..., None], place, places[b])
-                errors[b] = torch.where(found, error, errors[b])
-    return torch.stack(places, 2), torch.stack(errors, 2)
+def fingerprints(frames: Tensor) -> Tensor:
+    """Numbers int64 ``[B, T]`` by which equal frames uint8 ``[B, T, H, W]`` are recognised."""
+    prints = [[_fingerprint(frame) for frame in video] for video in frames.cpu().numpy()]
+    return torch.tensor(prints, dtype=torch.int64, device=frames.device).view(frames.shape[:2])
 
 
-def _best(ways: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """Of places ``[B, N, 2]`` and errors ``[B, N]`` the best, where it agrees with the first."""
-    (near, sure), *others = ways
-    place, error = near, sure
-    for other, total in others:
-        apart = torch.linalg.vector_norm(other - near, dim=-1)
-        better = (total < error) & (apart < AGREE * sure + AGREE_AT_LEAST)
-        place = torch.where(better[..., None], other, place)
-        error = torch.where(better, total, error)
-    return place, error
+def _fingerprint(frame: np.ndarray) -> int:
+    return int.from_bytes(blake2b(frame.tobytes(), digest_size=8).digest(), "big", signed=True)
 
 
 class Fields:
@@ -103,11 +68,13 @@ class Fields:
     same frames (another point of a session, the next window) costs nothing.
     """
 
-    def __init__(self, frames: Tensor) -> None:
+    def __init__(self, frames: Tensor, prints: Tensor, deltas: Sequence[int]) -> None:
         """Take in frames.
 
         Args:
             frames: uint8 ``[B, S, H, W]``, grey.
+            prints: int64 ``[B, S]``, their `fingerprints`.
+            deltas: How many frames lie between those that will be asked for, the fewest first.
 
         Raises:
             InputError: The frames are too small for a flow.
@@ -117,47 +84,86 @@ class Fields:
             raise InputError(
                 f"flow: expected frames of at least {SMALLEST}x{SMALLEST} pixels, got {W}x{H}"
             )
-        self.size = H, W
+        self.size, self.deltas = (H, W), tuple(deltas)
         same = B > 1 and frames.stride(0) == 0  # one video, asked about several times
         self.videos = (frames[:1] if same else frames).cpu().numpy()
-        self.prints = [[hash(frame.tobytes()) for frame in video] for video in self.videos]
+        self.prints = prints[:1].tolist() if same else prints.tolist()
         video = torch.arange(B, device=frames.device) // (B if same else 1)
-        self.video = video[:, None]
+        self.video = video[:, None, None]
 
-    def step(self, a: int, b: int, xy: Tensor, error: Tensor) -> tuple[Tensor, Tensor]:
-        """Go from frame a to frame b.
+    def sample(self, steps: Sequence[tuple[int, int]], xy: Tensor) -> tuple[Tensor, Tensor]:
+        """Read fields; between their cells bilinear, beyond the edges as at the edge.
 
         Args:
-            a: Number of a frame.
-            b: Likewise.
-            xy: float32 ``[B, N, 2]``, pixels of frame a.
-            error: float32 ``[B, N]``, pixels, how far off these are.
+            steps: W pairs of frames (from, to).
+            xy: ``[B, N, W, 2]``, pixels of the frames from which they go.
 
         Returns:
-            Places in frame b, and how far off they are: the error so far and, in squares, the
-            distance from home at which the way back ends.
+            How far points move, ``[B, N, W, 2]``, pixels, and how unlike it looks there,
+            ``[B, N, W]``: see `between`.
         """
-        moved = xy + self._sample(self.between(a, b), xy)
-        home = moved + self._sample(self.between(b, a), moved)
-        missed = torch.linalg.vector_norm(home - xy, dim=-1)
-        return moved, torch.hypot(error, missed + LEFT * ~inside(moved, self.size))
-
-    def between(self, a: int, b: int) -> Tensor:
-        """How far things move from frame a to frame b, float16 ``[M, h, w, 2]`` (x, y), pixels.
-
-        Of M different videos, in cells of 2 x 2 pixels: h = H / 2, w = W / 2, rounded up.
-        """
-        pairs = zip(self.videos, self.prints, strict=True)
-        fields = [_field(v[a], v[b], (self.size, p[a], p[b])) for v, p in pairs]
-        return torch.from_numpy(np.stack(fields)).to(self.video.device)
-
-    def _sample(self, field: Tensor, xy: Tensor) -> Tensor:
-        """Bilinear values ``[B, N, 2]`` at ``[B, N, 2]``, pixels; edges continue."""
-        index = self.video.expand(xy.shape[:2]).flatten()
-        (h, w), (H, W) = field.shape[1:3], self.size
+        fields = [field for a, b in steps for field in self.between(a, b)]
+        table = torch.from_numpy(np.stack(fields)).to(xy.device)  # [W * videos, h, w, 3]
+        first = torch.arange(len(steps), device=xy.device) * len(self.videos)
+        index = (self.video + first).expand(xy.shape[:3]).flatten()
+        (h, w), (H, W) = table.shape[1:3], self.size
         cells = (xy + 0.5) * xy.new_tensor([w / W, h / H]) - 0.5
-        values, fraction = neighbourhood(field, index, cells.flatten(0, 1), 0)
-        return blend(values.float(), fraction).view(xy.shape)
+        values, fraction = neighbourhood(table, index, cells.flatten(0, 2), 0)
+        read = blend(values.float(), fraction).view(*xy.shape[:3], 3)
+        return read[..., :2], read[..., 2]
+
+    def find(self, *chains: Sequence[tuple[int, int]]) -> None:
+        """Search for what is not known yet, chains of pairs (from, to) side by side.
+
+        Within a chain a field may need those before it, so that chains are what can be shared among
+        processors.
+        """
+        list(_pool.map(lambda chain: [self.between(a, b) for a, b in chain], chains))
+
+    def between(self, a: int, b: int) -> list[np.ndarray]:
+        """How far things move from frame a to frame b, and how unlike they look after that.
+
+        One array for each different video, float16 ``[h, w, 3]``: x and y in pixels, and one minus
+        the correlation of the surroundings, 0 to 2; in cells of 2 x 2 pixels: h = H / 2, w = W / 2,
+        rounded up.
+        """
+        return [self._field(video, a, b) for video in range(len(self.videos))]
+
+    def _field(self, video: int, a: int, b: int) -> np.ndarray:
+        """From memory, or searched for."""
+        seen = slice(max(min(a, b) - 1, 0), max(a, b) + 1)  # all frames that the guess depends on
+        key = self.size, b - a, *self.prints[video][seen]
+        field = _memory.get(key)
+        if field is None:
+            frames = self.videos[video]
+            flow = _halved(_search(frames[a], frames[b], 0, self._guess(video, a, b)))
+            unlike = _unlikeness(_halved(frames[a]), _halved(frames[b]), flow)
+            field = np.dstack([flow, unlike]).astype(np.float16)
+            _memory.put(key, field)
+        return field
+
+    def _guess(self, video: int, a: int, b: int) -> np.ndarray:
+        """Where a search begins, ``[H, W, 2]``."""
+        before, after = self.videos[video][a], self.videos[video][b]
+        coarse = _search(before, after, COARSE)
+        likely = self._likely(video, a, b)
+        if likely is None:
+            return coarse
+        coarse, before, after = _halved(coarse), _halved(before), _halved(after)
+        off, off_coarse = (_difference(before, after, flow) for flow in (likely, coarse))
+        likely[off_coarse + BETTER < off] = coarse[off_coarse + BETTER < off]
+        return cv2.resize(likely, self.size[::-1])
+
+    def _likely(self, video: int, a: int, b: int) -> np.ndarray | None:
+        """The flow ``[h, w, 2]`` that others lead to expect; None where there are no others."""
+        if abs(b - a) > 1:
+            hops = _hops(a, b, self.deltas)
+            fields = (self._field(video, *hop)[..., :2].astype(np.float32) for hop in hops)
+            return reduce(_onward, fields)
+        if min(a, b) == 0:
+            return None
+        frames = self.videos[video]
+        return _halved(_search(frames[a - 1], frames[b - 1], COARSE))
 
 
 def inside(xy: Tensor, size: Sequence[int]) -> Tensor:
@@ -166,23 +172,72 @@ def inside(xy: Tensor, size: Sequence[int]) -> Tensor:
     return ((xy > -0.5) & (xy < xy.new_tensor([W, H]) - 0.5)).all(-1)
 
 
-def _field(before: np.ndarray, after: np.ndarray, key: tuple[object, ...]) -> np.ndarray:
-    """float16 ``[h, w, 2]``, from memory or found by DIS.
+def _hops(a: int, b: int, deltas: Sequence[int]) -> list[tuple[int, int]]:
+    """The way from frame a to frame b in steps that are shorter, the longest first."""
+    whole, sign, hops = abs(b - a), 1 if b > a else -1, []
+    for delta in sorted((d for d in {1, *deltas} if d < whole), reverse=True):
+        while delta <= abs(b - a):
+            hops.append((a, a + sign * delta))
+            a += sign * delta
+    return hops
 
-    Means over 2 x 2 pixels take a quarter of the memory, and points are found as well with them.
-    """
-    field = _memory.get(key)
-    if field is None:
-        search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        search.setFinestScale(0)  # pixels of the frame itself
-        search.setPatchStride(PATCH_STRIDE)
-        search.setVariationalRefinementIterations(SMOOTHINGS)
-        H, W = before.shape
-        full = search.calc(before, after, None)  # type: ignore[call-overload]
-        half = cv2.resize(full, ((W + 1) // 2, (H + 1) // 2), interpolation=cv2.INTER_AREA)
-        field = half.astype(np.float16)
-        _memory.put(key, field)
-    return field
+
+def _onward(field: np.ndarray, following: np.ndarray) -> np.ndarray:
+    """The flow over two steps, from that of the first and of the second, ``[h, w, 2]``."""
+    return field + _moved(following, field)
+
+
+def _moved(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """What is where the cells of a flow ``[h, w, 2]`` end; a cell is two pixels wide."""
+    ends = _cells(flow.shape[0], flow.shape[1]) + flow / 2
+    x, y = cv2.split(ends)
+    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+@lru_cache(maxsize=4)
+def _cells(h: int, w: int) -> np.ndarray:
+    """The place (x, y) of each cell, float32 ``[h, w, 2]``."""
+    y, x = np.mgrid[:h, :w].astype(np.float32)
+    return np.dstack([x, y])
+
+
+def _difference(before: np.ndarray, after: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """Levels of grey between what a flow leads from and to, ``[h, w]``, means over squares."""
+    return cv2.blur(cv2.absdiff(before, _moved(after, flow)), (AROUND, AROUND))
+
+
+def _unlikeness(before: np.ndarray, after: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """One minus the correlation of what is around each cell, ``[h, w]``; 0 where all is flat."""
+    after = _moved(after, flow)
+    mean, mean_after = _mean(before), _mean(after)
+    variance = _mean(before * before) - mean * mean
+    variance_after = _mean(after * after) - mean_after * mean_after
+    together = _mean(before * after) - mean * mean_after
+    contrast = (variance.clip(0) + FAINT) * (variance_after.clip(0) + FAINT)
+    return 1 - (together + FAINT) / np.sqrt(contrast)
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    return cv2.blur(values, (SURROUNDINGS, SURROUNDINGS))
+
+
+def _search(
+    before: np.ndarray, after: np.ndarray, scale: int, guess: np.ndarray | None = None
+) -> np.ndarray:
+    """The flow ``[H, W, 2]``, searched down to frames of 1 / 2^scale of the size."""
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search.setFinestScale(scale)
+    search.setPatchStride(PATCH_STRIDE)
+    search.setGradientDescentIterations(ITERATIONS)
+    search.setVariationalRefinementIterations(SMOOTHINGS)
+    return search.calc(before, after, guess)  # type: ignore[arg-type]
+
+
+def _halved(image: np.ndarray) -> np.ndarray:
+    """Means over 2 x 2 pixels, float32: points are found as well with them."""
+    H, W = image.shape[:2]
+    size = (W + 1) // 2, (H + 1) // 2
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
 class _Memory:
@@ -209,3 +264,4 @@ class _Memory:
 
 
 _memory = _Memory(REMEMBERED)
+_pool = ThreadPoolExecutor(2, "motes-flow")  # there and back

@@ -27,7 +27,8 @@ from motes.features.attention import init_linear
 from motes.features.correlation import PatchCorrelation, query_patches
 from motes.features.embeddings import OctaveEmbedding, resize_time, time_table
 from motes.features.encoder import FrameEncoder, encode_video
-from motes.features.flow_fields import follow, grey, inside
+from motes.features.flow_chain import follow
+from motes.features.flow_fields import Fields, fingerprints, grey, inside
 from motes.features.overlap import frames_first, hold, query_in_window
 from motes.features.transformer import ProxyTransformer
 from motes.models.base import (
@@ -202,7 +203,9 @@ class CoTracker3(PointModel):
         asked = (here & ~state.met)[..., None] & (frame == t[..., None])  # [B, N, T]
         held = state.met[..., None] & (frame < known)
         error = torch.where(held, doubt(scores.detach().amin(-1)), torch.inf)
-        moved, error = follow(frames[..., 0], xy, error.where(~asked, 0.0), self.config.deltas)
+        grey_frames = frames[..., 0]
+        fields = Fields(grey_frames, fingerprints(grey_frames), self.config.deltas)
+        moved, error = follow(fields, xy, error.where(~asked, 0.0))
         found = (error.isfinite() & ~held)[..., None]
         believed = trust(moved, error, frames.shape[2:4])[..., None]
         return Estimate(

@@ -1,7 +1,7 @@
 """Dense optical flow, chained over steps of several lengths: a classical tracker, no weights.
 
 The flow is DIS (Kroeger et al., 2016); the chain is that of MFT (Neoral, Serych and Matas, "MFT:
-Long-Term Tracking of Every Pixel", 2024), see `motes.features.flow_fields`.
+Long-Term Tracking of Every Pixel", 2024), see `motes.features.flow_chain`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from motes.features.flow_fields import follow, grey
+from motes.features.flow_chain import follow
+from motes.features.flow_fields import Fields, fingerprints, grey
 from motes.features.overlap import frames_first
 from motes.models.base import Features, PointModel, Prediction, Preset, State
 from motes.video.resize import ResizeRule
@@ -49,7 +50,8 @@ class DenseFlow(PointModel):
         super().__init__()
         self.config = config
         self.step = config.at_once
-        self.window = max(config.deltas) + self.step
+        # One frame more than the longest step needs: its flow begins at that of the frame before.
+        self.window = 1 + max(config.deltas) + self.step
 
     @property
     def final(self) -> int:
@@ -57,8 +59,9 @@ class DenseFlow(PointModel):
         return self.window or self.step
 
     def encode(self, video: Tensor) -> Features:
-        """Grey frames, uint8 ``[B, T, 1, H, W]``."""
-        return Features((grey(video)[:, :, None],))
+        """Grey frames, uint8 ``[B, T, H, W]``, and their fingerprints ``[B, T]``."""
+        frames = grey(video)
+        return Features((frames, fingerprints(frames)))
 
     def start(self, queries: Tensor) -> FlowState:
         """Nothing is known."""
@@ -76,9 +79,9 @@ class DenseFlow(PointModel):
     ) -> tuple[Prediction, FlowState]:
         """Go on from the frames that are known; see `PointModel.advance`."""
         xy, certainty = self._known(state, queries, start)
-        frames, T = features.levels[0][:, :, 0], len(features)
+        (frames, prints), T = features.levels, len(features)
         error = 1 / certainty[:, :, :T] - 1
-        xy, error = follow(frames, xy[:, :, :T], error, self.config.deltas)
+        xy, error = follow(Fields(frames, prints, self.config.deltas), xy[:, :, :T], error)
         sure = frames_first((1 / (1 + (error / self.config.tolerance) ** 2))[..., None], T)[..., 0]
         state = FlowState(xy[:, :, self.step :], 1 / (1 + error[:, :, self.step :]))
         return Prediction(frames_first(xy, T), sure, sure), state
