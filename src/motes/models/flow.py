@@ -24,7 +24,7 @@ class FlowConfig:
 
     deltas: tuple[int, ...] = (1, 2, 6, 16)  # lengths of the steps in frames
     at_once: int = 8  # frames that are waited for; steps between them are looked up together
-    tolerance: float = 3.0  # error in pixels of the input at which the confidence is one half
+    tolerance: float = 4.0  # error in pixels of the input at which the confidence is one half
 
 
 @dataclass(frozen=True)
