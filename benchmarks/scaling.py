@@ -4,7 +4,8 @@
     python benchmarks/scaling.py flow --chart docs/images/scaling.png
 
 An exponent of 1 means that twice as much costs twice as much.  It is fitted to the upper half of
-each range, where fixed costs have faded.
+each range, where fixed costs have faded.  Points are tracked through one window of encoded frames;
+frames are encoded and tracked with 100 points; sides are those of 8 frames with a single point.
 """
 
 import argparse
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--chart", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(2)
+    torch.manual_seed(0)
     preset = presets()[arguments.model]
     model = preset.build(preset.config).eval()
     curves = measure(model, arguments)
@@ -45,29 +47,31 @@ def measure(
 ) -> dict[str, tuple[tuple[int, ...], list[float]]]:
     side, frames = arguments.side, model.window or 16
     points = tuple(n for n in POINTS if n <= arguments.most_points)
-    encoded = encode(model, side, frames)
     return {
-        "points": (points, [cpu(lambda n=n: track(model, encoded, n, side)) for n in points]),
-        "frames": (FRAMES, [cpu(lambda t=t: whole(model, side, t)) for t in FRAMES]),
-        "side": (SIDES, [cpu(lambda s=s: encode(model, s, 8)) for s in SIDES]),
+        "points": (points, [tracking(model, encode(model, side, frames), n) for n in points]),
+        "frames": (FRAMES, [cpu(lambda t=t: whole(model, side, t, 100)) for t in FRAMES]),
+        "side": (SIDES, [cpu(lambda s=s: whole(model, s, 8, 1)) for s in SIDES]),
     }
 
 
 def encode(model: PointModel, side: int, frames: int) -> Features:
-    video = torch.rand(1, frames, 3, side, side, generator=torch.Generator().manual_seed(0))
+    """Features of noise, new each time: some models remember what they have seen."""
     with torch.inference_mode():
-        return model.encode(video)
+        return model.encode(torch.rand(1, frames, 3, side, side))
 
 
-def track(model: PointModel, features: Features, points: int, side: int) -> None:
-    generator = torch.Generator().manual_seed(0)
-    xy = torch.rand(1, points, 2, generator=generator) * side
+def tracking(model: PointModel, features: Features, points: int) -> float:
+    return cpu(lambda: track(model, features, points))
+
+
+def track(model: PointModel, features: Features, points: int) -> None:
+    xy = torch.rand(1, points, 2) * 128
     with torch.inference_mode():
         model.track(features, torch.cat([torch.zeros(1, points, 1), xy], -1))
 
 
-def whole(model: PointModel, side: int, frames: int) -> None:
-    track(model, encode(model, side, frames), 100, side)
+def whole(model: PointModel, side: int, frames: int, points: int) -> None:
+    track(model, encode(model, side, frames), points)
 
 
 def cpu(work: Callable[[], object]) -> float:

@@ -7,7 +7,7 @@ import torch
 
 from motes.errors import InputError
 from motes.features import flow_fields
-from motes.features.flow_fields import fingerprints, grey, inside
+from motes.features.flow_fields import fingerprints, forget, grey, inside
 from planes import fields, moving, texture
 
 
@@ -73,6 +73,9 @@ def test_the_same_frames_are_not_searched_twice(searches):
     assert searches == [2, 0]
     fields(frames).between(1, 0)
     assert searches == [2, 0, 2, 0]
+    forget()
+    fields(frames).between(0, 1)
+    assert searches == [2, 0] * 3
 
 
 def test_a_field_is_that_of_its_frames_and_the_one_before(searches):

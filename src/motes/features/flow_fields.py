@@ -166,6 +166,11 @@ class Fields:
         return _halved(_search(frames[a - 1], frames[b - 1], COARSE))
 
 
+def forget() -> None:
+    """Drop what is remembered, so that the next question costs what a first one costs."""
+    _memory.clear()
+
+
 def inside(xy: Tensor, size: Sequence[int]) -> Tensor:
     """Whether points ``[..., 2]`` are in frames of this height and width."""
     H, W = size
@@ -253,6 +258,11 @@ class _Memory:
             if key in self._fields:
                 self._fields.move_to_end(key)
             return self._fields.get(key)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._fields.clear()
+            self._size = 0
 
     def put(self, key: tuple[object, ...], field: np.ndarray) -> None:
         with self._lock:
