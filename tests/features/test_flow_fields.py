@@ -1,5 +1,7 @@
 """Dense flow between frames."""
 
+from multiprocessing import get_context
+
 import cv2
 import numpy as np
 import pytest
@@ -168,3 +170,14 @@ def test_a_field_is_read_where_the_point_is(size):
 def test_inside_ends_at_the_edges_of_the_pixels():
     xy = torch.tensor([[-0.4, 0.0], [-0.6, 0.0], [9.4, 7.4], [9.6, 7.0], [9.0, 7.6]])
     assert inside(xy, (8, 10)).tolist() == [True, False, True, False, False]
+
+
+def test_a_forked_process_searches_too():
+    fields(moving(2)).find([(0, 1)], [(1, 0)])  # starts threads, which a fork does not take along
+    frames = moving(3, (0, 1))
+    child = get_context("fork").Process(target=fields(frames).find, args=([(0, 1)], [(1, 0)]))
+    child.start()
+    child.join(30)
+    hangs = child.is_alive()
+    child.kill()
+    assert not hangs and child.exitcode == 0

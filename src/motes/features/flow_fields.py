@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, reduce
 from hashlib import blake2b
+from os import getpid
 from threading import Lock
 
 import cv2
@@ -118,7 +119,7 @@ class Fields:
         Within a chain a field may need those before it, so that chains are what can be shared among
         processors.
         """
-        list(_pool.map(lambda chain: [self.between(a, b) for a, b in chain], chains))
+        list(_workers(getpid()).map(lambda chain: [self.between(*pair) for pair in chain], chains))
 
     def between(self, a: int, b: int) -> list[np.ndarray]:
         """How far things move from frame a to frame b, and how unlike they look after that.
@@ -132,7 +133,7 @@ class Fields:
     def _field(self, video: int, a: int, b: int) -> np.ndarray:
         """From memory, or searched for."""
         seen = slice(max(min(a, b) - 1, 0), max(a, b) + 1)  # all frames that the guess depends on
-        key = self.size, b - a, *self.prints[video][seen]
+        key = self.size, self.deltas, b - a, *self.prints[video][seen]
         field = _memory.get(key)
         if field is None:
             frames = self.videos[video]
@@ -164,6 +165,12 @@ class Fields:
             return None
         frames = self.videos[video]
         return _halved(_search(frames[a - 1], frames[b - 1], COARSE))
+
+
+@lru_cache(maxsize=1)
+def _workers(process: int) -> ThreadPoolExecutor:
+    """Two threads, for there and back; a forked process has none of its parent's."""
+    return ThreadPoolExecutor(2, "motes-flow")
 
 
 def forget() -> None:
@@ -274,4 +281,3 @@ class _Memory:
 
 
 _memory = _Memory(REMEMBERED)
-_pool = ThreadPoolExecutor(2, "motes-flow")  # there and back
