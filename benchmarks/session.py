@@ -2,6 +2,7 @@
 
     python benchmarks/session.py
     python benchmarks/session.py --model lk --frames 100 --size 384 512
+    python benchmarks/session.py --frames 48 --dense               # every pixel instead
 
 The video is a drifting texture; the answers are of no interest, only their cost.
 """
@@ -23,12 +24,13 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=100)
     parser.add_argument("--size", type=int, nargs=2, default=(384, 512), metavar=("H", "W"))
     parser.add_argument("--points", type=int, default=10_000)
+    parser.add_argument("--dense", action="store_true", help="only one question: every pixel")
     arguments = parser.parse_args()
     session = motes.load(arguments.model).session(clip(arguments.frames, *arguments.size))
-    side = round(arguments.points**0.5)
-    print(f"first point         {seconds(session, 1):8.2f} s")
-    print(f"one more            {np.median([seconds(session, 1) for _ in range(5)]):8.2f} s")
-    print(f"{side**2:6d} more         {seconds(session, side):8.2f} s")
+    if arguments.dense:
+        print(f"every pixel         {seconds(session, dense=1):8.2f} s")
+    else:
+        ask(session, round(arguments.points**0.5))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"peak of the process {peak:8.2f} GB")
 
@@ -40,10 +42,17 @@ def clip(T: int, H: int, W: int) -> np.ndarray:
     return np.stack([plane[:, 2 * t : 2 * t + W] for t in range(T)])
 
 
-def seconds(session: Session, side: int) -> float:
-    """Time to track a grid of side x side points."""
+def ask(session: Session, side: int) -> None:
+    """A point, another one, and a grid of side x side."""
+    print(f"first point         {seconds(session, grid=1):8.2f} s")
+    print(f"one more            {np.median([seconds(session, grid=1) for _ in range(5)]):8.2f} s")
+    print(f"{side**2:6d} more         {seconds(session, grid=side):8.2f} s")
+
+
+def seconds(session: Session, **points: int) -> float:
+    """Time to track points."""
     began = time.perf_counter()
-    session.track(grid=side)
+    session.track(**points)
     return time.perf_counter() - began
 
 
