@@ -95,13 +95,15 @@ def report(name: str, amounts: tuple[int, ...], seconds: list[float]) -> None:
 def draw(path: Path, model: str, curves: dict[str, tuple[tuple[int, ...], list[float]]]) -> None:
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), constrained_layout=True)
+    figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), sharey=True, constrained_layout=True)
     for axis, (name, (amounts, seconds)) in zip(axes, curves.items(), strict=True):
         axis.loglog(amounts, seconds, "o-")
         axis.set_title(f"{name}: exponent {exponent(amounts, seconds):.2f}")
         axis.set_xlabel(name)
-        axis.set_ylabel("processor time, s")
+        axis.set_xticks(amounts, labels=[str(amount) for amount in amounts])
+        axis.set_xticks([], minor=True)
         axis.grid(alpha=0.3, which="both")
+    axes[0].set_ylabel("processor time, s")
     figure.suptitle(model)
     figure.savefig(path, dpi=150)
 
