@@ -4,8 +4,8 @@
     python benchmarks/long_video.py --frames 4000 --model lk
     python benchmarks/long_video.py --folder runs/long       # keeps what is done, and goes on from it
 
-Prints the peak memory of recording a tenth of the video and all of it, and whether a run that was
-killed half-way and continued gives the same tracks as one that was not.
+Prints the peak memory of a recording after a tenth of the video and after all of it, and whether a
+run that was killed half-way and continued gives the same tracks as one that was not.
 """
 
 import argparse
@@ -25,12 +25,21 @@ import json, resource, sys, time
 import motes
 from motes.recording import record
 from motes.queries.grid import grid
-path, folder, model, frames = sys.argv[1:]
+path, folder, model, frames, report = sys.argv[1:]
 video = motes.open_video(path, end=int(frames))
+rows, done = [], 0
 started = time.perf_counter()
-record(motes.load(model), video, grid(10, video.size), folder)
-print(json.dumps({"seconds": time.perf_counter() - started,
-                  "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+
+def advance(n=1):
+    global done
+    done += n
+    if done in (int(frames) // 10, int(frames)):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        rows.append((done, done / (time.perf_counter() - started), peak))
+
+record(motes.load(model), video, grid(10, video.size), folder, progress=advance)
+if report:
+    open(report, "w").write(json.dumps(rows))
 """
 
 
@@ -50,43 +59,41 @@ def main() -> None:
 
 
 def measure(folder: Path, arguments: argparse.Namespace) -> None:
-    print("| frames | frames/s | peak MB |\n|---|---|---|")
-    for frames in (arguments.frames // 10, arguments.frames):
-        found = whole(folder, arguments.model, frames)
-        print(f"| {frames} | {frames / found['seconds']:.0f} | {found['peak']:.0f} |", flush=True)
+    print("| frames | frames/s | peak MB |\n|---|---|---|", flush=True)
+    for frames, speed, peak in uninterrupted(folder, arguments):
+        print(f"| {frames} | {speed:.1f} | {peak:.0f} |", flush=True)
     same = killed_and_continued(folder, arguments)
     print("killed in the middle and continued:", "the same tracks" if same else "OTHER TRACKS")
     sys.exit(not same)
 
 
-def whole(folder: Path, model: str, frames: int) -> dict[str, float]:
-    """What one uninterrupted run took; a run that was not finished begins again."""
-    name = f"whole{frames}"
-    report = folder / f"{name}.json"
+def uninterrupted(folder: Path, arguments: argparse.Namespace) -> list[tuple[int, float, float]]:
+    """What a run took after a tenth and at the end; one that was not finished begins again."""
+    report = folder / "whole.json"
     if not report.exists():
-        shutil.rmtree(folder / name, ignore_errors=True)
-        report.write_bytes(start(folder, name, model, frames).communicate()[0])
-    found: dict[str, float] = json.loads(report.read_text())
+        shutil.rmtree(folder / "whole", ignore_errors=True)
+        start(folder, "whole", arguments, report).wait()
+    found: list[tuple[int, float, float]] = json.loads(report.read_text())
     return found
 
 
-def start(folder: Path, name: str, model: str, frames: int) -> "subprocess.Popen[bytes]":
-    arguments = [folder / "video.mp4", folder / name, model, frames]
-    command = [sys.executable, "-c", ONE, *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE)
+def start(
+    folder: Path, name: str, arguments: argparse.Namespace, report: Path | str = ""
+) -> "subprocess.Popen[bytes]":
+    values = (folder / "video.mp4", folder / name, arguments.model, arguments.frames, report)
+    return subprocess.Popen([sys.executable, "-c", ONE, *map(str, values)])
 
 
 def killed_and_continued(folder: Path, arguments: argparse.Namespace) -> bool:
     from motes.recording import Recording
 
-    frames = arguments.frames
-    process = start(folder, "killed", arguments.model, frames)
-    while len(parts(folder / "killed")) < frames // 1000:
+    process = start(folder, "killed", arguments)
+    while len(parts(folder / "killed")) < arguments.frames // 1000:
         time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    start(folder, "killed", arguments.model, frames).wait()
-    one, again = (Recording(folder / n).tracks() for n in (f"whole{frames}", "killed"))
+    start(folder, "killed", arguments).wait()
+    one, again = (Recording(folder / name).tracks() for name in ("whole", "killed"))
     return one == again
 
 
