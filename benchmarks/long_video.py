@@ -2,7 +2,7 @@
 
     python benchmarks/long_video.py                          # 20,000 frames of 640x480
     python benchmarks/long_video.py --frames 4000 --model lk
-    python benchmarks/long_video.py --folder runs/long       # keeps what is done, and goes on from it
+    python benchmarks/long_video.py --folder runs/long       # keeps what is done, and goes on
 
 Prints the peak memory of a recording after a tenth of the video and after all of it, and whether a
 run that was killed half-way and continued gives the same tracks as one that was not.

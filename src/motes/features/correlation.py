@@ -8,10 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from motes.features.sampling import Outside, blend, neighbourhood, patches
+from motes.features.sampling import Outside, blend, by_kernel, neighbourhood, patches
 
 WORKING_SET = 2**22
-"""Numbers gathered at a time: small enough to stay near the processor's caches."""
+"""Numbers gathered at a time on a CPU: small enough to stay near its caches."""
+
+WORKING_SET_ELSEWHERE = 2**26
+"""Numbers at a time on an accelerator, for which many small parts are slow."""
 
 
 def stack(level: Tensor) -> Tensor:
@@ -121,11 +124,19 @@ def in_parts(each: int, *inputs: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """
     if torch.is_grad_enabled():
         return iter([inputs])
-    count = max(1, WORKING_SET // each)
+    room = WORKING_SET if inputs[0].device.type == "cpu" else WORKING_SET_ELSEWHERE
+    count = max(1, room // each)
     return zip(*(v.split(count) for v in inputs), strict=True)
 
 
-def correlate(maps: Tensor, support: Tensor, index: Tensor, xy: Tensor, radius: int) -> Tensor:
+def correlate(
+    maps: Tensor,
+    support: Tensor,
+    index: Tensor,
+    xy: Tensor,
+    radius: int,
+    outside: Outside = "border",
+) -> Tensor:
     """Dot products of all pairs from two patches.
 
     The dot products are taken with whole pixels and blended afterwards: both are linear, and there
@@ -133,21 +144,26 @@ def correlate(maps: Tensor, support: Tensor, index: Tensor, xy: Tensor, radius: 
 
     Args:
         maps: ``[M, h, w, C]``.
-        support: ``[n, K, C]``, K = (2r+1)^2.
+        support: ``[n, K, C]``, any K.
         index: int64 ``[n, S]``: which map.
         xy: float32 ``[n, S, 2]``, pixels of the map.
-        radius: Of the patches.
+        radius: Of the patch that is read from the maps.
+        outside: What lies outside the maps.
 
     Returns:
-        ``[n, S, K * K]``: position in the target patch slow, in the support patch fast.
+        ``[n, S, (2r+1)^2 * K]``: position in the map slow, row of `support` fast.
     """
+    if by_kernel(maps):
+        from motes.features import kernels
+
+        return kernels.correlate(maps, support, index, xy, radius, outside)
     n, S = index.shape
-    values, fraction = neighbourhood(maps, index.flatten(), xy.flatten(0, 1), radius)
+    values, fraction = neighbourhood(maps, index.flatten(), xy.flatten(0, 1), radius, outside)
     side, C = values.shape[1], values.shape[-1]
     K = support.shape[1]
     dots = values.view(n, S * side * side, C) @ support.mT  # [n, S side side, K]
     blended = blend(dots.view(n * S, side, side, K), fraction)
-    return blended.reshape(n, S, K * K)
+    return blended.reshape(n, S, (side - 1) ** 2 * K)
 
 
 def correlate_by_definition(
@@ -179,18 +195,13 @@ def point_correlation(
         ``[B, N, S, levels * (2r+1)^2]``, dot products over the square root of C.
     """
     C, size = features.shape[-1], (2 * radius + 1) ** 2
-    rows = (window_index(levels[0], xy).flatten(), xy.reshape(-1, 2), features.reshape(-1, C, 1))
+    frames = window_index(levels[0], xy).view(-1, 1)
+    rows = (features.reshape(-1, 1, C), frames, xy.reshape(-1, 1, 2))  # a point in a frame is a row
     found = []
-    for index, at, own in in_parts((2 * radius + 2) ** 2 * C, *rows):
-        around = (
-            neighbourhood(stack(maps), index, at / 2**level, radius, outside)
+    for own, index, at in in_parts((2 * radius + 2) ** 2 * C, *rows):
+        matches = (
+            correlate(stack(maps), own / C**0.5, index, at / 2**level, radius, outside)
             for level, maps in enumerate(levels)
         )
-        found.append(torch.cat([_dots(*near, own / C**0.5) for near in around], -1))
+        found.append(torch.cat(list(matches), -1))
     return torch.cat(found).view(*xy.shape[:3], len(levels) * size)
-
-
-def _dots(values: Tensor, fraction: Tensor, own: Tensor) -> Tensor:
-    """Dot products ``[P, (2r+1)^2]`` of a feature with whole pixels, then blended."""
-    dots = values.flatten(1, 2) @ own
-    return blend(dots.view(*values.shape[:3], 1), fraction).flatten(1)

@@ -7,7 +7,8 @@ section 3.3; taptrv2.md, sections 4 and 7.1).
 
 A head's answer is one weighted sum over the pixels around all its places.  `corners` finds these
 pixels and their weights; `weighted_sum` gathers and adds them in one pass, without storing what it
-gathers.  `deformable_sum_by_grid_sample` is the slow, obvious twin.
+gathers.  `deformable_sum_by_grid_sample` is the slow, obvious twin.  On CUDA it is all one kernel
+of `motes.features.kernels`.
 
 Normalised positions are 0 and 1 at the edges of the image, whatever the size of a map.
 """
@@ -25,6 +26,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from motes.features.positions import image_code
+from motes.features.sampling import by_kernel
 
 QUERIES_AT_ONCE = 1024
 """Queries whose samples are held together while no gradients are recorded."""
@@ -270,6 +272,8 @@ class DeformableAttention(nn.Module):
         return self.output(found.to(query.dtype))
 
     def _look(self, query: Tensor, where: Tensor, memory: Pyramid) -> Tensor:
+        if by_kernel(query):
+            return self._look_by_kernel(query, where, memory)
         heads, sizes = self.shape[0], memory.sizes
         table = table_of(self.value(memory.tokens), sizes, heads, exact_type(query, where))
 
@@ -282,6 +286,14 @@ class DeformableAttention(nn.Module):
             return weighted_sum(table, rows.flatten(3), weight.flatten(3)).flatten(2)
 
         return in_chunks(look, chunk_size(query), query, where)
+
+    def _look_by_kernel(self, query: Tensor, where: Tensor, memory: Pyramid) -> Tensor:
+        from motes.features import kernels
+
+        at = place(in_full(self.offsets, query), where, memory.sizes, self.shape)
+        logits = self.weights(query).unflatten(-1, (self.shape[0], -1))
+        layout = kernels.layout(memory.sizes, query.device)
+        return kernels.deformable(self.value(memory.tokens), layout, at, logits)
 
 
 class KeyAwareDeformableAttention(nn.Module):
@@ -321,6 +333,8 @@ class KeyAwareDeformableAttention(nn.Module):
 
     def _look(self, query: Tensor, where: Tensor, memory: Pyramid) -> Tensor:
         """Content found and displacement, side by side ``[M, Q, C + 2]``."""
+        if by_kernel(query):
+            return self._look_by_kernel(query, where, memory)
         heads, sizes, exact = self.shape[0], memory.sizes, exact_type(query, where)
         keys = table_of(self.key(memory.tokens), sizes, heads, exact)
         values = table_of(self.value(memory.tokens), sizes, heads, exact)
@@ -337,6 +351,18 @@ class KeyAwareDeformableAttention(nn.Module):
             return torch.cat([found, step], -1)
 
         return in_chunks(look, chunk_size(query), query, where)
+
+    def _look_by_kernel(self, query: Tensor, where: Tensor, memory: Pyramid) -> Tensor:
+        from motes.features import kernels
+
+        sizes, tokens = memory.sizes, memory.tokens
+        offsets = in_full(self.offsets, query)
+        at, layout = place(offsets, where, sizes, self.shape), kernels.layout(sizes, query.device)
+        found, logits = kernels.key_aware(
+            self.key(tokens), self.value(tokens), layout, at, self.query(query)
+        )
+        step = self.update(logits.flatten(2), moves(offsets, where, sizes, self.shape))
+        return torch.cat([found, step], -1)
 
 
 class PositionUpdate(nn.Module):

@@ -12,6 +12,8 @@ CoTracker expect.
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.util import find_spec
 from typing import Literal
 
 import torch
@@ -20,6 +22,16 @@ from torch import Tensor
 
 Outside = Literal["border", "zero"]
 """What lies outside a map: its nearest border pixel, or zeros."""
+
+
+def by_kernel(maps: Tensor) -> bool:
+    """Whether `motes.features.kernels` can serve: inference on CUDA, where Triton is installed."""
+    return maps.is_cuda and not torch.is_grad_enabled() and _triton_installed()
+
+
+@cache
+def _triton_installed() -> bool:
+    return find_spec("triton") is not None
 
 
 def neighbourhood(
