@@ -1,9 +1,13 @@
 """Time and memory of models, as a table: model x points x frames x size x number type.
 
-Every row is a fresh process with random weights; the encoder is warmed up with two frames.  On a
-shared machine the processor time says more than the wall time.
+Every row is a fresh process with random weights.  A first run warms up and counts the arithmetic
+(matrix products, convolutions, attention); the second is timed.  The last column compares it with
+what a large matrix product reaches on the same machine.  On a shared machine the processor time
+says more than the wall time.
 
     python benchmarks/speed.py cotracker3-offline cotracker3-s --points 100 400 --frames 48
+    python benchmarks/speed.py cotracker3-offline --dtype bfloat16 --compile
+    python benchmarks/speed.py --device cuda
     python benchmarks/speed.py --peaks            # what matrix products and convolutions reach here
 """
 
@@ -17,11 +21,12 @@ import time
 
 import torch
 import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
-from motes.tracker import DTYPES, Tracker, presets
+from motes.tracker import DTYPES, Tracker, compile_model, presets
 
 COLUMNS = ("model", "points", "frames", "size", "dtype", "encode s", "track s", "CPU s")
-COLUMNS += ("ms/frame", "peak GB")
+COLUMNS += ("ms/frame", "peak GB", "TFLOP/s", "of peak")
 
 
 def main():
@@ -46,6 +51,8 @@ def parse():
     parser.add_argument("--size", metavar="HxW", nargs="+", help="default: the model's own")
     parser.add_argument("--dtype", nargs="+", default=["float32", "bfloat16"], choices=DTYPES)
     parser.add_argument("--iterations", type=int, help="default: the model's own")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--compile", action="store_true")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--peaks", action="store_true")
     parser.add_argument("--one", help=argparse.SUPPRESS)
@@ -59,16 +66,19 @@ def rows(arguments):
         axes = (arguments.points, arguments.frames, sizes, arguments.dtype)
         for points, frames, size, dtype in itertools.product(*axes):
             row = {"model": name, "points": points, "frames": frames, "size": size}
-            yield {**row, "dtype": dtype, "iterations": arguments.iterations}
+            ways = {k: getattr(arguments, k) for k in ("iterations", "device", "compile")}
+            yield {**row, "dtype": dtype, **ways}
 
 
 def in_fresh_process(row, threads):
     command = [sys.executable, __file__, "--threads", str(threads), "--one", json.dumps(row)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found = json.loads(done.stdout)
-    per_frame = 1000 * (found["encode"] + found["track"]) / row["frames"]
-    numbers = (found["encode"], found["track"], found["cpu"], per_frame, found["peak"])
-    formats = ("{:.2f}", "{:.2f}", "{:.1f}", "{:.0f}", "{:.2f}")
+    wall = found["encode"] + found["track"]
+    speed = found["flop"] / wall
+    numbers = (found["encode"], found["track"], found["cpu"], 1000 * wall / row["frames"])
+    numbers += (found["peak"], speed / 1e12, 100 * speed / found["most"])
+    formats = ("{:.2f}", "{:.2f}", "{:.1f}", "{:.0f}", "{:.2f}", "{:.2f}", "{:.0f} %")
     texts = [form.format(n) for form, n in zip(formats, numbers, strict=True)]
     return [str(row[k]) for k in ("model", "points", "frames", "size", "dtype")] + texts
 
@@ -77,23 +87,58 @@ def in_fresh_process(row, threads):
 def measure(row):
     preset = presets()[row["model"]]
     torch.manual_seed(0)
-    model = preset.build(preset.config).eval()
+    model = preset.build(preset.config).eval().to(row["device"])
     tracker = Tracker(model, preset, DTYPES[row["dtype"]])
     H, W = map(int, row["size"].split("x"))
-    video = torch.rand(1, row["frames"], 3, H, W)
+    video = torch.rand(1, row["frames"], 3, H, W, device=row["device"])
     queries = torch.rand(1, row["points"], 3) * torch.tensor([0, W - 1.0, H - 1.0])
+    queries = queries.to(row["device"])
+    with tracker.autocast(), FlopCounterMode(display=False) as counter:
+        run(model, video, queries, row)
     with tracker.autocast():
-        model.encode(video[:, :2])
-        begin, cpu = time.perf_counter(), time.process_time()
-        features = model.encode(video)
-        encoded = time.perf_counter()
-        model.track(features, queries, row["iterations"])
+        if row["compile"]:
+            compile_model(model, row["model"], torch.device(row["device"]))
+            run(model, video, queries, row)
+        found = run(model, video, queries, row)
+    most = matrix_product(DTYPES[row["dtype"]], row["device"])
+    return {**found, "flop": counter.get_total_flops(), "peak": peak_gb(row), "most": most}
+
+
+def run(model, video, queries, row):
+    """Seconds of encoding and of tracking."""
+    begin, cpu = now(row), time.process_time()
+    features = model.encode(video)
+    encoded = now(row)
+    model.track(features, queries, row["iterations"])
+    tracked = now(row)
     return {
         "encode": encoded - begin,
-        "track": time.perf_counter() - encoded,
+        "track": tracked - encoded,
         "cpu": time.process_time() - cpu,
-        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
     }
+
+
+def now(row):
+    if row["device"] != "cpu":
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def peak_gb(row):
+    if row["device"] != "cpu":
+        return torch.cuda.max_memory_allocated() / 1e9
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+def matrix_product(dtype, device):
+    """Operations a second of the fastest of ten large matrix products."""
+    n = 2048 if device == "cpu" else 8192
+    a, times = torch.randn(n, n, dtype=dtype, device=device), []
+    for _ in range(10):
+        begin = now({"device": device})
+        F.linear(a, a)
+        times.append(now({"device": device}) - begin)
+    return 2 * n**3 / min(times)
 
 
 @torch.inference_mode()

@@ -63,6 +63,7 @@ CASES = {
     "unknown model": ("track good.mp4 --model kl", "unknown model 'kl'; did you mean 'lk'?"),
     "weights for lk": ("track good.mp4 --weights text.mp4", "weights: expected none"),
     "unknown dtype": ("track good.mp4 --dtype float8", "unknown dtype 'float8'"),
+    "nothing to compile": ("track good.mp4 --compile", "compile: expected a model that iterates"),
     "unknown device": ("track good.mp4 --device tpu9", "device: expected one that torch can use"),
     "two ways to choose points": ("track good.mp4 --grid 3 --corners 3", "got --grid and --corners"),
     "frames that do not exist": ("track good.mp4 --start 9", "start: expected a frame"),

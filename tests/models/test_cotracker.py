@@ -1,6 +1,7 @@
 """What every CoTracker does, on models small enough to be quick."""
 
 from dataclasses import replace
+from shutil import which
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ import torch
 from motes import windows
 from motes.errors import InputError
 from motes.models import cotracker, cotracker2, cotracker3
-from motes.tracker import presets
+from motes.tracker import compile_model, presets
 
 TINY = {
     "encoder_widths": (4, 6, 8, 8),
@@ -256,3 +257,21 @@ def test_sizes(name, parameters):
     with torch.device("meta"):
         model = preset.build(preset.config)
     assert sum(p.numel() for p in model.parameters()) == parameters
+
+
+@pytest.mark.skipif(not which("g++"), reason="no C++ compiler")
+@torch.inference_mode()
+def test_compiled():
+    model, (video, queries) = make("v3-online"), inputs(20, 3)
+    expected = model(video, queries)
+    compile_model(model, "v3-online", torch.device("cpu"))
+    found = model(video, queries)
+    close(found, expected, 1e-3)
+    assert model.transformer._compiled_call_impl
+
+
+def test_no_compiler(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(InputError, match="expected a C\\+\\+ compiler"):
+        compile_model(make("v3-online"), "v3-online", torch.device("cpu"))

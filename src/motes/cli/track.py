@@ -52,6 +52,9 @@ def command(
         str | None,
         typer.Option(help="What tracking may take, such as 2G; default: by what is free."),
     ] = None,
+    compile: Annotated[
+        bool, typer.Option("--compile", help="Compile the model first: faster after a minute.")
+    ] = False,
     output: Annotated[
         list[str] | None,
         typer.Option("--output", "-o", help="Where to write; the suffix says what. Repeatable."),
@@ -89,7 +92,12 @@ def command(
     source = open_video(video if live is None else live, start=start, end=end)
     found = select(source, **chosen, mask=mask, at=at)
     tracker = load(
-        model or DEFAULT_MODEL, weights=weights, device=device, dtype=dtype, memory=memory
+        model or DEFAULT_MODEL,
+        weights=weights,
+        device=device,
+        dtype=dtype,
+        memory=memory,
+        compile=compile,
     )
     parts: Recording | list[Tracks]
     if live is not None:

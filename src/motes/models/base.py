@@ -191,6 +191,11 @@ class PointModel(nn.Module, ABC):
     point_bytes: int = 60_000
 
     @property
+    def iterated(self) -> tuple[nn.Module, ...]:
+        """What every iteration runs and `torch.compile` makes faster; empty where nothing is."""
+        return ()
+
+    @property
     def final(self) -> int:
         """How many frames of a window no later window can change."""
         return self.step

@@ -108,6 +108,11 @@ class CoTracker2(PointModel):
         """The only part in which CoTracker differs."""
         return ProxyTransformer(self.token, c.width, c.heads, c.depth, c.virtual_tracks)
 
+    @property
+    def iterated(self) -> tuple[nn.Module, ...]:
+        """The transformer."""
+        return (self.transformer,)
+
     def encode(self, video: Tensor) -> Features:
         """Features, per pyramid level ``[B, T, h, w, C]``."""
         return Features(encode_video(self.encoder, video, self.config.levels))

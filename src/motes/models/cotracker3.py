@@ -122,6 +122,11 @@ class CoTracker3(PointModel):
             nn.init.trunc_normal_(head.weight, std=0.001)
         self.register_buffer("times", time_table(c.time_rows, token), persistent=False)
 
+    @property
+    def iterated(self) -> tuple[nn.Module, ...]:
+        """The transformer."""
+        return (self.transformer,)
+
     def windowed(self) -> CoTracker3:
         """The offline model in windows as long as its time table, half of which overlap."""
         if self.window is not None:
