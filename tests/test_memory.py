@@ -4,6 +4,8 @@ import torch
 
 import motes
 from motes import InputError
+from motes.features import flow_fields
+from motes.features.flow_fields import forget
 from motes.memory import make_plan, parse_bytes
 from motes.models.base import Features, PointModel
 
@@ -45,6 +47,18 @@ def test_the_plan_stays_within_the_limit(limit, num_points, keep, points, featur
 def test_what_cannot_fit_is_said_before_any_work():
     with pytest.raises(InputError, match=r"memory: expected at least \d+M for windows of 8 frames"):
         make_plan(Heavy(), (64, 48), 5, 100, ENCODING, keep=False)
+
+
+def test_flow_remembers_less_where_memory_is_short():
+    video = np.random.default_rng(0).integers(0, 255, (12, 48, 64, 3)).astype(np.uint8)
+    free = motes.load("flow").track(video, grid=3)
+    forget()
+    tight = motes.load("flow", memory="400k").session(video)
+    assert tight.track(grid=3) == free
+    assert tight.plan(9).remembered == 100 << 10
+    assert sum(field.nbytes for field in flow_fields._memory._fields.values()) <= 100 << 10
+    motes.load("flow").track(video, grid=3)
+    assert flow_fields._memory._limit == flow_fields.REMEMBERED
 
 
 @pytest.mark.parametrize(

@@ -29,12 +29,14 @@ class MemoryPlan:
         limit: Bytes that the run may take, besides the weights and the program itself.
         features: Bytes of features that may stay in memory.
         points: How many points may be tracked together.
+        remembered: Bytes of what the model finds on the way that it may keep for the next question.
         peak: Bytes that the run is expected to take.
     """
 
     limit: int
     features: int
     points: int
+    remembered: int
     peak: int
 
 
@@ -64,7 +66,8 @@ def make_plan(
     """
     window = min(model.window or num_frames, num_frames)
     per_frame = feature_bytes(model, size)
-    encoding = per_frame * (window + CHUNK)
+    remembered = min(model.remembers, limit // 4)
+    encoding = per_frame * (window + CHUNK) + remembered
     per_point = model.point_bytes * window
     kept = min(per_frame * num_frames, limit // 2) if keep else 0
     room = limit - encoding - kept
@@ -75,7 +78,8 @@ def make_plan(
             f"got {limit / UNITS['M']:.0f}M"
         )
     points = max(min(num_points, room // per_point), 1)
-    return MemoryPlan(limit, kept, points, encoding + kept + points * per_point)
+    peak = encoding + kept + points * per_point
+    return MemoryPlan(limit, kept, points, remembered, peak)
 
 
 def feature_bytes(model: PointModel, size: tuple[int, int]) -> int:

@@ -111,6 +111,7 @@ class Session:
         model = self._fitting_model(len(points))
         # Points that do not see each other are as if alone, also when tracked together.
         joint = asked.joint or not model.joint
+        model.remember(self.plan(1, model).remembered)
         passes = _Passes(self, model, asked)
         txy = to_model(points, self.resize, self.video.start)
         parts = self._parts(len(txy), joint, model)

@@ -43,7 +43,7 @@ SURROUNDINGS, FAINT = 5, 16.0
 """Side of the squares, in cells, whose looks are compared, and a variance that is none."""
 
 REMEMBERED = 320 * 2**20
-"""Bytes of fields that are kept for the next question about the same frames."""
+"""Bytes of fields that are kept for the next question about the same frames, by default."""
 
 
 def grey(video: Tensor) -> Tensor:
@@ -178,6 +178,11 @@ def forget() -> None:
     _memory.clear()
 
 
+def remember(size: int) -> None:
+    """Keep no more than so many bytes of fields from now on; what they say does not change."""
+    _memory.resize(size)
+
+
 def inside(xy: Tensor, size: Sequence[int]) -> Tensor:
     """Whether points ``[..., 2]`` are in frames of this height and width."""
     H, W = size
@@ -276,8 +281,16 @@ class _Memory:
             if key not in self._fields:
                 self._size += field.nbytes
             self._fields[key] = field
-            while self._size > self._limit:
-                self._size -= self._fields.popitem(last=False)[1].nbytes
+            self._shrink()
+
+    def resize(self, limit: int) -> None:
+        with self._lock:
+            self._limit = limit
+            self._shrink()
+
+    def _shrink(self) -> None:
+        while self._size > self._limit:
+            self._size -= self._fields.popitem(last=False)[1].nbytes
 
 
 _memory = _Memory(REMEMBERED)

@@ -180,6 +180,7 @@ class PointModel(nn.Module, ABC):
             answer counts, not the later one.
         joint: Whether points see each other, so that the answer for one depends on the others.
         point_bytes: Working memory per point and frame of a window, at most, as measured.
+        remembers: Bytes of what it finds on the way and keeps for the next question, at most.
     """
 
     window: int | None = None
@@ -189,6 +190,7 @@ class PointModel(nn.Module, ABC):
     stitched: bool = False
     joint: bool = True
     point_bytes: int = 60_000
+    remembers: int = 0
 
     @property
     def iterated(self) -> tuple[nn.Module, ...]:
@@ -244,6 +246,9 @@ class PointModel(nn.Module, ABC):
         if self.window is None:
             raise InputError(f"{type(self).__name__} sees only whole videos; this one is too long")
         return self
+
+    def remember(self, size: int) -> None:
+        """Keep no more than so many bytes for the next question."""
 
     def windows(self, num_frames: int) -> list[int]:
         """First frames of the windows that cover a video of `num_frames` frames."""

@@ -28,7 +28,7 @@ from motes.features.correlation import PatchCorrelation, query_patches
 from motes.features.embeddings import OctaveEmbedding, resize_time, time_table
 from motes.features.encoder import FrameEncoder, encode_video
 from motes.features.flow_chain import follow
-from motes.features.flow_fields import Fields, fingerprints, grey, inside
+from motes.features.flow_fields import REMEMBERED, Fields, fingerprints, grey, inside, remember
 from motes.features.overlap import frames_first, hold, query_in_window
 from motes.features.transformer import ProxyTransformer
 from motes.models.base import (
@@ -110,6 +110,7 @@ class CoTracker3(PointModel):
         self.stride = c.stride
         self.iterations = c.iterations
         self.point_bytes = 120 * c.width
+        self.remembers = REMEMBERED if c.first_guess == "flow" else 0
         self.encoder = FrameEncoder(c.encoder_widths, c.encoder_mixed, c.channels, c.stride)
         self.match = PatchCorrelation(c.radius, c.levels, c.match_hidden, c.match_out)
         self.embed = OctaveEmbedding(4, c.octaves)
@@ -135,6 +136,11 @@ class CoTracker3(PointModel):
         model.window, model.stitched = self.config.time_rows, True
         model.step = model.window // 2
         return model
+
+    def remember(self, size: int) -> None:
+        """Keep no more than so many bytes of flow."""
+        if self.remembers:
+            remember(size)
 
     def encode(self, video: Tensor) -> Features:
         """Normalised features, per pyramid level ``[B, T, h, w, C]``.

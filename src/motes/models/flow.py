@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from motes.features.flow_chain import follow
-from motes.features.flow_fields import Fields, fingerprints, grey
+from motes.features.flow_fields import REMEMBERED, Fields, fingerprints, grey, remember
 from motes.features.overlap import frames_first
 from motes.models.base import Features, PointModel, Prediction, Preset, State
 from motes.video.resize import ResizeRule
@@ -45,6 +45,7 @@ class DenseFlow(PointModel):
 
     joint = False
     point_bytes = 1_000
+    remembers = REMEMBERED
 
     def __init__(self, config: FlowConfig) -> None:
         super().__init__()
@@ -57,6 +58,10 @@ class DenseFlow(PointModel):
     def final(self) -> int:
         """What was found is not looked for again."""
         return self.window or self.step
+
+    def remember(self, size: int) -> None:
+        """Keep no more than so many bytes of flow."""
+        remember(size)
 
     def encode(self, video: Tensor) -> Features:
         """Grey frames, uint8 ``[B, T, H, W]``, and their fingerprints ``[B, T]``."""
