@@ -63,7 +63,7 @@ def load(
             More points than fit are tracked in parts.
         compile: Whether what every iteration runs is compiled first (`torch.compile`; on CUDA into
             a CUDA graph).  It takes up to a minute, again for other numbers of points, and needs a
-            C++ compiler on a CPU; with bfloat16 it saves a quarter of the time of CoTracker3.
+            C++ compiler on a CPU, where it pays for small models in bfloat16 (docs/cotracker.md).
 
     Returns:
         The tracker.

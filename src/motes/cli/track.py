@@ -53,7 +53,8 @@ def command(
         typer.Option(help="What tracking may take, such as 2G; default: by what is free."),
     ] = None,
     compile: Annotated[
-        bool, typer.Option("--compile", help="Compile the model first: faster after a minute.")
+        bool,
+        typer.Option("--compile", help="Compile the model first (torch.compile); takes a minute."),
     ] = False,
     output: Annotated[
         list[str] | None,
