@@ -34,18 +34,9 @@ def correlate(
     radius: int,
     outside: Outside = "border",
 ) -> Tensor:
-    """Dot products of all pairs from two patches; one program for each point and frame.
+    """Dot products of all pairs from two patches, by one program for each point and frame.
 
-    Args:
-        maps: ``[M, h, w, C]``.
-        support: ``[n, K, C]``, any K.
-        index: int64 ``[n, S]``: which map.
-        xy: float32 ``[n, S, 2]``, pixels of the map.
-        radius: Of the patch that is read from the maps.
-        outside: What lies outside the maps.
-
-    Returns:
-        ``[n, S, (2r+1)^2 * K]``: position in the map slow, row of `support` fast.
+    Takes and gives what `motes.features.correlation.correlate` does.
     """
     (n, S), (_, h, w, C), K = index.shape, maps.shape, support.shape[1]
     size, side = (2 * radius + 1) ** 2, 2 * radius + 2
