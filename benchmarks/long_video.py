@@ -70,7 +70,7 @@ def measure(folder: Path, arguments: argparse.Namespace) -> None:
 
 def uninterrupted(folder: Path, arguments: argparse.Namespace) -> list[tuple[int, float, float]]:
     """What a run took after a tenth and at the end; one that was not finished begins again."""
-    report, half = folder / "whole.json", arguments.frames // 1000
+    report, half = folder / "whole.json", max(1, arguments.frames // 1000)
     if not report.exists():
         shutil.rmtree(folder / "whole", ignore_errors=True)
         shutil.rmtree(folder / "killed", ignore_errors=True)

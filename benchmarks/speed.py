@@ -101,16 +101,21 @@ def measure(row):
             run(model, video, queries, row)
         found = run(model, video, queries, row)
     most = matrix_product(DTYPES[row["dtype"]], row["device"])
-    return {**found, "flop": counter.get_total_flops(), "peak": peak_gb(row), "most": most}
+    return {
+        **found,
+        "flop": counter.get_total_flops(),
+        "peak": peak_gb(row["device"]),
+        "most": most,
+    }
 
 
 def run(model, video, queries, row):
     """Seconds of encoding and of tracking."""
-    begin, cpu = now(row), time.process_time()
+    begin, cpu = now(row["device"]), time.process_time()
     features = model.encode(video)
-    encoded = now(row)
+    encoded = now(row["device"])
     model.track(features, queries, row["iterations"])
-    tracked = now(row)
+    tracked = now(row["device"])
     return {
         "encode": encoded - begin,
         "track": tracked - encoded,
@@ -118,14 +123,14 @@ def run(model, video, queries, row):
     }
 
 
-def now(row):
-    if row["device"] != "cpu":
+def now(device):
+    if device != "cpu":
         torch.cuda.synchronize()
     return time.perf_counter()
 
 
-def peak_gb(row):
-    if row["device"] != "cpu":
+def peak_gb(device):
+    if device != "cpu":
         return torch.cuda.max_memory_allocated() / 1e9
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
@@ -135,9 +140,9 @@ def matrix_product(dtype, device):
     n = 2048 if device == "cpu" else 8192
     a, times = torch.randn(n, n, dtype=dtype, device=device), []
     for _ in range(10):
-        begin = now({"device": device})
+        begin = now(device)
         F.linear(a, a)
-        times.append(now({"device": device}) - begin)
+        times.append(now(device) - begin)
     return 2 * n**3 / min(times)
 
 

@@ -59,6 +59,10 @@ def test_flow_remembers_less_where_memory_is_short():
     assert sum(field.nbytes for field in flow_fields._memory._fields.values()) <= 100 << 10
     motes.load("flow").track(video, grid=3)
     assert flow_fields._memory._limit == flow_fields.REMEMBERED
+    motes.load("flow", memory="400k").stream()
+    assert flow_fields._memory._limit == 100 << 10
+    motes.load("flow").stream()
+    assert flow_fields._memory._limit == flow_fields.REMEMBERED
 
 
 @pytest.mark.parametrize(

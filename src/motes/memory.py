@@ -66,20 +66,24 @@ def make_plan(
     """
     window = min(model.window or num_frames, num_frames)
     per_frame = feature_bytes(model, size)
-    remembered = min(model.remembers, limit // 4)
-    encoding = per_frame * (window + CHUNK) + remembered
+    remembered = remembered_bytes(model, limit)
     per_point = model.point_bytes * window
     kept = min(per_frame * num_frames, limit // 2) if keep else 0
-    room = limit - encoding - kept
+    fixed = per_frame * (window + CHUNK) + remembered + kept
+    room = limit - fixed
     if room < per_point:
-        need = (encoding + kept + per_point) / UNITS["M"]
+        need = (fixed + per_point) / UNITS["M"]
         raise InputError(
             f"memory: expected at least {need:.0f}M for windows of {window} frames, "
             f"got {limit / UNITS['M']:.0f}M"
         )
     points = max(min(num_points, room // per_point), 1)
-    peak = encoding + kept + points * per_point
-    return MemoryPlan(limit, kept, points, remembered, peak)
+    return MemoryPlan(limit, kept, points, remembered, fixed + points * per_point)
+
+
+def remembered_bytes(model: PointModel, limit: int) -> int:
+    """What a model may keep for the next question, of all the bytes that a run may take."""
+    return min(model.remembers, limit // 4)
 
 
 def feature_bytes(model: PointModel, size: tuple[int, int]) -> int:

@@ -14,7 +14,7 @@ from torch import Tensor
 from motes import windows
 from motes.encoded import EncodedVideo
 from motes.errors import InputError
-from motes.memory import MemoryPlan, free_bytes, make_plan
+from motes.memory import MemoryPlan, make_plan
 from motes.models.base import Features, PointModel, Prediction, concat_predictions
 from motes.progress import Progress, silent
 from motes.queries.points import Points, Queries
@@ -72,7 +72,7 @@ class Session:
         self.tracker = tracker
         self.video = video
         self.resize = tracker.preset.resize.plan(video.size)
-        self._limit = tracker.memory or free_bytes(tracker.device)
+        self._limit = tracker.limit
         self._keep_features(keep)
 
     def _keep_features(self, keep: bool) -> None:

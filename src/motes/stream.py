@@ -16,6 +16,7 @@ from torch import Tensor
 
 from motes import windows
 from motes.errors import FileError, InputError
+from motes.memory import remembered_bytes
 from motes.models.base import Features, Prediction
 from motes.packing import kinds_in, pack, save, unpack
 from motes.queries.points import Points, Queries
@@ -93,6 +94,7 @@ class Stream:
         self.state = state
         self.options = options
         self._model = windows.with_latency(tracker.model.windowed(), options.latency)
+        self._model.remember(remembered_bytes(self._model, tracker.limit))
 
     @property
     def next_frame(self) -> int:

@@ -6,7 +6,6 @@ number types live here and in `Session` and `Stream`; models know none of them.
 
 from __future__ import annotations
 
-import os
 from contextlib import AbstractContextManager, nullcontext
 from fractions import Fraction
 from os import PathLike
@@ -18,7 +17,7 @@ import torch
 from torch import Tensor
 
 from motes.errors import InputError
-from motes.memory import parse_bytes
+from motes.memory import free_bytes, parse_bytes
 from motes.models.base import Features, PointModel, Prediction, Preset
 from motes.progress import Progress
 from motes.queries.points import Points, Queries
@@ -120,6 +119,11 @@ class Tracker:
         """Where the model lives (the CPU, if it has no parameters)."""
         first = next(self.model.parameters(), None)
         return torch.device("cpu") if first is None else first.device
+
+    @property
+    def limit(self) -> int:
+        """Bytes that tracking may take, if it begins now."""
+        return self.memory or free_bytes(self.device)
 
     def track(
         self,
@@ -282,9 +286,11 @@ def compile_model(model: PointModel, name: str, device: torch.device) -> None:
     """Have what is iterated compiled when it first runs; see `load`."""
     if not model.iterated:
         raise InputError(f"compile: expected a model that iterates a transformer, got {name}")
-    compilers = [os.environ.get("CXX", "g++"), "clang++"]
-    if device.type == "cpu" and not any(map(which, compilers)):
-        raise InputError(f"compile: expected a C++ compiler, found none of {', '.join(compilers)}")
+    from torch._inductor import config
+
+    compiler = config.cpp.cxx[-1]  # what torch will call
+    if device.type == "cpu" and which(compiler) is None:
+        raise InputError(f"compile: expected a C++ compiler, found no {compiler}")
     for module in model.iterated:
         module.compile(mode="reduce-overhead" if device.type == "cuda" else "default")
 
