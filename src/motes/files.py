@@ -1,13 +1,14 @@
 """How files and folders come to be written: whole, or not at all."""
 
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from uuid import uuid4
 
-from motes.errors import FileError
+from motes.errors import FileError, InputError
 
 
 @contextmanager
@@ -36,6 +37,39 @@ def replacing(path: str | PathLike[str]) -> Iterator[Path]:
         raise FileError(f"cannot write {path}: {error.strerror or error}") from None
     finally:
         remove(temporary)
+
+
+def check_overwrites(
+    outputs: Iterable[str | PathLike[str]], inputs: Iterable[str | PathLike[str]]
+) -> None:
+    """Raise, before any work is done, if writing the outputs would destroy something.
+
+    Links, hard links and names that differ only in case (where the system ignores it) count as the
+    same file.
+
+    Args:
+        outputs: Files or folders that will be written.
+        inputs: Files that are read.
+
+    Raises:
+        InputError: An output is the same file as an input, or as another output.
+    """
+    read = [Path(path).expanduser() for path in inputs]
+    written: list[Path] = []
+    for output in outputs:
+        path = Path(output).expanduser()
+        if any(_same_file(path, other) for other in read):
+            raise InputError(f"{output}: expected an output that is not an input, it would be lost")
+        if any(_same_file(path, other) for other in written):
+            raise InputError(f"{output}: expected different outputs, got the same file twice")
+        written.append(path)
+
+
+def _same_file(a: Path, b: Path) -> bool:
+    try:
+        return a.samefile(b)
+    except OSError:  # one of them does not exist
+        return os.path.normcase(a.resolve()) == os.path.normcase(b.resolve())
 
 
 def remove(path: Path) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from motes.cli._common import console
 from motes.export import check_output, load, save_parts
+from motes.files import check_overwrites
 from motes.tracks import Tracks
 
 
@@ -29,6 +30,7 @@ def command(
     """
     for path in output:
         check_output(path)
+    check_overwrites(output, [tracks])
     parts = _recording(tracks) if tracks.is_dir() else [load(tracks)]
     for path in output:
         save_parts(parts, path)

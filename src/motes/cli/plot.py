@@ -8,6 +8,7 @@ import numpy as np
 import typer
 
 from motes.cli._common import console
+from motes.files import check_overwrites
 
 if TYPE_CHECKING:
     from motes.tracks import Tracks
@@ -51,6 +52,7 @@ def command(
     from motes.render.style import Style
 
     style = Style(color=color, width=width, opacity=opacity, background=background, hidden=hidden)
+    check_overwrites([output], [tracks])
     footage, content = _load(tracks, video)
     plot(footage, content, output, title=title, style=style)
     console.print(f"wrote {output}", highlight=False, markup=False)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from motes.cli._common import console, progress
+from motes.files import check_overwrites
 
 
 def command(
@@ -53,13 +54,14 @@ def command(
     from motes.render.style import Style
     from motes.render.video import render
     from motes.tracks import Tracks
-    from motes.video import check_output
+    from motes.video import check_output, open_video
 
     for path in output:
         check_output(path)
     style = Style(look, color, tail, width, opacity, background, hidden, scale)
-    content = Tracks.load(tracks)
+    content, footage = Tracks.load(tracks), open_video(video)
+    check_overwrites(output, [tracks, *footage.files])
     for path in output:
         with progress(content.num_frames, f"drawing {path}") as advance:
-            render(video, content, path, style=style, progress=advance)
+            render(footage, content, path, style=style, progress=advance)
         console.print(f"wrote {path}", highlight=False, markup=False)

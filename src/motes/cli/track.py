@@ -11,7 +11,7 @@ import typer
 from motes.cli._common import console, progress
 from motes.cli._outputs import check_outputs, write_outputs
 from motes.errors import InputError
-from motes.files import remove
+from motes.files import check_overwrites, remove
 from motes.queries import Queries, parse_points
 from motes.tracks import Tracks
 
@@ -72,7 +72,7 @@ def command(
     Examples:
       motes track bike.mp4
 
-      motes track bike.mp4 --points "120,80;33,200" --at 10 --backward -o bike.csv -o bike.mp4
+      motes track bike.mp4 --points "120,80;33,200" --at 10 --backward -o bike.csv -o tracked.mp4
 
       motes track bike.mp4 --corners 300 --mask rider.png -o rider.gif
 
@@ -91,6 +91,7 @@ def command(
     from motes.video import open_video
 
     source = open_video(video if live is None else live, start=start, end=end)
+    check_overwrites(outputs, [*source.files, *filter(None, (queries, mask, weights))])
     found = select(source, **chosen, mask=mask, at=at)
     tracker = load(
         model or DEFAULT_MODEL,

@@ -6,6 +6,7 @@ below it when each point is visible.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -15,7 +16,7 @@ import cv2
 import numpy as np
 
 from motes.errors import InputError
-from motes.files import replacing
+from motes.files import check_overwrites, replacing
 from motes.render import dots, trails
 from motes.render.backgrounds import prepare
 from motes.render.canvas import Canvas
@@ -57,7 +58,7 @@ def plot(
 
     Raises:
         InputError: An option or the suffix is unknown, the tracks are empty, or they were made on
-            a video of another size or with other frames.
+            a video of another size or with other frames, or `out` is the video itself.
         FileError: The video cannot be read, or the file cannot be written.
     """
     style = make_style(style, options)
@@ -66,15 +67,16 @@ def plot(
         raise InputError(f"{out}: expected a name that ends in {' or '.join(SUFFIXES)}")
     if not tracks.visible.size:
         raise InputError("tracks: expected at least one point and one frame, got none")
+    footage = Footage.of(video, tracks)
+    check_overwrites([out], footage.files)
     with replacing(out) as temporary:
-        page = compose(video, tracks, title, style)
+        page = compose(footage, tracks, title, style)
         quality = [] if suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
         temporary.write_bytes(cv2.imencode(suffix, page[..., ::-1], quality)[1].tobytes())
 
 
-def compose(video: Any, tracks: Tracks, title: str | None, style: Style) -> np.ndarray:
+def compose(footage: Footage, tracks: Tracks, title: str | None, style: Style) -> np.ndarray:
     """The sheet as uint8 ``[H, W, 3]``; the arguments are those of `plot`."""
-    footage = Footage.of(video, tracks)
     page = _Page(Scene(tracks, style), footage)
     rows = [
         page.heading(title or footage.name),
@@ -104,6 +106,11 @@ class Footage:
         opened = open_video(video, start=tracks.start, end=tracks.frames.stop)
         check_size(opened.size, tracks)
         return cls(opened.name, tracks.size, opened)
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """The local files of the video."""
+        return () if self.video is None else self.video.files
 
     def frame(self, number: int) -> np.ndarray:
         """uint8 ``[H, W, 3]``."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from motes.errors import InputError
+from motes.files import check_overwrites
 from motes.render.painter import Painter, check_size
 from motes.render.style import Style
 from motes.tracks import Tracks
@@ -37,7 +38,7 @@ def render(
 
     Raises:
         InputError: An option is unknown or out of range, the tracks are empty, or they were made
-            on a video of another size or with other frames.
+            on a video of another size or with other frames, or `out` is the video itself.
         FileError: The video cannot be read, or the file cannot be written.
     """
     from motes.video import open_video, open_writer
@@ -47,6 +48,7 @@ def render(
         raise InputError("tracks: expected at least one frame to draw, got none")
     source = open_video(video, start=tracks.start, end=tracks.frames.stop)
     check_size(source.size, tracks)
+    check_overwrites([out], source.files)
     with open_writer(out, painter.size, tracks.fps) as writer:
         for picture in pictures(source, painter):
             writer.write(picture)

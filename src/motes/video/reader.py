@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,11 @@ class Video:
     def problem(self) -> str | None:
         """After all frames were read: why fewer came than the file announces; else None."""
         return self._source.problem
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """The local files that are read, none for other sources; outputs must be other files."""
+        return self._source.files
 
     def __repr__(self) -> str:
         W, H = self.size

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
@@ -20,12 +21,14 @@ class Source(ABC):
         size: ``(W, H)`` in pixels.
         fps: Frames per second, exact; the average where the rate varies.
         problem: Why fewer frames came than were announced; None as long as nothing is known.
+        files: The local files that are read; outputs must not overwrite them.
     """
 
     name: str
     size: tuple[int, int]
     fps: Fraction = DEFAULT_FPS
     problem: str | None = None
+    files: Sequence[Path] = ()
 
     @property
     @abstractmethod

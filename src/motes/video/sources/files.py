@@ -14,6 +14,7 @@ from functools import cached_property
 from itertools import chain, dropwhile, islice
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import av
 import numpy as np
@@ -51,6 +52,7 @@ class FileSource(Source):
     def __init__(self, address: str, name: str) -> None:
         self.name = name
         self._address = address
+        self.files = _local_files(address)
         self._read: int | None = None  # number of frames, once all have been read
         with self._open() as (container, stream):
             self.fps = stream.guessed_rate or stream.average_rate or DEFAULT_FPS
@@ -122,6 +124,12 @@ class FileSource(Source):
             raise FileError(f"{self.name}: expected a video, got: {reason}") from error
         with container:
             yield container, _video_stream(container, self.name)
+
+
+def _local_files(address: str) -> tuple[Path, ...]:
+    """The file of a path or a ``file:`` URL; none for what comes over a network."""
+    scheme, _, path = address.rpartition("://")
+    return (Path(unquote(path)),) if scheme in ("", "file") else ()
 
 
 @dataclass(frozen=True)

@@ -40,17 +40,17 @@ class ImageSource(Source):
 
     def __init__(self, paths: Sequence[Path], name: str) -> None:
         self.name = name
-        self._paths = paths
+        self.files = paths
         self.size = size_of(read_image(paths[0]))
 
     @property
     def num_frames(self) -> int:
         """Number of images."""
-        return len(self._paths)
+        return len(self.files)
 
     def frames(self, start: int) -> Iterator[np.ndarray]:
         """See `Source.frames`."""
-        for number, path in enumerate(self._paths[start:], start):
+        for number, path in enumerate(self.files[start:], start):
             yield self.checked(read_image(path), number)
 
 
