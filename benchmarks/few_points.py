@@ -16,7 +16,7 @@ import motes
 from motes import data
 from motes.eval.protocols import TAPVID
 from motes.eval.task import Task
-from motes.tracker import Tracker
+from motes.tracking.tracker import Tracker
 
 NAMES = ("average_jaccard", "average_pts_within_thresh", "occlusion_accuracy")
 ALONE = {"alone, with support points": True, "alone": False}

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from motes.tracker import Tracker, load
+from motes.tracking.load import load
+from motes.tracking.tracker import Tracker
 
 
 def main():

@@ -16,7 +16,7 @@ from torch import Tensor
 from motes.features import correlation, deformable
 from motes.features.correlation import PatchCorrelation, point_correlation
 from motes.features.deformable import DeformableEncoder, KeyAwareDeformableAttention, Pyramid
-from motes.tracker import DTYPES
+from motes.tracking.load import DTYPES
 
 SIZES = ((64, 64), (32, 32), (16, 16), (8, 8))
 TOKENS = sum(h * w for h, w in SIZES)

@@ -21,7 +21,7 @@ from motes.eval.benchmark import Score, summarise
 from motes.eval.protocols import NATIVE
 from motes.eval.task import Task
 from motes.features.flow_fields import forget
-from motes.tracker import Tracker
+from motes.tracking.tracker import Tracker
 from motes.tracks import Tracks
 
 LATENCIES = (None, 8, 4, 2, 1)

@@ -24,7 +24,7 @@ from memory import generate
 ONE = """
 import json, resource, sys, time
 import motes
-from motes.recording import record
+from motes.tracking.recording import record
 from motes.queries.grid import grid
 path, folder, model, frames, report = sys.argv[1:]
 video = motes.open_video(path, end=int(frames))
@@ -97,7 +97,7 @@ def start(
 
 
 def killed_and_continued(folder: Path, arguments: argparse.Namespace) -> bool:
-    from motes.recording import Recording
+    from motes.tracking.recording import Recording
 
     process = start(folder, "killed", arguments)
     wait_for(folder / "killed", len(parts(folder / "killed")) + 1, process)

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from motes.data.synthetic.config import SyntheticConfig
-from motes.data.synthetic.folder import generate
+from motes.synthetic.config import SyntheticConfig
+from motes.synthetic.folder import generate
 from motes.train.config import Recipe, read_recipe
 from motes.train.loop import train
 from motes.train.metrics import read_table

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import motes
-from motes.tracker import Tracker
+from motes.tracking.tracker import Tracker
 
 
 def main() -> None:

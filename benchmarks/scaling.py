@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from motes.models.base import Features, PointModel
-from motes.tracker import presets
+from motes.tracking.load import presets
 
 POINTS = (100, 300, 1_000, 3_000, 10_000)
 FRAMES = (16, 32, 64, 128, 256)

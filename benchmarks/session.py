@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 import motes
-from motes.session import Session
+from motes.tracking.session import Session
 
 
 def main() -> None:

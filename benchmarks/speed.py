@@ -23,7 +23,8 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from motes.tracker import DTYPES, Tracker, compile_model, presets
+from motes.tracking.load import DTYPES, compile_model, presets
+from motes.tracking.tracker import Tracker
 
 COLUMNS = ("model", "points", "frames", "size", "dtype", "encode s", "track s", "CPU s")
 COLUMNS += ("ms/frame", "peak GB", "TFLOP/s", "of peak")

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from motes.data.sample import Sample
-from motes.data.synthetic import SyntheticConfig, Textures, synthesize
+from motes.synthetic import SyntheticConfig, Textures, synthesize
 
 
 def main() -> None:

@@ -81,7 +81,8 @@ def load(options: argparse.Namespace, dtype: str):
     import torch
 
     import motes
-    from motes.tracker import DTYPES, Tracker, presets
+    from motes.tracking.load import DTYPES, presets
+    from motes.tracking.tracker import Tracker
 
     if options.weights:
         return motes.load(options.model, weights=options.weights, device="cpu", dtype=dtype)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from motes.errors import FileError, InputError, MissingExtraError, MotesError
     from motes.queries import Queries
     from motes.render.video import render
-    from motes.tracker import Tracker, load
+    from motes.tracking.load import load
+    from motes.tracking.tracker import Tracker
     from motes.tracks import Tracks
     from motes.video import open_video, open_writer
 
@@ -42,9 +43,9 @@ _HOMES = {
     "MissingExtraError": "motes.errors",
     "MotesError": "motes.errors",
     "Queries": "motes.queries",
-    "Tracker": "motes.tracker",
+    "Tracker": "motes.tracking.tracker",
     "Tracks": "motes.tracks",
-    "load": "motes.tracker",
+    "load": "motes.tracking.load",
     "open_video": "motes.video",
     "open_writer": "motes.video",
 }

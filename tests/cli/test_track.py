@@ -12,7 +12,7 @@ import pytest
 
 from motes import FileError, Tracks, load, open_video, open_writer
 from motes.cli import run, track
-from motes.recording import record_live
+from motes.tracking.recording import record_live
 from motes.video.sources.streams import _captured
 
 SIZE, FRAMES = (64, 48), 30
@@ -69,7 +69,7 @@ def test_a_long_video_goes_through_a_recording(clip, tmp_path, monkeypatch, caps
     monkeypatch.chdir(tmp_path)
     run(["track", str(clip), "--grid", "3", "-o", "short.npz"])
     monkeypatch.setattr(track, "LONG", 10)
-    monkeypatch.setattr("motes.recording.FRAMES_PER_PART", 10)
+    monkeypatch.setattr("motes.tracking.recording.FRAMES_PER_PART", 10)
     monkeypatch.setattr(track, "write_outputs", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     capsys.readouterr()
     assert run(["track", str(clip), "--grid", "3", "-o", "t.npz"]) == 130
@@ -242,7 +242,7 @@ def test_a_folder_that_is_no_recording_is_not_exported(tmp_path, capsys):
 
 def test_models_lists_every_preset(capsys, monkeypatch):
     from motes.cli._common import console
-    from motes.tracker import presets
+    from motes.tracking.load import presets
 
     monkeypatch.setattr(console, "_width", 10_000)  # as in a pipe, wherever the test runs
     assert run(["models"]) == 0
@@ -254,7 +254,7 @@ def test_models_lists_every_preset(capsys, monkeypatch):
 def test_models_in_a_narrow_terminal(capsys, monkeypatch):
     """A line of facts a model, then its summary, indented, in whole words."""
     from motes.cli._common import console
-    from motes.tracker import presets
+    from motes.tracking.load import presets
 
     monkeypatch.setattr(console, "_width", 80)
     assert run(["models"]) == 0

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from motes import data
-from motes.models.base import Features, PointModel, Prediction, Preset, State
-from motes.tracker import Tracker
+from motes.models.base import Features, PointModel, Prediction, State
+from motes.models.preset import Preset
+from motes.tracking.tracker import Tracker
 from motes.video import open_writer
 
 SHIFT = (1.5, -1.0)

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from motes.coordinates import ResizeRule
 from motes.errors import InputError
 from motes.eval.metrics import check_mode
 from motes.eval.protocols import (
@@ -15,8 +16,7 @@ from motes.eval.protocols import (
     find_protocol,
 )
 from motes.models.cotracker3 import COTRACKER3_S
-from motes.tracker import Tracker
-from motes.video.resize import ResizeRule
+from motes.tracking.tracker import Tracker
 
 
 def test_first_asks_where_a_point_is_first_visible():

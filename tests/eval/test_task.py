@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import motes
+from motes.coordinates import ResizeRule
 from motes.data.dataset import raster_to_pixels
 from motes.errors import FileError
 from motes.eval.protocols import (
@@ -16,10 +17,9 @@ from motes.eval.protocols import (
     TAPVID,
 )
 from motes.eval.task import Task
-from motes.models.base import Support
 from motes.models.cotracker3 import COTRACKER3_S
-from motes.tracker import Tracker
-from motes.video.resize import ResizeRule
+from motes.models.preset import Support
+from motes.tracking.tracker import Tracker
 
 TRUE = {"atol": 1e-3}
 

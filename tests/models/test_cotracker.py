@@ -6,10 +6,10 @@ from shutil import which
 import pytest
 import torch
 
-from motes import windows
 from motes.errors import InputError
 from motes.models import cotracker, cotracker2, cotracker3
-from motes.tracker import compile_model, presets
+from motes.tracking import windows
+from motes.tracking.load import compile_model, presets
 
 TINY = {
     "encoder_widths": (4, 6, 8, 8),

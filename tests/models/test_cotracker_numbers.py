@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from motes.tracker import presets
+from motes.tracking.load import presets
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from motes import windows
 from motes.errors import InputError
 from motes.models.base import Prediction
 from motes.models.taptr import TAPTR, TAPTR_V2, TAPTR_V2_S, Taptr, TaptrConfig
 from motes.models.taptr_keys import rename_taptr
-from motes.tracker import Tracker
+from motes.tracking import windows
+from motes.tracking.tracker import Tracker
 
 FROZEN = Path(__file__).with_name("taptr_frozen.npz")
 """Outputs of this implementation when it agreed with the reference (tests/parity/test_taptr.py).

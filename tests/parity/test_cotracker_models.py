@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from motes import windows
 from motes.models.base import concat_predictions
+from motes.tracking import windows
 
 PIXELS, PROBABILITY = 1e-3, 1e-4
 

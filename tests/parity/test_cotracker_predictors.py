@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from motes.official import OfficialTracker
+from motes.tracking.official import OfficialTracker
 
 PIXELS = 1e-3
 

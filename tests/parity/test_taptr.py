@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 import motes
+from motes.coordinates import Resize
 from motes.data.sample import Sample
 from motes.features.deformable import Pyramid
 from motes.models.base import Features
 from motes.models.taptr import TAPTR_V2, Taptr
 from motes.models.taptr_keys import rename_key, rename_taptr
 from motes.train.taptr_losses import taptr_losses
-from motes.video.resize import Resize
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "golden"
 GOLDEN = SHARED / "taptrv2"

@@ -7,7 +7,7 @@ from motes.queries.grid import grid
 from motes.queries.keypoints import keypoints
 from motes.queries.mask import read_mask
 from motes.queries.select import select
-from motes.queries.support import MOST_FRAMES, support_points
+from motes.tracking.support import MOST_FRAMES, support_points
 
 SIZE = (64, 48)
 

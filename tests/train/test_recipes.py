@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from motes.tracker import presets
+from motes.tracking.load import presets
 from motes.train.batches import seeded
 from motes.train.config import Stage, read_recipe
 from motes.train.learner import build_model, find_preset, optimizer_groups

@@ -22,7 +22,7 @@ def command(
     (tracks.mp4), a sheet with the paths of the whole clip (sheet.png) and the numbers (tracks.csv).
     """
     from motes.render import plot, render
-    from motes.tracker import DEFAULT_MODEL, load
+    from motes.tracking.load import DEFAULT_MODEL, load
     from motes.video import open_video
 
     folder = _make_folder(output)

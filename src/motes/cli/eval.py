@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from motes.data import Collection
     from motes.eval.benchmark import Answered, Score, Summary
     from motes.eval.task import Task
-    from motes.tracker import Tracker
+    from motes.tracking.tracker import Tracker
     from motes.tracks import Tracks
 
 
@@ -94,7 +94,7 @@ def _make_folder(folder: Path) -> None:
 
 def _load(models: list[str], device: str | None, dtype: str) -> "dict[str, Tracker]":
     """Trackers by label: the name, with that of the weights' file if one was given."""
-    from motes.tracker import load
+    from motes.tracking.load import load
 
     trackers = {}
     for text in models:

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from motes.cli._common import console
+from motes.common.files import check_overwrites
 from motes.export import check_output, load, save_parts
-from motes.files import check_overwrites
 from motes.tracks import Tracks
 
 
@@ -39,7 +39,7 @@ def command(
 
 def _recording(folder: Path) -> Iterable[Tracks]:
     """What a run has written so far, one stretch of frames at a time."""
-    from motes.recording import Recording
+    from motes.tracking.recording import Recording
 
     found = Recording(folder)
     if not found.complete:

@@ -9,9 +9,9 @@ from motes.cli._common import console
 
 def command(name: Annotated[str, typer.Argument(help="A model; see: motes models.")]) -> None:
     """Download the official weights of a model, and show under which licence they are."""
-    from motes.registry import suggest
-    from motes.tracker import presets
-    from motes.weights import address, fetch
+    from motes.common.registry import suggest
+    from motes.models.weights import address, fetch
+    from motes.tracking.load import presets
 
     known = presets()
     if name not in known:

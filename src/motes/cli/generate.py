@@ -41,8 +41,8 @@ def command(
 
       motes generate -o clips --kind solids --textures photographs --frames 48
     """
-    from motes.data.synthetic.config import SyntheticConfig
-    from motes.data.synthetic.folder import generate
+    from motes.synthetic.config import SyntheticConfig
+    from motes.synthetic.folder import generate
 
     width, height = _size(size)
     config = SyntheticConfig(

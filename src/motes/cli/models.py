@@ -10,7 +10,7 @@ from motes.cli._common import console
 from motes.errors import InputError
 
 if TYPE_CHECKING:
-    from motes.models.base import Preset
+    from motes.models.preset import Preset
 
 TITLES = ("model", "size", "licence", "weights", "what it is")
 INDENT = "  "
@@ -18,7 +18,7 @@ INDENT = "  "
 
 def command() -> None:
     """List the models: parameters, licence of the weights, and whether they are installed."""
-    from motes.tracker import DEFAULT_MODEL, presets
+    from motes.tracking.load import DEFAULT_MODEL, presets
 
     rows = [TITLES, *(_row(p, p.name == DEFAULT_MODEL) for p in presets().values())]
     for line in _layout(rows, console.width):
@@ -56,7 +56,7 @@ def _parameters(preset: Preset) -> str:
 
 def _weights(preset: Preset) -> str:
     """Whether the weights are there, and if not, how to get them."""
-    from motes.weights import installed
+    from motes.models.weights import installed
 
     if preset.weights is None:
         return "-"

@@ -8,7 +8,7 @@ import numpy as np
 import typer
 
 from motes.cli._common import console
-from motes.files import check_overwrites
+from motes.common.files import check_overwrites
 
 if TYPE_CHECKING:
     from motes.tracks import Tracks

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from motes.cli._common import console, progress
-from motes.files import check_overwrites
+from motes.common.files import check_overwrites
 
 
 def command(

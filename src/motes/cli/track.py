@@ -10,14 +10,14 @@ import typer
 
 from motes.cli._common import console, progress
 from motes.cli._outputs import check_outputs, write_outputs
+from motes.common.files import check_overwrites, remove
 from motes.errors import InputError
-from motes.files import check_overwrites, remove
 from motes.queries import Queries, parse_points
 from motes.tracks import Tracks
 
 if TYPE_CHECKING:
-    from motes.recording import Recording
-    from motes.tracker import Tracker
+    from motes.tracking.recording import Recording
+    from motes.tracking.tracker import Tracker
     from motes.video import Video
 
 LONG = 2000
@@ -87,7 +87,7 @@ def command(
         )
 
     from motes.queries.select import select
-    from motes.tracker import DEFAULT_MODEL, load
+    from motes.tracking.load import DEFAULT_MODEL, load
     from motes.video import open_video
 
     source = open_video(video if live is None else live, start=start, end=end)
@@ -123,7 +123,7 @@ def _track(tracker: Tracker, video: Video, queries: Queries, backward: bool) -> 
 def _track_long(
     tracker: Tracker, video: Video, queries: Queries, outputs: Sequence[str]
 ) -> Recording:
-    from motes.recording import record
+    from motes.tracking.recording import record
 
     with progress(video.num_frames, f"tracking with {tracker.preset.name}") as advance:
         return record(tracker, video, queries, _part_folder(outputs), progress=advance)
@@ -137,7 +137,7 @@ def _track_live(
     outputs: Sequence[str],
 ) -> Recording:
     """Until the camera ends or fails, or Ctrl-C is pressed; what has come is kept."""
-    from motes.recording import record_live
+    from motes.tracking.recording import record_live
 
     folder = _part_folder(outputs)
     with progress(None, f"tracking live with {tracker.preset.name}") as advance:

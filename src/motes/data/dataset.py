@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from motes.common.registry import discover, suggest
 from motes.errors import FileError, InputError, MotesError
-from motes.registry import discover, suggest
 from motes.tracks import Tracks
 
 if TYPE_CHECKING:

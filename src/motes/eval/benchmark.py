@@ -16,7 +16,7 @@ from motes.eval.task import Task
 from motes.tracks import Tracks
 
 if TYPE_CHECKING:
-    from motes.tracker import Tracker
+    from motes.tracking.tracker import Tracker
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from motes.common.registry import suggest
 from motes.eval.metrics import Mode
-from motes.registry import suggest
 
 if TYPE_CHECKING:
-    from motes.tracker import Tracker
+    from motes.tracking.tracker import Tracker
 
 SIDE = 256
 """Width and height of the frames of TAP-Vid, in whose pixels scores are taken."""
@@ -37,7 +37,7 @@ class Protocol:
             frames than of 256x256 are proportional.
         shift: Raster coordinate 0 in pixels, -0.5 where pixel centres are whole numbers.
         support: Whether joint models get their support points.
-        compat: How published CoTrackers are run, see `motes.official`; None: like every model.
+        compat: How published CoTrackers are run (`motes.tracking.official`); None: like others.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Protocol:
 
     def adapt(self, tracker: Tracker) -> Tracker:
         """The tracker that is asked: a published CoTracker in the way of its own evaluation."""
-        from motes.official import RULES, SIZE, OfficialTracker
+        from motes.tracking.official import RULES, SIZE, OfficialTracker
 
         published = type(tracker.model) in RULES and tracker.preset.resize.size == SIZE[::-1]
         if self.compat is None or not published:

@@ -11,9 +11,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from motes.common.files import replacing
 from motes.errors import MissingExtraError
 from motes.eval.benchmark import Score, summarise
-from motes.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -16,7 +16,7 @@ from motes.eval.protocols import Protocol, choose_queries
 from motes.tracks import Tracks
 
 if TYPE_CHECKING:
-    from motes.tracker import Tracker
+    from motes.tracking.tracker import Tracker
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,10 +9,10 @@ from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
 
+from motes.common.files import replacing
+from motes.common.registry import discover
 from motes.errors import FileError, InputError, MissingExtraError
 from motes.export.base import Format
-from motes.files import replacing
-from motes.registry import discover
 from motes.tracks import Tracks, consecutive
 
 

@@ -1,6 +1,6 @@
 """What every model is: features in, predictions out, window by window, with the state outside.
 
-A model file declares `Preset` values, which the registry finds.  The `Tracker` drives a model
+A model file declares `motes.models.preset.Preset` values.  The `Tracker` drives a model
 through `PointModel` alone:
 
     features = model.encode(frames)                 # once per frame, whatever is asked later
@@ -11,15 +11,14 @@ through `PointModel` alone:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from motes.errors import InputError
-from motes.video.resize import ResizeRule
 
 
 @dataclass(frozen=True)
@@ -312,70 +311,3 @@ def concat_predictions(parts: Sequence[Prediction]) -> Prediction:
         torch.cat(confidences, 1) if confidences else None,
         traces or None,
     )
-
-
-@dataclass(frozen=True)
-class WeightsInfo:
-    """Where the weights of a preset come from, and what may be done with them.
-
-    Attributes:
-        licence: SPDX name, or the words of the owner.
-        repo: Repository on the Hugging Face hub.
-        filename: File in that repository, or in `motes/assets` when `embedded`.
-        url: Official download address, where there is no repository.
-        embedded: Whether the file is part of this package.
-    """
-
-    licence: str
-    filename: str
-    repo: str | None = None
-    url: str | None = None
-    embedded: bool = False
-
-
-@dataclass(frozen=True)
-class Support:
-    """Points that help a joint model when the user gives few; their results are dropped.
-
-    Attributes:
-        global_grid: Side of a grid over the whole frame; 0: none.
-        local_grid: Side of a grid around each query; 0: none.
-        local_extent: Width and height of a local grid, in pixels of the model.
-        below: Support points are added when there are fewer queries than this.
-    """
-
-    global_grid: int = 0
-    local_grid: int = 0
-    local_extent: float = 50.0
-    below: int = 0
-
-
-@dataclass(frozen=True)
-class Preset:
-    """One model that users can name: an architecture, its configuration and its surroundings.
-
-    Attributes:
-        name: What users type.
-        summary: One line for the table of models.
-        build: Makes the module from `config`.
-        config: The frozen configuration of the architecture.
-        resize: How frames reach the working resolution.
-        visible_above: A point is visible where its score is above this.
-        score_with_confidence: Whether the score is visibility times confidence.
-        support: Support points that are added by default.
-        weights: None where the model needs none.
-        rename: Pure function from the keys of a checkpoint to those of the module.
-        configure: Fits `config` to a checkpoint (for example its window length), given its tensors.
-    """
-
-    name: str
-    summary: str
-    build: Callable[[Any], PointModel]
-    config: Any = None
-    resize: ResizeRule = field(default_factory=ResizeRule)
-    visible_above: float = 0.5
-    score_with_confidence: bool = False
-    support: Support = field(default_factory=Support)
-    weights: WeightsInfo | None = None
-    rename: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None = None
-    configure: Callable[[Any, Mapping[str, Tensor]], Any] | None = None

@@ -18,19 +18,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from motes.coordinates import ResizeRule
 from motes.features.correlation import point_correlation
 from motes.features.embeddings import embed_place
 from motes.features.transformer import AxialTransformer
-from motes.models.base import (
-    Features,
-    Prediction,
-    Preset,
-    Support,
-    WeightsInfo,
-)
+from motes.models.base import Features, Prediction
 from motes.models.cotracker2 import CoTracker2, CoTracker2State
 from motes.models.naming import rename_with
-from motes.video.resize import ResizeRule
+from motes.models.preset import Preset, Support, WeightsInfo
 
 
 @dataclass(frozen=True)

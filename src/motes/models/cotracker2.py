@@ -19,24 +19,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from motes.coordinates import ResizeRule
 from motes.features.attention import init_linear
 from motes.features.correlation import point_correlation, query_patches
 from motes.features.embeddings import HarmonicEmbedding, embed_place, time_table
 from motes.features.encoder import FrameEncoder, encode_video
 from motes.features.overlap import frames_first, hold, query_in_window
 from motes.features.transformer import AxialTransformer, ProxyTransformer
-from motes.models.base import (
-    Features,
-    PointModel,
-    Prediction,
-    Preset,
-    State,
-    Support,
-    Trace,
-    WeightsInfo,
-)
+from motes.models.base import Features, PointModel, Prediction, State, Trace
 from motes.models.naming import rename_with
-from motes.video.resize import ResizeRule
+from motes.models.preset import Preset, Support, WeightsInfo
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from motes.coordinates import ResizeRule
 from motes.errors import InputError
 from motes.features.attention import init_linear
 from motes.features.correlation import PatchCorrelation, query_patches
@@ -31,18 +32,9 @@ from motes.features.flow_chain import follow
 from motes.features.flow_fields import REMEMBERED, Fields, fingerprints, grey, inside, remember
 from motes.features.overlap import frames_first, hold, query_in_window
 from motes.features.transformer import ProxyTransformer
-from motes.models.base import (
-    Features,
-    PointModel,
-    Prediction,
-    Preset,
-    State,
-    Support,
-    Trace,
-    WeightsInfo,
-)
+from motes.models.base import Features, PointModel, Prediction, State, Trace
 from motes.models.naming import rename_with
-from motes.video.resize import ResizeRule
+from motes.models.preset import Preset, Support, WeightsInfo
 
 SURE = 3.0
 """Logit of the scores of a point that comes home exactly, going there and back with the flow."""

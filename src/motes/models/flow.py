@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from motes.coordinates import ResizeRule
 from motes.features.flow_chain import follow
 from motes.features.flow_fields import REMEMBERED, Fields, fingerprints, grey, remember
 from motes.features.overlap import frames_first
-from motes.models.base import Features, PointModel, Prediction, Preset, State
-from motes.video.resize import ResizeRule
+from motes.models.base import Features, PointModel, Prediction, State
+from motes.models.preset import Preset
 
 
 @dataclass(frozen=True)

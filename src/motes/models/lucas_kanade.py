@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from motes.coordinates import ResizeRule
 from motes.features.flow_fields import grey
-from motes.models.base import Features, PointModel, Prediction, Preset, State
-from motes.video.resize import ResizeRule
+from motes.models.base import Features, PointModel, Prediction, State
+from motes.models.preset import Preset
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from motes.coordinates import ResizeRule
 from motes.features.deformable import DeformableEncoder, Pyramid, mlp
 from motes.features.point_decoder import Decoder, DecoderConfig, Refined, Window, corner_pixels
 from motes.features.positions import logit
 from motes.features.resnet import ResidualPyramid, ResNet50
 from motes.features.sampling import patches
-from motes.models.base import Features, PointModel, Prediction, Preset, State, Trace, WeightsInfo
+from motes.models.base import Features, PointModel, Prediction, State, Trace
+from motes.models.preset import Preset, WeightsInfo
 from motes.models.taptr_keys import rename_taptr
-from motes.video.resize import ResizeRule
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)

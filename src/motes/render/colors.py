@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from motes.common.registry import suggest
 from motes.errors import InputError
-from motes.registry import suggest
 from motes.tracks import Tracks
 
 # Stops of palettes: (lightness, chroma, hue), each about as vivid as a screen shows that hue.

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from motes.registry import discover, suggest
+from motes.common.registry import discover, suggest
 from motes.render.canvas import Canvas
 from motes.render.colors import colorize, starts
 from motes.render.curves import bend, thin

@@ -15,8 +15,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from motes.common.files import check_overwrites, replacing
 from motes.errors import InputError
-from motes.files import check_overwrites, replacing
 from motes.render import dots, trails
 from motes.render.backgrounds import prepare
 from motes.render.canvas import Canvas

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import sqrt
 
+from motes.common.registry import suggest
 from motes.errors import InputError
-from motes.registry import suggest
 from motes.render.backgrounds import BACKGROUNDS
 from motes.render.colors import parse_scheme
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from motes.common.files import check_overwrites
 from motes.errors import InputError
-from motes.files import check_overwrites
 from motes.render.painter import Painter, check_size
 from motes.render.style import Style
 from motes.tracks import Tracks

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from motes.common.packing import save
 from motes.errors import FileError
-from motes.packing import save
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:

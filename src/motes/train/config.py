@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from motes.common.registry import suggest
 from motes.errors import InputError
-from motes.registry import suggest
 from motes.train.settings import build, read_toml
 
 LOSSES = ("cotracker3", "cotracker2", "taptr", "matching")

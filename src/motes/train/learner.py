@@ -9,15 +9,16 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from motes.common.registry import discover, suggest
 from motes.data.sample import Sample
 from motes.errors import InputError
-from motes.models.base import PointModel, Preset
-from motes.registry import discover, suggest
+from motes.models.base import PointModel
+from motes.models.preset import Preset
+from motes.models.weights import load_weights, read_tensors
 from motes.train.config import LossConfig, ModelConfig
 from motes.train.losses import Losses, Target, matching_loss, point_losses
 from motes.train.settings import amend
 from motes.train.taptr_losses import taptr_losses
-from motes.weights import load_weights, read_tensors
 
 
 class Learner(nn.Module):

@@ -19,9 +19,11 @@ from typing import Any
 
 import torch
 
+from motes.common.interrupts import asked_to_stop
 from motes.errors import FileError, InputError, MissingExtraError
-from motes.interrupts import asked_to_stop
-from motes.models.base import PointModel, Preset
+from motes.models.base import PointModel
+from motes.models.preset import Preset
+from motes.models.weights import save_weights
 from motes.train.batches import Batch, Draws, Share, batches
 from motes.train.checkpoint import load_checkpoint, save_checkpoint
 from motes.train.config import Recipe
@@ -31,7 +33,6 @@ from motes.train.metrics import Curves
 from motes.train.record import write_record
 from motes.train.sources import build_sources
 from motes.train.validate import Validation
-from motes.weights import save_weights
 
 log = logging.getLogger("motes.train")
 
@@ -348,7 +349,7 @@ def save(run: Run) -> None:
     run.saved_at = time.monotonic()
     if not run.fabric.is_global_zero:
         return
-    content = {  # with the names that `motes.weights` looks for, the averaged weights first
+    content = {  # with the names that `motes.models.weights` looks for, the averaged weights first
         "model": run.model.state_dict(),
         "ema_model": run.average.weights,
         "optimizer": run.optimizer.state_dict(),

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from motes.common.files import replacing
 from motes.errors import FileError
-from motes.files import replacing
 
 
 class Table:

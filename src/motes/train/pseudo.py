@@ -16,15 +16,16 @@ import cv2
 import numpy as np
 import torch
 
+from motes.common.registry import suggest
+from motes.coordinates import Resize
 from motes.data.augment import Augmentation, random_frames
 from motes.data.sample import Sample
 from motes.errors import FileError, InputError
-from motes.registry import suggest
-from motes.tracker import Tracker, load, presets
+from motes.tracking.load import load, presets
+from motes.tracking.tracker import Tracker
 from motes.tracks import Tracks
 from motes.train.config import Stage
 from motes.video import open_video
-from motes.video.resize import Resize
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".gif")
 DETECTORS = ("sift", "corners")

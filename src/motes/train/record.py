@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from motes import __version__
-from motes.files import replacing
+from motes.common.files import replacing
 from motes.train.card import model_card
 from motes.train.config import Recipe
 from motes.train.metrics import read_table

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from motes.common.registry import suggest
 from motes.errors import FileError, InputError
-from motes.registry import suggest
 
 S = TypeVar("S")
 

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from motes import data
+from motes.common.registry import suggest
 from motes.data.augment import Augmentation, random_frames
 from motes.data.dataset import Collection, datasets
 from motes.data.sample import Sample
-from motes.data.synthetic import SyntheticConfig, Textures, synthesize
 from motes.errors import InputError
-from motes.registry import suggest
+from motes.synthetic import SyntheticConfig, Textures, synthesize
 from motes.train.batches import Source
 from motes.train.config import DataConfig, SourceConfig, Stage
 from motes.train.settings import amend, build

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from motes import data
+from motes.coordinates import Resize
 from motes.data.dataset import Clip
 from motes.data.sample import Sample
 from motes.eval.metrics import tapvid_metrics
-from motes.models.base import PointModel, Prediction, Preset
+from motes.models.base import PointModel, Prediction
+from motes.models.preset import Preset
 from motes.train.batches import Draws, Share, draw_queries, seeded
 from motes.train.config import EvalConfig, Stage
-from motes.video.resize import Resize
 
 NAMES = {
     "AJ": "average_jaccard",

@@ -12,9 +12,9 @@ from pathlib import Path
 import av
 import numpy as np
 
+from motes.common.files import replacing
+from motes.common.registry import discover
 from motes.errors import FileError, InputError
-from motes.files import replacing
-from motes.registry import discover
 from motes.video.sinks.base import Kind, Sink
 
 LARGEST_DENOMINATOR = 1_000_000

@@ -1,0 +1,79 @@
+"""`Preset`: one model that users can name, with its weights and its surroundings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from motes.coordinates import ResizeRule
+from motes.models.base import PointModel
+
+
+@dataclass(frozen=True)
+class WeightsInfo:
+    """Where the weights of a preset come from, and what may be done with them.
+
+    Attributes:
+        licence: SPDX name, or the words of the owner.
+        repo: Repository on the Hugging Face hub.
+        filename: File in that repository, or in `motes/assets` when `embedded`.
+        url: Official download address, where there is no repository.
+        embedded: Whether the file is part of this package.
+    """
+
+    licence: str
+    filename: str
+    repo: str | None = None
+    url: str | None = None
+    embedded: bool = False
+
+
+@dataclass(frozen=True)
+class Support:
+    """Points that help a joint model when the user gives few; their results are dropped.
+
+    Attributes:
+        global_grid: Side of a grid over the whole frame; 0: none.
+        local_grid: Side of a grid around each query; 0: none.
+        local_extent: Width and height of a local grid, in pixels of the model.
+        below: Support points are added when there are fewer queries than this.
+    """
+
+    global_grid: int = 0
+    local_grid: int = 0
+    local_extent: float = 50.0
+    below: int = 0
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One model that users can name: an architecture, its configuration and its surroundings.
+
+    Attributes:
+        name: What users type.
+        summary: One line for the table of models.
+        build: Makes the module from `config`.
+        config: The frozen configuration of the architecture.
+        resize: How frames reach the working resolution.
+        visible_above: A point is visible where its score is above this.
+        score_with_confidence: Whether the score is visibility times confidence.
+        support: Support points that are added by default.
+        weights: None where the model needs none.
+        rename: Pure function from the keys of a checkpoint to those of the module.
+        configure: Fits `config` to a checkpoint (for example its window length), given its tensors.
+    """
+
+    name: str
+    summary: str
+    build: Callable[[Any], PointModel]
+    config: Any = None
+    resize: ResizeRule = field(default_factory=ResizeRule)
+    visible_above: float = 0.5
+    score_with_confidence: bool = False
+    support: Support = field(default_factory=Support)
+    weights: WeightsInfo | None = None
+    rename: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None = None
+    configure: Callable[[Any, Mapping[str, Tensor]], Any] | None = None

@@ -1,0 +1,246 @@
+"""Weights: from a file to a model, from a model to a file, from the network to the cache.
+
+Official checkpoints (``.pth``) are opened without running any code that they may carry; their keys
+are renamed by the pure function beside the model.  Our own files are safetensors and hold the names
+of the module.  Either way nothing may be missing and nothing may be left over.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import urllib.request
+from argparse import Namespace
+from collections.abc import Mapping
+from importlib.resources import files
+from os import PathLike
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from motes.common.files import replacing
+from motes.common.registry import discover
+from motes.errors import FileError, InputError
+from motes.models.base import PointModel
+from motes.models.preset import Preset, WeightsInfo
+
+ENTRIES = ("ema_model", "model")
+"""Where training frameworks keep the tensors, the best first (taptrv2.md, section 8)."""
+
+
+def load_weights(preset: Preset, path: str | PathLike[str] | None = None) -> PointModel:
+    """Build the model of a preset with its weights.
+
+    Args:
+        preset: Which model.
+        path: A checkpoint, ``.pth`` with official names or ``.safetensors`` with ours; None: the
+            weights in the package or those that `fetch` stored.
+
+    Returns:
+        The model, float32, on the CPU.
+
+    Raises:
+        FileError: The file is missing, truncated, or holds something else than tensors.
+        InputError: The tensors do not fit the model; the first that does not is named.
+    """
+    file = installed(preset) if path is None else Path(path).expanduser()
+    tensors = read_tensors(file)
+    config = _configure(preset, tensors, file)
+    own = tensors if file.suffix == ".safetensors" else _renamed(preset, tensors)
+    model = preset.build(config)
+    if problem := _difference(model, own):
+        raise InputError(f"{file}: does not fit {preset.name}: {problem}{_hint(tensors)}")
+    model.load_state_dict(own)
+    return model
+
+
+def save_weights(model: PointModel, path: str | PathLike[str]) -> None:
+    """Write the weights of a model in half precision, as safetensors.
+
+    Raises:
+        FileError: The file cannot be written.
+    """
+    from safetensors.torch import save
+
+    tensors = {name: v.detach().half().contiguous() for name, v in model.state_dict().items()}
+    with replacing(path) as temporary:
+        temporary.write_bytes(save(tensors))
+
+
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """Read a checkpoint: names and tensors, without what training frameworks wrap around them.
+
+    Raises:
+        FileError: The file is missing, truncated, or holds something else than tensors.
+    """
+    if not file.is_file():
+        raise FileError(f"{file}: no such file")
+    try:
+        content = _read(file)
+    except pickle.UnpicklingError as error:
+        raise FileError(f"{file}: {_unpickling_problem(error)}") from None
+    except Exception as error:
+        raise FileError(f"{file}: not a checkpoint, or damaged ({_brief(error)})") from None
+    if isinstance(content, Mapping):
+        wrapped = (content.get(entry) for entry in ENTRIES)
+        content = next((inner for inner in wrapped if isinstance(inner, Mapping)), content)
+    if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
+        raise FileError(f"{file}: expected named tensors, got {type(content).__name__}")
+    return {str(key).removeprefix("module."): value for key, value in content.items()}
+
+
+def _brief(error: Exception) -> str:
+    """The first sentence of what an error says."""
+    line = (str(getattr(error, "reason", error)).splitlines() or [""])[0]
+    return line.split(". ")[0] if " " in line else type(error).__name__
+
+
+def _unpickling_problem(error: pickle.UnpicklingError) -> str:
+    """Whether a pickle asks for something to be run, or is none at all."""
+    if "Unsupported" in str(error) or "GLOBAL" in str(error):
+        return "refused, because it holds code or objects, not only tensors"
+    return "not a checkpoint, or damaged"
+
+
+def _read(file: Path) -> object:
+    if file.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(file)
+    with torch.serialization.safe_globals([Namespace]):  # TAPTR's files hold their settings, too
+        return torch.load(file, map_location="cpu", weights_only=True)
+
+
+def _configure(preset: Preset, tensors: Mapping[str, Tensor], file: Path) -> object:
+    """The configuration, fitted to the checkpoint."""
+    if preset.configure is None:
+        return preset.config
+    try:
+        return preset.configure(preset.config, tensors)
+    except InputError as error:
+        raise InputError(f"{file}: does not fit {preset.name}: {error}") from None
+
+
+def _renamed(preset: Preset, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return preset.rename(tensors) if preset.rename else dict(tensors)
+
+
+def _difference(model: PointModel, tensors: Mapping[str, Tensor]) -> str | None:
+    """The first way in which the tensors differ from the model's own; None if they fit."""
+    expected = model.state_dict()
+    for name, value in expected.items():
+        if name not in tensors:
+            return f"missing {name!r}"
+        if tensors[name].shape != value.shape:
+            wanted, got = list(value.shape), list(tensors[name].shape)
+            return f"{name!r}: expected shape {wanted}, got {got}"
+    extra = next((name for name in tensors if name not in expected), None)
+    return None if extra is None else f"unexpected {extra!r}"
+
+
+def _hint(tensors: Mapping[str, Tensor]) -> str:
+    """Which other model a checkpoint fits."""
+    for preset in discover("motes.models", Preset):
+        try:
+            config = _configure(preset, tensors, Path())
+            with torch.device("meta"):
+                model = preset.build(config)
+            if not _difference(model, _renamed(preset, tensors)):
+                return f" (it fits {preset.name})"
+        except (InputError, RuntimeError):
+            continue
+    return ""
+
+
+def installed(preset: Preset) -> Path:
+    """Where the weights of a preset are on this machine.
+
+    Raises:
+        InputError: They are not here; the message says how to get them.
+    """
+    info = _info(preset)
+    if info.embedded:
+        found = Path(str(files("motes.assets").joinpath(info.filename)))
+    else:
+        found = cache_folder() / info.filename
+    if found.is_file():
+        return found
+    if info.embedded:
+        raise InputError(f"{preset.name}: this installation has no weights; give a file of weights")
+    raise InputError(
+        f"{preset.name}: weights are not installed; run `motes fetch {preset.name}` "
+        f"({info.licence}), or give a file of weights"
+    )
+
+
+def cache_folder() -> Path:
+    """Where fetched weights are kept: ``$MOTES_CACHE``, or the user's cache folder."""
+    if chosen := os.environ.get("MOTES_CACHE"):
+        return Path(chosen).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "motes"
+
+
+def fetch(preset: Preset) -> Path:
+    """Download the official weights of a preset into the cache, unless they are there.
+
+    Args:
+        preset: Which model.
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: The preset has no weights to fetch.
+        FileError: There is no network, or the cache cannot be written; the message says where to
+            get the file and where to put it by hand.
+    """
+    info = _info(preset)
+    if info.embedded:
+        return installed(preset)
+    target = cache_folder() / info.filename
+    if not target.is_file() and not (info.url or info.repo):
+        raise InputError(
+            f"{preset.name}: its weights have no fixed address ({info.licence}); "
+            f"get them from its authors and put them at {target}"
+        )
+    if not target.is_file():
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _download(info, target)
+        except Exception as error:
+            raise FileError(
+                f"cannot fetch {preset.name}: {_brief(error)}; "
+                f"to do it by hand, get {address(info)} and put it at {target}"
+            ) from None
+    return target
+
+
+def address(info: WeightsInfo) -> str:
+    """Where weights come from."""
+    return info.url or f"https://huggingface.co/{info.repo}/resolve/main/{info.filename}"
+
+
+def _download(info: WeightsInfo, target: Path) -> None:
+    request = urllib.request.Request(address(info), method="HEAD")
+    with urllib.request.urlopen(request, timeout=20):
+        pass  # no network shows at once, not after the hub's retries
+    if info.repo:
+        from huggingface_hub import hf_hub_download
+
+        stored = hf_hub_download(info.repo, info.filename, local_dir=target.parent / "hub")
+        Path(stored).replace(target)
+        return
+    with (
+        replacing(target) as temporary,
+        urllib.request.urlopen(address(info)) as source,
+        temporary.open("wb") as sink,
+    ):
+        shutil.copyfileobj(source, sink)
+
+
+def _info(preset: Preset) -> WeightsInfo:
+    if preset.weights is None:
+        raise InputError(f"{preset.name}: needs no weights")
+    return preset.weights

@@ -1,0 +1,196 @@
+"""From a seed to a clip with perfect ground truth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from motes.data.sample import Sample
+from motes.errors import InputError
+from motes.synthetic.config import SyntheticConfig
+from motes.synthetic.dice import Dice
+from motes.synthetic.effects import camera_effects
+from motes.synthetic.layers.scene import draw_layers
+from motes.synthetic.scene import Points, Scene, inside
+from motes.synthetic.solids.stage import draw_world
+from motes.synthetic.textures import Textures
+
+OVERSAMPLING = 4
+"""Candidates per track, from which a fair mix of surfaces is chosen."""
+
+FARTHEST = 2.0
+"""Beyond so many frame sides outside of the frame, a position is no longer ground truth."""
+
+
+def synthesize(
+    config: SyntheticConfig,
+    seeds: Sequence[int],
+    device: str | torch.device = "cpu",
+    textures: Textures | None = None,
+) -> list[Sample]:
+    """Make clips; each depends on its own seed alone.
+
+    A clip is rendered as one batch of frames on the device.
+
+    Args:
+        config: What to make.
+        seeds: One number a clip.
+        device: Where pictures are made.
+        textures: Shared by several calls so that photographs are decoded once; by default made
+            from the configuration.
+
+    Returns:
+        One `Sample` a seed, on the device.
+
+    Raises:
+        InputError: The device cannot be used.
+        FileError: The textures cannot be read.
+    """
+    if textures is None:
+        textures = Textures(config.textures, config.procedural)
+    place = _usable(device)
+    return [_clip(config, seed, place, textures) for seed in seeds]
+
+
+def _usable(device: str | torch.device) -> torch.device:
+    try:
+        return torch.zeros((), device=device).device
+    except (AssertionError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"device: {device!s} cannot be used: {reason}") from error
+
+
+class SyntheticClips(IterableDataset[Sample]):
+    """Endless clips for training; workers of a loader and processes of a run share the seeds.
+
+    Args:
+        config: What to make.
+        seed: The same seed gives the same clips.
+        start: Number of the first clip, to continue where another run stopped.
+        step: Every so manyth clip is made: the number of processes, with `start` their rank.
+        device: Where pictures are made.
+    """
+
+    def __init__(
+        self,
+        config: SyntheticConfig,
+        seed: int = 0,
+        start: int = 0,
+        step: int = 1,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        self.config, self.seed, self.device = config, seed, device
+        self.start, self.step = start, step
+        self.textures = Textures(config.textures, config.procedural)
+
+    def __iter__(self) -> Iterator[Sample]:
+        worker = get_worker_info()
+        rank, workers = (worker.id, worker.num_workers) if worker else (0, 1)
+        index = self.start + self.step * rank
+        while True:
+            yield self[index]
+            index += self.step * workers
+
+    def __getitem__(self, index: int) -> Sample:
+        """The clip of that number, always the same."""
+        seed = clip_seed(self.seed, index)
+        return synthesize(self.config, [seed], self.device, self.textures)[0]
+
+
+def clip_seed(seed: int, index: int) -> int:
+    """The seed of one clip of a series."""
+    return (seed << 32) + index
+
+
+@torch.no_grad()
+def _clip(config: SyntheticConfig, seed: int, device: torch.device, textures: Textures) -> Sample:
+    dice = Dice(seed)
+    scene = draw_scene(config, dice, textures, device)
+    times = torch.arange(config.frames, dtype=torch.float64)
+    shutter = config.shutter * dice.number(0, 1) if dice.chance(0.6) else 0.0
+    samples = _samples(config, shutter * _speed(scene, times, config.size))
+    video = expose(scene, times, shutter, samples)
+    if config.effects:
+        video = camera_effects(dice, video, times)
+    found = scene.locate(choose_points(config, dice, scene, times), times)
+    sides = torch.tensor(config.size[::-1], dtype=torch.float64)
+    near = ((found.xy / sides - 0.5).abs() < FARTHEST + 0.5).all(-1)
+    return Sample(
+        video=(video.clamp(0, 1) * 255 + 0.5).to(torch.uint8),
+        xy=found.xy.nan_to_num().clamp(-1e4, 1e4).to(device, torch.float32),
+        visible=(found.visible & found.valid & inside(found.xy, config.size)).to(device),
+        valid=(found.valid & near).to(device),
+    )
+
+
+def draw_scene(
+    config: SyntheticConfig, dice: Dice, textures: Textures, device: torch.device
+) -> Scene:
+    """A random scene of one of the kinds asked for."""
+    share = {"layers": 0.0, "solids": 1.0, "mixed": config.solids}[config.kind]
+    draw = draw_world if dice.chance(share) else draw_layers
+    return draw(config, dice, textures, device)
+
+
+def _speed(scene: Scene, times: Tensor, size: tuple[int, int]) -> float:
+    """How far the faster points move per frame, in pixels: of a few probes in every frame."""
+    H, W = size
+    probes = torch.cartesian_prod(*(torch.tensor([0.15, 0.5, 0.85]) * side for side in (W, H)))
+    points = scene.pick(times, probes.double().expand(len(times), -1, -1))
+    xy = scene.locate(points[(points.surface >= 0).nonzero()[:, 0]], times).xy
+    framed = inside(xy, size)
+    steps = (xy[1:] - xy[:-1]).norm(dim=-1)[framed[1:] & framed[:-1]]
+    return float(steps.quantile(0.9)) if len(steps) else 0.0
+
+
+def _samples(config: SyntheticConfig, smear: float) -> int:
+    """Enough images that a smear is no row of copies."""
+    fewest, most = config.samples
+    return max(fewest, min(most, math.ceil(smear / 2)))
+
+
+def expose(scene: Scene, times: Tensor, shutter: float = 0.0, samples: int = 1) -> Tensor:
+    """Average pictures over the exposure, which is centred on each frame's time.
+
+    The samples also differ in where they look inside the pixel, which smooths edges.
+
+    Args:
+        scene: What to show.
+        times: Of the frames, ``[T]``.
+        shutter: Length of the exposure in frames.
+        samples: Pictures per frame.
+
+    Returns:
+        ``[T, 3, H, W]`` in 0..1, or beyond where a surface is lit brightly.
+    """
+    video = scene.render(times - shutter * (0.5 - 0.5 / samples), _offset(0, samples))
+    for k in range(1, samples):
+        moment = times + shutter * ((k + 0.5) / samples - 0.5)
+        video += scene.render(moment, _offset(k, samples))
+    return video / samples if samples > 1 else video
+
+
+def _offset(k: int, samples: int) -> tuple[float, float]:
+    """Where sample k looks inside the pixel: each on a row and a column of its own, centred."""
+    stride = next(m for m in range(samples // 2 + 1, samples + 2) if math.gcd(m, samples) == 1)
+    x, y = ((place + 0.5) / samples - 0.5 for place in (k, k * stride % samples))
+    return 0.8 * x, 0.8 * y
+
+
+def choose_points(config: SyntheticConfig, dice: Dice, scene: Scene, times: Tensor) -> Points:
+    """N points seen in some frame, with more on small surfaces than their area would give."""
+    H, W = config.size
+    each = -(-OVERSAMPLING * config.points // len(times))
+    scale = torch.tensor([W - 1, H - 1], dtype=torch.float64)
+    points = scene.pick(times, dice.uniform(0, 1, len(times), each, 2) * scale)
+    points = points[(points.surface >= 0).nonzero()[:, 0]]
+    counts = torch.bincount(points.surface).double()
+    weights = counts[points.surface] ** -config.foreground
+    chosen = torch.multinomial(
+        weights, config.points, len(weights) < config.points, generator=dice.generator
+    )
+    return points[chosen]

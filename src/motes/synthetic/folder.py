@@ -1,0 +1,156 @@
+"""Generated clips on disk, in the clip format of `motes.data.clips`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.utils.data import DataLoader, Dataset
+
+from motes.data.dataset import pixels_to_raster
+from motes.data.sample import Sample
+from motes.errors import FileError, InputError, MotesError
+from motes.synthetic.config import SyntheticConfig
+from motes.synthetic.engine import SyntheticClips
+from motes.video import open_writer
+
+FPS = Fraction(24)
+"""Frame rate given to generated videos."""
+
+SETTINGS = "settings.json"
+"""File of a folder that says how its clips were made."""
+
+
+def generate(
+    folder: str | Path,
+    config: SyntheticConfig,
+    count: int,
+    seed: int = 0,
+    device: str = "cpu",
+    workers: int = 0,
+) -> Iterator[Path]:
+    """Fill a folder with clips ``00000`` .. ``count - 1``; those that are there already are kept.
+
+    A clip appears when it is complete, its ``.npz`` file last, so a run that was interrupted is
+    continued by the same call, and a larger count adds to a folder.
+
+    Args:
+        folder: Made if need be.
+        config: What to make; the sides must be even, as H.264 wants.
+        count: Number of clips that the folder shall have.
+        seed: The same seed gives the same clips.
+        device: Where pictures are made.
+        workers: Processes that make clips, each with one thread; 0 for this process alone.
+
+    Yields:
+        The ``.npz`` file of each clip that is there, then of each one once it is.
+
+    Raises:
+        InputError: `count` or `workers` is too small, a side is odd, the device cannot be used, or
+            the folder holds clips of other settings.
+        FileError: The folder cannot be written, or the textures cannot be read.
+    """
+    if count < 1 or workers < 0:
+        got = f"{count} clips, {workers} workers"
+        raise InputError(f"expected at least 1 clip and 0 workers, got {got}")
+    if config.size[0] % 2 or config.size[1] % 2:
+        raise InputError(f"size: expected even sides for .mp4, got {config.size}")
+    clips = SyntheticClips(config, seed, device=device)
+    folder = Path(folder)
+    _claim(folder, {"seed": seed, **asdict(config)})
+    files = [folder / f"{index:05d}.npz" for index in range(count)]
+    missing = [i for i, file in enumerate(files) if not _complete(file)]
+    yield from (file for file in files if _complete(file))
+    context = "spawn" if workers else None  # a fork could inherit locks of the library's threads
+    numbered = _Numbered(clips, missing)
+    for index, sample in DataLoader(
+        numbered, None, num_workers=workers, multiprocessing_context=context
+    ):
+        if isinstance(sample, MotesError):
+            raise sample
+        write_clip(files[index], sample)
+        yield files[index]
+
+
+def _complete(file: Path) -> bool:
+    return file.exists() and file.with_suffix(".mp4").exists()
+
+
+class _Numbered(Dataset[tuple[int, Sample | MotesError]]):
+    """Some clips of a series with their numbers; a problem is handed on, not raised in a worker."""
+
+    def __init__(self, clips: SyntheticClips, numbers: Sequence[int]) -> None:
+        self.clips, self.numbers = clips, numbers
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, place: int) -> tuple[int, Sample | MotesError]:
+        number = self.numbers[place]
+        try:
+            return number, self.clips[number]
+        except MotesError as error:
+            return number, error
+
+
+def write_clip(file: Path, sample: Sample) -> None:
+    """Write ``NAME.mp4`` and then, beside it, ``NAME.npz``.
+
+    Args:
+        file: Path of the ``.npz`` file.
+        sample: One clip, without batch axis.
+
+    Raises:
+        FileError: It cannot be written; nothing is left half-written.
+    """
+    sample = sample.to("cpu")
+    with open_writer(file.with_suffix(".mp4"), sample.size, FPS) as writer:
+        for frame in sample.video.permute(0, 2, 3, 1).numpy():
+            writer.write(np.ascontiguousarray(frame))
+    arrays = {
+        "points": pixels_to_raster(sample.xy.numpy(), sample.size).swapaxes(0, 1),
+        "occluded": ~sample.visible.numpy().T,
+    }
+    if not sample.valid.all():
+        arrays["annotated"] = sample.valid.numpy().T
+    with _replacing(file) as part, part.open("wb") as stream:
+        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+
+
+def _claim(folder: Path, settings: dict[str, Any]) -> None:
+    """Note how the clips of a folder are made, or check that it is as before."""
+    text = json.dumps(settings, indent=2)
+    file = folder / SETTINGS
+    try:
+        if not file.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            with _replacing(file) as part:
+                part.write_text(text + "\n")
+            return
+        before = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise FileError(f"{folder}: cannot be used for clips: {error}") from error
+    now = json.loads(text)
+    changed = [f"{k} {before.get(k)} -> {now[k]}" for k in now if before.get(k) != now[k]]
+    if changed:
+        raise InputError(f"{folder} holds clips of other settings: {', '.join(changed)}")
+
+
+@contextmanager
+def _replacing(file: Path) -> Iterator[Path]:
+    """A temporary file beside `file` that takes its place when the block ends well."""
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        yield part
+        part.replace(file)
+    except OSError as error:
+        raise FileError(f"{file}: cannot be written: {error}") from error
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Flat layers that slide over each other."""

@@ -1,0 +1,1 @@
+"""Bodies in space, cast by rays."""

@@ -1,0 +1,1 @@
+"""Between a model and the user: loading, windows, sessions, streams, recordings."""

@@ -1,0 +1,117 @@
+"""The features of a video: encoded when first needed, kept in memory or, when large, on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+
+from motes.common.packing import save
+from motes.errors import InputError
+from motes.models.base import Features
+from motes.video import Video
+from motes.video.ahead import read_ahead
+
+CHUNK = 8
+"""Frames that are read and encoded at a time."""
+
+
+class EncodedVideo:
+    """Features of consecutive chunks of frames.
+
+    Attributes:
+        video: Whose frames they are.
+        num_frames: How many there are, for certain: a video may say a wrong number, or none.  None
+            before the first pass.
+    """
+
+    def __init__(
+        self, video: Video, encode: Callable[[np.ndarray], Features], kept_bytes: int | None
+    ) -> None:
+        """Prepare to encode.
+
+        Args:
+            video: Whose frames.
+            encode: Features of uint8 frames ``[n, H, W, 3]``.
+            kept_bytes: What may be kept in memory; more goes to a temporary folder.  None keeps
+                nothing: memory is flat, and frames are encoded again when they are needed again.
+        """
+        self.video = video
+        self.num_frames: int | None = None
+        self._encode = encode
+        self._store = None if kept_bytes is None else _Store(kept_bytes)
+        if self._store is not None and video.num_frames is None:
+            video.read(video.start, video.start)  # frames that pass once must be remembered
+
+    def forward(self) -> Iterator[Features]:
+        """Chunks in order of time."""
+        kept = len(self._store) if self._store is not None else 0
+        if self.num_frames is not None and kept * CHUNK >= self.num_frames:
+            return (self._chunk(k) for k in range(kept))
+        return self._read_forward()
+
+    def backward(self, last: int) -> Iterator[Features]:
+        """Chunks in which time runs back, from frame `last` (counted from 0) to the first."""
+        for k in range(last // CHUNK, -1, -1):
+            yield self._chunk(k)[: last + 1 - k * CHUNK].reversed()
+
+    def _read_forward(self) -> Iterator[Features]:
+        frames, length = read_ahead(self.video), 0
+        while chunk := list(islice(frames, CHUNK)):
+            yield self._chunk(length // CHUNK, np.stack(chunk))
+            length += len(chunk)
+        self.num_frames = length
+        if not length:
+            raise InputError(f"{self.video.name}: expected at least one frame, got none")
+
+    def _chunk(self, k: int, frames: np.ndarray | None = None) -> Features:
+        """Chunk k, from the store or by encoding its frames."""
+        if self._store is not None and k in self._store:
+            return self._store.get(k)
+        if frames is None:
+            first = self.video.start + k * CHUNK
+            frames = self.video.read(first, first + CHUNK)
+        features = self._encode(frames)
+        if self._store is not None:
+            self._store.put(k, features)
+        return features
+
+
+class _Store:
+    """Chunks by number: in memory while they fit, then in a temporary folder."""
+
+    def __init__(self, limit: int) -> None:
+        self._room = limit
+        self._kept: dict[int, Features | Path] = {}
+        self._folder: TemporaryDirectory[str] | None = None
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __contains__(self, k: int) -> bool:
+        return k in self._kept
+
+    def put(self, k: int, features: Features) -> None:
+        size = sum(level.nbytes for level in features.levels)
+        if size <= self._room:
+            self._room -= size
+            self._kept[k] = features
+        else:
+            self._kept[k] = self._spill(k, features)
+
+    def get(self, k: int) -> Features:
+        found = self._kept[k]
+        if isinstance(found, Features):
+            return found
+        return Features(tuple(torch.load(found, weights_only=True, mmap=True)))
+
+    def _spill(self, k: int, features: Features) -> Path:
+        if self._folder is None:
+            self._folder = TemporaryDirectory(prefix="motes-features-")
+        path = Path(self._folder.name) / f"{k}.pt"
+        save([level.clone() for level in features.levels], path)
+        return path

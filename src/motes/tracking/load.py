@@ -1,0 +1,110 @@
+"""`load`: from the name of a model to a `Tracker`."""
+
+from __future__ import annotations
+
+from os import PathLike
+from shutil import which
+
+import torch
+
+from motes.common.registry import discover, suggest
+from motes.errors import InputError
+from motes.models.base import PointModel
+from motes.models.preset import Preset
+from motes.tracking.memory import parse_bytes
+from motes.tracking.tracker import Tracker
+
+DEFAULT_MODEL = "flow"
+DTYPES = {t: getattr(torch, t) for t in ("float32", "bfloat16", "float16")}
+
+
+def presets() -> dict[str, Preset]:
+    """Every model that can be named, by its name."""
+    return {p.name: p for p in discover("motes.models", Preset)}
+
+
+def load(
+    name: str = DEFAULT_MODEL,
+    *,
+    weights: str | PathLike[str] | None = None,
+    device: str | None = None,
+    dtype: str = "float32",
+    compat: str | None = None,
+    memory: str | int | None = None,
+    compile: bool = False,
+) -> Tracker:
+    """Load a model by its name, ready to track.
+
+    Args:
+        name: See ``motes models``.
+        weights: A checkpoint file (official ``.pth`` or our safetensors).  By default the weights
+            in the package, or those that ``motes fetch NAME`` stored.
+        device: Such as ``"cpu"`` or ``"cuda:1"``; by default a GPU if there is one.
+        dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``: the number type of features and
+            attention.  Coordinates are always float32.
+        compat: ``"official"``, ``"official-online"`` or ``"official-eval"``: track as the published
+            predictor does, number for number (see `motes.tracking.official`).
+        memory: Bytes that tracking may take, also as ``"2G"``; by default a share of what is free.
+            More points than fit are tracked in parts.
+        compile: Whether what every iteration runs is compiled first (`torch.compile`; on CUDA into
+            a CUDA graph).  It takes up to a minute, again for other numbers of points, and needs a
+            C++ compiler on a CPU, where it pays for small models in bfloat16 (docs/cotracker.md).
+
+    Returns:
+        The tracker.
+
+    Raises:
+        InputError: Unknown name (the message suggests the nearest), device or number type, weights
+            that do not fit, or nothing to compile, or no compiler.
+        FileError: The weights cannot be read.
+    """
+    known = presets()
+    if name not in known:
+        raise suggest(name, known, "model")
+    if dtype not in DTYPES:
+        raise suggest(dtype, DTYPES, "dtype")
+    chosen = _device(device)
+    model = _model(known[name], weights).to(chosen).eval()
+    if compile:
+        compile_model(model, name, chosen)
+    if compat is None:
+        limit = None if memory is None else parse_bytes(memory)
+        return Tracker(model, known[name], DTYPES[dtype], limit)
+    from motes.tracking.official import OfficialTracker
+
+    return OfficialTracker(model, known[name], DTYPES[dtype], compat)
+
+
+def _device(name: str | None) -> torch.device:
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"device: expected one that torch can use, got {name!r} ({reason})"
+        ) from None
+
+
+def compile_model(model: PointModel, name: str, device: torch.device) -> None:
+    """Have what is iterated compiled when it first runs; see `load`."""
+    if not model.iterated:
+        raise InputError(f"compile: expected a model that iterates a transformer, got {name}")
+    from torch._inductor import config
+
+    compiler = config.cpp.cxx[-1]  # what torch will call
+    if device.type == "cpu" and which(compiler) is None:
+        raise InputError(f"compile: expected a C++ compiler, found no {compiler}")
+    for module in model.iterated:
+        module.compile(mode="reduce-overhead" if device.type == "cuda" else "default")
+
+
+def _model(preset: Preset, weights: str | PathLike[str] | None) -> PointModel:
+    if preset.weights is None:
+        if weights is not None:
+            raise InputError(f"weights: expected none, because {preset.name} has none to load")
+        return preset.build(preset.config)
+    from motes.models.weights import load_weights
+
+    return load_weights(preset, weights)

@@ -1,0 +1,383 @@
+"""`Stream`: frames in one at a time, tracks of the frames that have become final out."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from motes.common.packing import kinds_in, pack, save, unpack
+from motes.coordinates import Resize
+from motes.errors import FileError, InputError
+from motes.models.base import Features, Prediction
+from motes.queries.points import Points, Queries
+from motes.queries.select import UNKNOWN_END
+from motes.tracking import windows
+from motes.tracking.memory import remembered_bytes
+from motes.tracking.results import to_model, to_tracks
+from motes.tracking.support import with_support
+from motes.tracks import DEFAULT_FPS, Tracks
+
+if TYPE_CHECKING:
+    from motes.tracking.tracker import Tracker
+
+SUPPORT = -1
+"""Id of support points, whose results are dropped."""
+
+
+@dataclass(frozen=True)
+class StreamState:
+    """All that a stream remembers: a plain value, which can be saved and resumed elsewhere.
+
+    M counts the user's points and the support points.
+
+    Attributes:
+        model: Name of the model that the stream was made with.
+        txy: float32 ``[M, 3]``, the queries; frames as in the video, positions in its pixels.
+        ids: int64 ``[M]``; `SUPPORT` for support points.
+        hidden: int64 ``[M]``, for how many frames in a row each point has been hidden.
+        next_id: For the next point.
+        size: Width and height of the frames; None before the first.
+        fps: Frame rate.
+        start: Number of the first frame.
+        engine: State of the windows; None before the first frame.
+        closed: Whether the video has ended.
+        past: Features of the last frames before those of `engine`, for `Stream.look_back`.
+    """
+
+    model: str
+    txy: Tensor
+    ids: Tensor
+    hidden: Tensor
+    next_id: int
+    fps: Fraction = DEFAULT_FPS
+    start: int = 0
+    size: tuple[int, int] | None = None
+    engine: windows.WindowState | None = None
+    closed: bool = False
+    past: tuple[Features, ...] = ()
+
+
+@dataclass(frozen=True)
+class StreamOptions:
+    """How a stream runs; see `Tracker.stream`."""
+
+    latency: int | None = None
+    support: bool = True
+    iterations: int | None = None
+    memory: int = 0
+
+
+class Stream:
+    """Tracks points through frames of unknown number, in flat memory.
+
+        stream = tracker.stream([(0, 120, 80)])
+        for frame in camera:
+            for tracks in stream.push(frame):
+                ...
+        rest = stream.close()
+
+    Attributes:
+        state: A `StreamState`; replaced, never changed.
+    """
+
+    def __init__(self, tracker: Tracker, state: StreamState, options: StreamOptions) -> None:
+        self.tracker = tracker
+        self.state = state
+        self.options = options
+        self._model = windows.with_latency(tracker.model.windowed(), options.latency)
+        self._model.remember(remembered_bytes(self._model, tracker.limit))
+
+    @property
+    def next_frame(self) -> int:
+        """Number of the frame that `push` takes next."""
+        seen = self.state.engine.seen if self.state.engine else 0
+        return self.state.start + seen
+
+    @property
+    def ids(self) -> list[int]:
+        """Ids of the points that are being tracked."""
+        return [i for i in self.state.ids.tolist() if i != SUPPORT]
+
+    @torch.inference_mode()
+    def push(self, frame: np.ndarray) -> list[Tracks]:
+        """Take in the next frame.
+
+        Args:
+            frame: uint8 RGB ``[H, W, 3]``.
+
+        Returns:
+            Tracks of the frames that are now final: none or one `Tracks`.
+
+        Raises:
+            InputError: The frame is not RGB uint8, of another size than the first, or comes after
+                `close`; the stream is as it was before.
+        """
+        if self.state.closed:
+            raise InputError("frame: expected none after the stream was closed, got one")
+        size = _check_frame(frame, self.state.size)
+        state, before = self._opened(size)
+        features = self.tracker.encode(frame[None], self._resize(size))
+        options = self.options
+        with self.tracker.autocast():
+            found, engine = windows.push(
+                self._model, before, features, options.iterations, options.latency
+            )
+        past = self._remember((*state.past, *before.features, features), engine)
+        self.state = replace(state, engine=engine, past=past)
+        return self._out(found)
+
+    @torch.inference_mode()
+    def close(self) -> Tracks | None:
+        """End the video: every frame becomes final.
+
+        Returns:
+            Tracks of the frames that had not come out yet; None if there are none.
+        """
+        engine, found = self.state.engine, None
+        if engine is not None:
+            with self.tracker.autocast():
+                found, engine = windows.close(self._model, engine, self.options.iterations)
+        self.state = replace(self.state, engine=engine, closed=True)
+        return next(iter(self._out(found)), None)
+
+    def add(self, points: Points, at: int | None = None) -> list[int]:
+        """Track more points from now on.
+
+        Args:
+            points: Rows ``(t, x, y)``, or ``(x, y)`` in frame `at`.
+            at: By default the frame that comes next.
+
+        Returns:
+            The ids of the points.
+
+        Raises:
+            InputError: A point lies outside the image, or in a frame that is gone.
+        """
+        queries = Queries.of(points, self.next_frame if at is None else at)
+        engine = self.state.engine
+        first = self.state.start + (engine.first if engine else 0)
+        gone = queries.frames < first
+        if gone.any():
+            raise InputError(
+                f"query {int(gone.argmax())}: expected frame {first} or later, "
+                f"got {queries.frames[gone.argmax()]}, which is gone"
+            )
+        if self.state.size is not None:
+            queries.check(self.state.size, range(first, UNKNOWN_END))
+        ids = list(range(self.state.next_id, self.state.next_id + len(queries)))
+        self._join(queries, ids)
+        return ids
+
+    def remove(self, ids: Iterable[int]) -> None:
+        """Stop tracking points.
+
+        Raises:
+            InputError: An id that is not being tracked.
+        """
+        gone = set(ids)
+        if unknown := gone - set(self.ids):
+            raise InputError(f"remove: expected ids that are tracked, got {sorted(unknown)}")
+        kept = torch.tensor([i not in gone for i in self.state.ids.tolist()], dtype=torch.bool)
+        s = self.state
+        engine = s.engine and windows.select(s.engine, kept.to(self.tracker.device))
+        self.state = replace(
+            s, txy=s.txy[kept], ids=s.ids[kept], hidden=s.hidden[kept], engine=engine
+        )
+
+    def correct(self, point: int, x: float, y: float, at: int | None = None) -> None:
+        """Say where a point really is; it keeps its id and is tracked from there.
+
+        Args:
+            point: Its id.
+            x: Position in pixels of the video.
+            y: The same.
+            at: Frame; by default the frame that comes next.
+
+        Raises:
+            InputError: The id is not being tracked, or see `add`.
+        """
+        before = self.state
+        self.remove([point])
+        try:
+            self.add([(x, y)], at)
+        except InputError:
+            self.state = before
+            raise
+        ids = self.state.ids.clone()
+        ids[-1] = point
+        self.state = replace(self.state, ids=ids, next_id=before.next_id)
+
+    def remove_lost(self, frames: int) -> list[int]:
+        """Stop tracking points that have been hidden for at least so many frames in a row.
+
+        Returns:
+            The ids of the points that were removed.
+        """
+        lost = (self.state.hidden >= frames) & (self.state.ids != SUPPORT)
+        ids = self.state.ids[lost].tolist()
+        self.remove(ids)
+        return ids
+
+    @torch.inference_mode()
+    def look_back(self, points: Points, at: int | None = None) -> Tracks:
+        """Track points backward through the frames that are still remembered.
+
+        Args:
+            points: Rows ``(t, x, y)``, or ``(x, y)`` in frame `at`.
+            at: By default the last frame that came in.
+
+        Returns:
+            Tracks from the first frame remembered to the last one that came in.
+
+        Raises:
+            InputError: A point lies outside the image, or in a frame that is not remembered.
+        """
+        s = self.state
+        known = (*s.past, *(s.engine.features if s.engine else ()))
+        if not known or s.size is None:
+            raise InputError("look_back: expected at least one frame that is remembered, got none")
+        features = Features.concat(known)
+        frames = range(self.next_frame - len(features), self.next_frame)
+        queries = Queries.of(points, frames.stop - 1 if at is None else at)
+        queries.check(s.size, frames)
+        resize = self._resize(s.size)
+        txy = to_model(queries, resize, frames.start)
+        txy[:, 0] = len(features) - 1 - txy[:, 0]
+        model, iterations = self.tracker.model.windowed(), self.options.iterations
+        with self.tracker.autocast():
+            back = model.track(features.reversed(), self._on_device(txy), iterations)
+        found = back.reversed()
+        visible = self.tracker.visible(found)
+        return to_tracks(found, visible, queries, resize, s.fps, frames.start, everywhere=True)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Save the state; `Tracker.resume` goes on from there, in any process.
+
+        Raises:
+            FileError: The file cannot be written; what was there before stays.
+        """
+        save({"state": pack(self.state), "options": pack(self.options)}, path)
+
+    def _opened(self, size: tuple[int, int]) -> tuple[StreamState, windows.WindowState]:
+        """The state and its windows, which begin when it is known how large frames are."""
+        if self.state.engine is not None:
+            return self.state, self.state.engine
+        s = replace(self.state, size=size)
+        points = Queries(s.txy.numpy())
+        points.check(size, range(s.start, UNKNOWN_END))
+        txy = to_model(points, self._resize(size), s.start)
+        if self.options.support:
+            wanted = self.tracker.preset.support
+            txy = with_support(txy, wanted, self._resize(size).target)
+        engine = windows.begin(self._model, self._on_device(txy))
+        extra = np.zeros((len(txy) - len(points), 3))
+        return _with_points(replace(s, engine=engine), extra, [SUPPORT] * len(extra)), engine
+
+    def _join(self, queries: Queries, ids: list[int]) -> None:
+        s = self.state
+        if s.engine is not None and s.size is not None:
+            txy = to_model(queries, self._resize(s.size), s.start)
+            s = replace(s, engine=windows.grow(s.engine, self._on_device(txy)))
+        s = _with_points(s, queries.txy, ids)
+        self.state = replace(s, next_id=s.next_id + len(ids))
+
+    def _on_device(self, txy: np.ndarray) -> Tensor:
+        """Queries ``[N, 3]`` as the model takes them, ``[1, N, 3]``."""
+        return torch.from_numpy(txy.astype(np.float32))[None].to(self.tracker.device)
+
+    def _resize(self, size: tuple[int, int]) -> Resize:
+        return self.tracker.preset.resize.plan(size)
+
+    def _remember(
+        self, known: Sequence[Features], engine: windows.WindowState
+    ) -> tuple[Features, ...]:
+        """What the windows have let go of the frames `known`, as far as `memory` wants."""
+        total, held = sum(map(len, known)), engine.seen - engine.first
+        return windows.cut(known, total - max(self.options.memory, held), total - held)
+
+    def _out(self, found: Prediction | None) -> list[Tracks]:
+        s = self.state
+        if found is None or s.engine is None or s.size is None:
+            return []
+        visible = self.tracker.visible(found)
+        hidden = _hidden_for(s.hidden, visible[0].cpu())
+        self.state = replace(s, hidden=hidden)
+        mine = (s.ids != SUPPORT).to(found.xy.device)
+        points = Queries(s.txy[s.ids != SUPPORT].numpy())
+        start = s.start + s.engine.emitted - found.xy.shape[1]
+        ids = np.array(self.ids, np.int64)
+        found, visible = found.points(mine), visible[:, :, mine]
+        resize = self._resize(s.size)
+        return [to_tracks(found, visible, points, resize, s.fps, start, False, ids)]
+
+
+def begin_stream(
+    tracker: Tracker, queries: Queries, fps: Fraction, start: int, options: StreamOptions
+) -> Stream:
+    """A stream before its first frame; see `Tracker.stream`."""
+    N = len(queries)
+    none = StreamState(
+        tracker.preset.name,
+        torch.zeros(0, 3),
+        torch.zeros(0, dtype=torch.int64),
+        torch.zeros(0, dtype=torch.int64),
+        next_id=N,
+        fps=fps,
+        start=start,
+    )
+    return Stream(tracker, _with_points(none, queries.txy, list(range(N))), options)
+
+
+def resume_stream(tracker: Tracker, path: str | PathLike[str]) -> Stream:
+    """Go on from what `Stream.save` wrote; see `Tracker.resume`."""
+    if not Path(path).is_file():
+        raise FileError(f"no such stream file: {path}")
+    memory = tracker.model.start(torch.zeros(1, 0, 3))
+    kinds = [StreamState, StreamOptions, windows.WindowState, Features, Prediction]
+    try:
+        content = torch.load(path, weights_only=True, map_location=tracker.device)
+        state = unpack(content["state"], [*kinds, *kinds_in(memory)])
+        options = unpack(content["options"], kinds)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise FileError(f"{path}: expected a saved stream; {reason}") from None
+    if state.model != tracker.preset.name:
+        raise InputError(f"{path}: expected a stream of {tracker.preset.name}, got {state.model}")
+    on_cpu = {name: getattr(state, name).cpu() for name in ("txy", "ids", "hidden")}
+    return Stream(tracker, replace(state, **on_cpu), options)
+
+
+def _with_points(state: StreamState, txy: np.ndarray, ids: list[int]) -> StreamState:
+    return replace(
+        state,
+        txy=torch.cat([state.txy, torch.from_numpy(np.array(txy, np.float32))]),
+        ids=torch.cat([state.ids, torch.tensor(ids, dtype=torch.int64)]),
+        hidden=torch.cat([state.hidden, torch.zeros(len(ids), dtype=torch.int64)]),
+    )
+
+
+def _hidden_for(before: Tensor, visible: Tensor) -> Tensor:
+    """For how many frames in a row points ``[M]`` have been hidden after frames ``[T, M]``."""
+    T = len(visible)
+    since = torch.where(visible, torch.arange(T)[:, None], -1).amax(0)  # last visible frame
+    return torch.where(since < 0, before + T, T - 1 - since)
+
+
+def _check_frame(frame: np.ndarray, size: tuple[int, int] | None) -> tuple[int, int]:
+    shape: tuple[int, ...] = getattr(frame, "shape", ())
+    dtype = getattr(frame, "dtype", type(frame).__name__)
+    if len(shape) != 3 or shape[2] != 3 or dtype != np.uint8:
+        raise InputError(f"frame: expected RGB uint8 [H, W, 3], got {dtype} {list(shape)}")
+    got = (shape[1], shape[0])
+    if size is not None and got != size:
+        raise InputError(f"frame: expected {size[0]}x{size[1]} as before, got {got[0]}x{got[1]}")
+    return got

@@ -1,0 +1,208 @@
+"""`Tracker`: a model plus everything between it and the user.
+
+Resizing there and back, windows, support points, thresholds, backward tracking, devices and
+number types live here and in `Session` and `Stream`; models know none of them.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from fractions import Fraction
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from motes.common.progress import Progress
+from motes.coordinates import Resize
+from motes.models.base import Features, PointModel, Prediction
+from motes.models.preset import Preset
+from motes.queries.points import Points, Queries
+from motes.tracking.memory import free_bytes
+from motes.tracking.session import Request, Session
+from motes.tracking.stream import Stream, StreamOptions, begin_stream, resume_stream
+from motes.tracks import DEFAULT_FPS, Tracks
+from motes.video import Video, open_video
+
+
+class Tracker:
+    """Tracks points through videos with one model.
+
+    Attributes:
+        model: The bare module, at its own working resolution.
+        preset: Name, resize rule, thresholds and support points of the model.
+        dtype: Number type of features and attention.
+        memory: Bytes that tracking may take; None: a share of what is free.
+    """
+
+    def __init__(
+        self,
+        model: PointModel,
+        preset: Preset,
+        dtype: torch.dtype = torch.float32,
+        memory: int | None = None,
+    ) -> None:
+        self.model = model
+        self.preset = preset
+        self.dtype = dtype
+        self.memory = memory
+
+    def __repr__(self) -> str:
+        return f"Tracker({self.preset.name!r}, device={str(self.device)!r}, dtype={self.dtype})"
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model lives (the CPU, if it has no parameters)."""
+        first = next(self.model.parameters(), None)
+        return torch.device("cpu") if first is None else first.device
+
+    @property
+    def limit(self) -> int:
+        """Bytes that tracking may take, if it begins now."""
+        return self.memory or free_bytes(self.device)
+
+    def track(
+        self,
+        video: Any,
+        queries: Points | None = None,
+        *,
+        grid: int | None = None,
+        keypoints: int | None = None,
+        dense: int | None = None,
+        mask: str | PathLike[str] | np.ndarray | None = None,
+        at: int | None = None,
+        backward: bool = False,
+        joint: bool = True,
+        support: bool = True,
+        start: int = 0,
+        end: int | None = None,
+        iterations: int | None = None,
+        progress: Progress | None = None,
+    ) -> Tracks:
+        """Track points through a video.
+
+        Args:
+            video: Anything that `motes.open_video` opens.
+            queries: Rows ``(t, x, y)``, or ``(x, y)`` in frame `at`; pixels of the video.
+            grid: Instead of `queries`: ``grid x grid`` points spread over frame `at`.
+            keypoints: Instead of `queries`: so many of the strongest corners of frame `at`.
+            dense: Instead of `queries`: every pixel of frame `at`, or every `dense`-th in both
+                directions.  As many as memory allows are tracked together.
+            mask: Image file or array ``[H, W]``: only points inside it are tracked.
+            at: Frame of points that name none; by default the first.
+            backward: Also track from each query towards the start of the video.
+            joint: Whether the points help each other; if not, each is tracked as if it were alone
+                (what the TAP-Vid benchmark calls independent queries).
+            support: Whether a joint model gets support points when there are few queries.
+            start: First frame to look at.
+            end: Frame to stop before; by default the end of the video.
+            iterations: How often an iterative model refines; by default as its preset says.
+            progress: Called with the number of frames just finished, for every pass.
+
+        Returns:
+            `Tracks` of the frames ``start .. end - 1``.  The query point itself is exact, visible
+            and certain.  Frames before a query are hidden, unless tracked backward.
+
+        Raises:
+            InputError: A query lies outside the image or the frames, a mask has another size, ...
+            FileError: The video cannot be read.
+        """
+        source = open_video(video, start=start, end=end)
+        asked = Request(
+            queries,
+            grid=grid,
+            keypoints=keypoints,
+            dense=dense,
+            mask=mask,
+            at=at,
+            backward=backward,
+            joint=joint,
+            support=support,
+            iterations=iterations,
+            progress=progress,
+        )
+        return self._answer(source, asked)
+
+    def _answer(self, video: Video, asked: Request) -> Tracks:
+        one_pass = asked.joint and not asked.backward
+        return Session(self, video, keep=not one_pass).answer(asked)
+
+    def session(self, video: Any, *, start: int = 0, end: int | None = None) -> Session:
+        """Open a video for many questions: its frames are encoded once.
+
+        Args:
+            video: Anything that `motes.open_video` opens.
+            start: First frame to look at.
+            end: Frame to stop before; by default the end of the video.
+
+        Returns:
+            The session; ``session.track(...)`` takes what `track` takes.
+        """
+        source = open_video(video, start=start, end=end)
+        return Session(self, source)
+
+    def stream(
+        self,
+        queries: Points = (),
+        *,
+        at: int = 0,
+        fps: Fraction = DEFAULT_FPS,
+        start: int = 0,
+        latency: int | None = None,
+        support: bool = True,
+        iterations: int | None = None,
+        memory: int = 0,
+    ) -> Stream:
+        """Track points through frames that come one by one.
+
+        Args:
+            queries: Rows ``(t, x, y)``, or ``(x, y)`` in frame `at`; more with `Stream.add`.
+            at: Frame of rows that name none.
+            fps: Frame rate, as it shall stand in the tracks.
+            start: Number of the first frame.
+            latency: Answer for a frame after at most so many frames (1: at once), by refining the
+                last window again whenever as many are new; up to the step of the model's windows.
+                By default a frame comes out when no later window can change it.
+            support: Whether a joint model gets support points when there are few queries.
+            iterations: How often an iterative model refines; by default as its preset says.
+            memory: How many frames to remember for `Stream.look_back`, at least.
+
+        Returns:
+            The stream.
+
+        Raises:
+            InputError: The latency does not fit the model.
+        """
+        options = StreamOptions(latency, support, iterations, memory)
+        return begin_stream(self, Queries.of(queries, at), fps, start, options)
+
+    def resume(self, path: str | PathLike[str]) -> Stream:
+        """Go on with a stream that `Stream.save` wrote.
+
+        Raises:
+            FileError: There is no such file, or it is not a saved stream.
+            InputError: It was made with another model.
+        """
+        return resume_stream(self, path)
+
+    def encode(self, frames: np.ndarray, resize: Resize) -> Features:
+        """Features of uint8 frames ``[n, H, W, 3]``, resized to the model."""
+        writeable = np.require(frames, requirements="W")  # torch warns of others
+        pixels = torch.from_numpy(writeable).to(self.device).permute(0, 3, 1, 2)
+        scaled = resize.frames(pixels.float() / 255)
+        with self.autocast():
+            return self.model.encode(scaled[None])
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The context in which the model computes in `dtype`."""
+        if self.dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, self.dtype)
+
+    def visible(self, prediction: Prediction) -> Tensor:
+        """Whether points count as visible, bool ``[B, T, N]``."""
+        both = self.preset.score_with_confidence
+        score = prediction.score if both else prediction.visibility
+        return score > self.preset.visible_above

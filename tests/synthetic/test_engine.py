@@ -1,0 +1,137 @@
+"""Clips from seeds: reproducible, independent of each other, of the shapes asked for."""
+
+from dataclasses import replace
+from itertools import islice
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from motes.data.sample import collate
+from motes.errors import FileError, InputError
+from motes.synthetic import SyntheticClips, SyntheticConfig, Textures, synthesize
+from motes.synthetic.engine import _offset, expose
+from motes.synthetic.scene import inside
+
+SMALL = SyntheticConfig(frames=5, size=(48, 64), points=32, layers=(2, 3), objects=(2, 3))
+
+
+def same(one, other) -> bool:
+    names = ("video", "xy", "visible", "valid")
+    return all(torch.equal(getattr(one, n), getattr(other, n)) for n in names)
+
+
+@pytest.mark.parametrize("kind", ["layers", "solids", "mixed"])
+def test_samples_have_the_shapes_asked_for(kind):
+    sample = synthesize(replace(SMALL, kind=kind), [7])[0]
+    assert sample.video.shape == (5, 3, 48, 64)
+    assert sample.xy.shape == (5, 32, 2)
+    assert sample.video.float().std() > 1
+    assert sample.xy.isfinite().all()
+    assert inside(sample.xy, SMALL.size)[sample.visible].all()
+    assert sample.valid[sample.visible].all()
+    assert sample.visible.any(0).float().mean() > 0.9  # nearly all are seen at some time
+
+
+@pytest.mark.parametrize("kind", ["layers", "solids"])
+def test_a_clip_depends_on_its_seed_alone(kind):
+    config = replace(SMALL, kind=kind)
+    together = synthesize(config, [3, 4, 5])
+    alone = synthesize(config, [4])[0]
+    torch.manual_seed(99)
+    assert same(together[1], alone)
+    assert same(synthesize(config, [4])[0], alone)
+    assert not torch.equal(together[0].video, together[1].video)
+    assert collate(together).video.shape == (3, 5, 3, 48, 64)
+
+
+def test_the_number_of_points_leaves_the_video_alone():
+    few, many = (synthesize(replace(SMALL, points=n), [6])[0] for n in (8, 64))
+    assert torch.equal(few.video, many.video)
+
+
+def test_endless_clips_continue_and_are_shared_by_workers():
+    clips = SyntheticClips(SMALL, seed=1)
+    first = list(islice(clips, 4))
+    assert same(next(iter(SyntheticClips(SMALL, seed=1, start=2))), first[2])
+    assert same(next(islice(SyntheticClips(SMALL, seed=1, start=1, step=2), 1, 2)), first[3])
+    loaded = islice(
+        DataLoader(clips, batch_size=None, num_workers=2, multiprocessing_context="spawn"), 4
+    )
+    assert all(same(a, b) for a, b in zip(loaded, first, strict=True))
+
+
+def test_exposure_is_centred_on_the_frame():
+    """A scene that shows its time: the average over the exposure is the time of the frame."""
+
+    class Clock:
+        def render(self, times, offset):
+            return times[:, None, None, None] + torch.tensor(offset)[None, :, None, None] * 0
+
+    times = torch.arange(4, dtype=torch.float64)
+    for samples in range(1, 8):
+        shown = expose(Clock(), times, shutter=0.8, samples=samples)
+        torch.testing.assert_close(shown[:, 0, 0, 0], times)
+        offsets = torch.tensor([_offset(k, samples) for k in range(samples)])
+        assert (offsets.mean(0).abs() < 1e-6).all() and (offsets.abs() <= 0.4).all()
+
+
+def test_an_exposure_smears_pictures_and_not_tracks():
+    config = replace(SMALL, kind="layers", effects=False, lighting=False, speed=(0.05, 0.06))
+    sharp, smeared = (synthesize(replace(config, shutter=s), [2])[0] for s in (0.0, 1.0))
+    assert torch.equal(sharp.xy, smeared.xy)
+    assert not torch.equal(sharp.video, smeared.video)
+
+
+def test_photographs_are_used(tmp_path):
+    red = np.zeros((60, 80, 3), np.uint8)
+    red[..., 2] = 200
+    cv2.imwrite(str(tmp_path / "red.png"), red)
+    textures = Textures(tmp_path, procedural=0)
+    config = replace(SMALL, kind="layers", textures=str(tmp_path), procedural=0, effects=False)
+    sample = synthesize(replace(config, lighting=False), [1], textures=textures)[0]
+    r, g, b = sample.video.float().mean((0, 2, 3))
+    assert r > 2 * g and r > 2 * b
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kind": "solid"}, "kind: expected one of mixed, layers, solids, got 'solid'"),
+        ({"size": (16, 64)}, "size: expected at least 32x32"),
+        ({"frames": 0}, "frames: expected at least 1, got 0"),
+        ({"points": 0}, "points: expected at least 1"),
+        ({"layers": (3, 2)}, r"layers: expected 0 <= low <= high, got \(3, 2\)"),
+        ({"samples": (0, 2)}, "samples: expected 1 <= low"),
+        ({"shutter": 1.5}, r"shutter: expected a number in 0..1, got 1.5"),
+    ],
+)
+def test_bad_settings_are_named(changes, message):
+    with pytest.raises(InputError, match=message):
+        replace(SMALL, **changes)
+
+
+def test_bad_devices_and_textures_are_named(tmp_path):
+    with pytest.raises(InputError, match="device: nonsense cannot be used"):
+        synthesize(SMALL, [0], device="nonsense")
+    with pytest.raises(FileError, match="expected a folder of images"):
+        Textures(tmp_path / "missing")
+    with pytest.raises(FileError, match="no image in"):
+        Textures(tmp_path)
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    with pytest.raises(FileError, match=r"cannot decode .*broken.png"):
+        synthesize(replace(SMALL, kind="layers", textures=str(tmp_path), procedural=0), [0])
+
+
+def test_one_frame_is_enough():
+    assert synthesize(replace(SMALL, frames=1), [0])[0].xy.shape == (1, 32, 2)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("kind", ["layers", "solids"])
+def test_geometry_is_the_same_on_a_gpu(kind):
+    config = replace(SMALL, kind=kind)
+    here, there = synthesize(config, [2])[0], synthesize(config, [2], device="cuda")[0].to("cpu")
+    torch.testing.assert_close(here.xy, there.xy)

@@ -1,0 +1,77 @@
+"""Imports point one way: each room may reach only the rooms named here."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import motes
+
+ROOT = Path(motes.__file__).parent
+
+HALL = {"errors", "coordinates", "tracks", "common"}
+FOOTAGE = HALL | {"video", "queries"}
+NETWORK = {"errors", "coordinates", "common", "features", "models"}
+TRACKING = FOOTAGE | NETWORK | {"export", "tracking"}
+LEARNING = TRACKING | {"data", "synthetic", "eval", "train"}
+MAY_REACH = {
+    "errors": set(),
+    "common": {"errors"},
+    "coordinates": {"errors"},
+    "tracks": HALL | {"export"},  # the sugar Tracks.save and Tracks.load
+    "video": HALL,
+    "queries": HALL | {"video"},
+    "export": HALL,
+    "render": HALL | {"video"},
+    "features": {"errors", "coordinates", "common"},
+    "models": NETWORK,
+    "tracking": TRACKING,
+    "data": HALL | {"video"},
+    "synthetic": HALL | {"video", "data"},
+    "eval": TRACKING | {"data"},
+    "train": LEARNING,
+    "edit": TRACKING | {"render"},
+    "sfm": TRACKING | {"render", "edit"},
+    "web": TRACKING | {"render", "edit"},
+    "batch": TRACKING | {"render"},
+}
+"""Every other room (cli, the package itself) may reach all."""
+
+
+def imports():
+    """Triples (room, file, imported room) of the package."""
+    for path in sorted(ROOT.rglob("*.py")):
+        name = path.relative_to(ROOT)
+        room = name.parts[0].removesuffix(".py")
+        for module in _modules(path):
+            yield room, str(name), module.split(".")[1]
+
+
+def _modules(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+            if node.module == "motes":
+                names = [f"motes.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        yield from (n for n in names if n.startswith("motes.") and n != "motes.__version__")
+
+
+@pytest.mark.parametrize("room", sorted(MAY_REACH))
+def test_no_arrow_points_backward(room):
+    allowed = MAY_REACH[room] | {room}
+    assert [(f, to) for r, f, to in imports() if r == room and to not in allowed] == []
+
+
+def test_the_walk_sees_imports():
+    found = set(imports())
+    assert ("models", "models/flow.py", "features") in found
+    assert ("cli", "cli/track.py", "tracking") in found  # inside a function
+
+
+def test_only_the_nouns_stand_in_the_hall():
+    here = {p.name for p in ROOT.glob("*.py")}
+    assert here == {"__init__.py", "__main__.py", "coordinates.py", "errors.py", "tracks.py"}

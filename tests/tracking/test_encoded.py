@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+import torch
+
+from motes import open_video
+from motes.models.base import Features
+from motes.tracking.encoded import CHUNK, EncodedVideo
+
+T = 2 * CHUNK + 3
+
+
+def frames(T=T):
+    return np.arange(T, dtype=np.uint8)[:, None, None, None] * np.ones((4, 6, 3), np.uint8)
+
+
+class Counter:
+    """Features that hold the number of the frame, and a count of the frames encoded."""
+
+    def __init__(self):
+        self.encoded = 0
+
+    def __call__(self, frames):
+        self.encoded += len(frames)
+        return Features((torch.from_numpy(frames[None, :, :1, :1, 0]).float(),))
+
+
+def numbers(chunks):
+    return [int(v) for chunk in chunks for v in chunk.levels[0].flatten()]
+
+
+@pytest.mark.parametrize("kept_bytes", [None, 0, 40, 1 << 20])
+@pytest.mark.parametrize("source", [frames, lambda: iter(frames())])
+def test_forward_and_backward(kept_bytes, source):
+    if kept_bytes is None and source is not frames:
+        return  # frames that pass once cannot be read again
+    encode = Counter()
+    encoded = EncodedVideo(open_video(source()), encode, kept_bytes)
+    assert numbers(encoded.forward()) == list(range(T))
+    assert encoded.num_frames == T
+    for last in (0, CHUNK - 1, CHUNK, T - 1):
+        assert numbers(encoded.backward(last)) == list(range(last, -1, -1))
+    assert numbers(encoded.forward()) == list(range(T))
+    assert (encode.encoded == T) == (kept_bytes is not None)
+
+
+def test_chunks_beyond_the_limit_go_to_disk_and_leave_with_the_video(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    encoded = EncodedVideo(open_video(frames()), Counter(), 40)
+    list(encoded.forward())
+    assert len(list(tmp_path.rglob("*.pt"))) == 2
+    del encoded
+    assert not list(tmp_path.iterdir())

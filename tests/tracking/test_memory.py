@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+import torch
+
+import motes
+from motes import InputError
+from motes.features import flow_fields
+from motes.features.flow_fields import forget
+from motes.models.base import Features, PointModel
+from motes.tracking.memory import make_plan, parse_bytes
+
+
+class Heavy(PointModel):
+    """1 kB of features a frame, 10 bytes a point and frame."""
+
+    window, step, point_bytes = 8, 4, 10
+
+    def encode(self, video):
+        return Features((torch.zeros(1, video.shape[1], 1, 10, 25),))
+
+    def start(self, queries):
+        raise NotImplementedError
+
+    def advance(self, state, features, queries, start, iterations=None):
+        raise NotImplementedError
+
+
+ENCODING = 1000 * (8 + 8)
+POINT = 10 * 8
+
+
+@pytest.mark.parametrize(
+    ("limit", "num_points", "keep", "points", "features"),
+    [
+        (ENCODING + 100 * POINT, 50, False, 50, 0),
+        (ENCODING + 100 * POINT, 500, False, 100, 0),
+        (1 << 20, 500, True, 500, 100_000),
+        (1 << 17, 50, True, 50, 1 << 16),
+    ],
+)
+def test_the_plan_stays_within_the_limit(limit, num_points, keep, points, features):
+    plan = make_plan(Heavy(), (64, 48), num_points, 100, limit, keep)
+    assert (plan.points, plan.features) == (points, features)
+    assert plan.peak <= limit
+
+
+def test_what_cannot_fit_is_said_before_any_work():
+    with pytest.raises(InputError, match=r"memory: expected at least \d+M for windows of 8 frames"):
+        make_plan(Heavy(), (64, 48), 5, 100, ENCODING, keep=False)
+
+
+def test_flow_remembers_less_where_memory_is_short():
+    video = np.random.default_rng(0).integers(0, 255, (12, 48, 64, 3)).astype(np.uint8)
+    free = motes.load("flow").track(video, grid=3)
+    forget()
+    tight = motes.load("flow", memory="400k").session(video)
+    assert tight.track(grid=3) == free
+    assert tight.plan(9).remembered == 100 << 10
+    assert sum(field.nbytes for field in flow_fields._memory._fields.values()) <= 100 << 10
+    motes.load("flow").track(video, grid=3)
+    assert flow_fields._memory._limit == flow_fields.REMEMBERED
+    motes.load("flow", memory="400k").stream()
+    assert flow_fields._memory._limit == 100 << 10
+    motes.load("flow").stream()
+    assert flow_fields._memory._limit == flow_fields.REMEMBERED
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("2G", 2 << 30), ("512M", 512 << 20), ("1.5k", 1536), ("7", 7), (99, 99)]
+)
+def test_sizes(text, size):
+    assert parse_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "G", "two", "-1G", "0"])
+def test_sizes_that_are_none(text):
+    with pytest.raises(InputError, match="memory: expected a size such as 2G"):
+        parse_bytes(text)
+
+
+def test_a_limit_changes_the_parts_but_not_the_tracks():
+    """Lucas-Kanade's points do not see each other, so parts must give the same."""
+    video = np.random.default_rng(0).integers(0, 255, (10, 48, 64, 3)).astype(np.uint8)
+    free = motes.load("lk").track(video, dense=6, backward=True, at=4)
+    tight = motes.load("lk", memory="180k")
+    session = tight.session(video)
+    assert session.plan(free.num_points).points < free.num_points
+    assert session.track(dense=6, backward=True, at=4) == free
+
+
+def test_dense_takes_every_pixel():
+    video = np.zeros((3, 12, 16, 3), np.uint8)
+    tracker = motes.load("lk")
+    assert tracker.track(video, dense=1).num_points == 12 * 16
+    some = tracker.track(video, dense=5, at=1)
+    assert some.queries.tolist() == [[1, x, y] for y in (0, 5, 10) for x in (0, 5, 10, 15)]
+    mask = np.zeros((12, 16), bool)
+    mask[5, 5] = True
+    assert tracker.track(video, dense=5, mask=mask).queries.tolist() == [[0, 5, 5]]
+    mask[:] = False
+    mask[1, 1] = True
+    with pytest.raises(InputError, match="dense: expected every 5th pixel"):
+        tracker.track(video, dense=5, mask=mask)
+    with pytest.raises(InputError, match="dense: expected a spacing"):
+        tracker.track(video, dense=0)

@@ -1,0 +1,152 @@
+"""The window engine, with a model whose answers tell which window they come from."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from motes.models.base import Features, PointModel, Prediction, State
+from motes.tracking import windows
+
+
+@dataclass(frozen=True)
+class Memory(State):
+    total: torch.Tensor  # [B, N], how many frames have been seen
+
+
+class Teller(PointModel):
+    """Answers x = frame number, y = start of the window; counts frames in its memory."""
+
+    def __init__(self, window, step, shifted=False):
+        super().__init__()
+        self.window, self.step, self.shifted = window, step, shifted
+
+    @property
+    def final(self):
+        return 1 if self.shifted else self.step
+
+    def windows(self, num_frames):
+        starts = super().windows(num_frames)
+        if self.shifted and num_frames > self.window:
+            starts[-1] = num_frames - self.window
+        return starts
+
+    def encode(self, video):
+        return Features((video.mean((2, 3, 4), keepdim=True),))
+
+    def start(self, queries):
+        return Memory(torch.zeros_like(queries[..., 0]))
+
+    def advance(self, state, features, queries, start, iterations=None):
+        numbers = features.levels[0][..., 0, 0]  # [B, T, 1]: each frame holds its number
+        assert torch.equal(numbers[0, :, 0], torch.arange(start, start + len(features)).float())
+        B, N, _ = queries.shape
+        x = numbers.expand(B, -1, N)
+        xy = torch.stack([x, torch.full_like(x, start)], -1)
+        return Prediction(xy, x, None), Memory(state.total + len(features))
+
+
+def frames(T):
+    return torch.arange(T).float().view(1, T, 1, 1, 1).expand(1, T, 3, 4, 4)
+
+
+def stream(model, T, chunk, queries):
+    state, parts = windows.begin(model, queries), []
+    for t in range(0, T, chunk):
+        part, state = windows.push(model, state, model.encode(frames(T)[:, t : t + chunk]))
+        parts.append(part)
+    held = state.seen - state.first
+    assert sum(map(len, state.features)) == held
+    part, state = windows.close(model, state)
+    xy = [p.xy for p in [*parts, part] if p is not None]
+    return torch.cat(xy, 1), held
+
+
+@pytest.mark.parametrize(
+    ("window", "step", "shifted"), [(2, 1, False), (8, 4, False), (8, 4, True)]
+)
+@pytest.mark.parametrize("T", [1, 3, 4, 5, 8, 9, 11, 12, 13, 16, 30])
+@pytest.mark.parametrize("chunk", [1, 3, 8, 16])
+def test_streaming_equals_the_whole_video(window, step, shifted, T, chunk):
+    model, queries = Teller(window, step, shifted), torch.zeros(1, 2, 3)
+    whole = model(frames(T), queries)
+    found, held = stream(model, T, chunk, queries)
+    assert torch.equal(found, whole.xy)
+    assert torch.equal(found[0, :, 0, 0], torch.arange(T).float())
+    assert held <= window + step + chunk  # memory does not grow with T
+
+
+def test_frames_come_out_as_soon_as_they_are_final():
+    model, queries = Teller(8, 4), torch.zeros(1, 1, 3)
+    state, out = windows.begin(model, queries), []
+    for t in range(20):
+        part, state = windows.push(model, state, model.encode(frames(20)[:, t : t + 1]))
+        out.append(0 if part is None else part.xy.shape[1])
+    assert out == [0] * 7 + [4, 0, 0, 0] * 3 + [4]
+    assert state.seen == 20
+
+
+@pytest.mark.parametrize("stitched", [False, True])
+@pytest.mark.parametrize("latency", [1, 2, 3, 4])
+@pytest.mark.parametrize("T", [1, 7, 8, 9, 21])
+def test_frames_come_out_in_order_within_the_latency(stitched, latency, T):
+    model = windows.with_latency(Teller(8, 4), latency)
+    model.stitched = stitched
+    state, numbers = windows.begin(model, torch.zeros(1, 1, 3)), []
+    for t in range(T):
+        features = model.encode(frames(T)[:, t : t + 1])
+        part, state = windows.push(model, state, features, latency=latency)
+        numbers += [] if part is None else part.xy[0, :, 0, 0].tolist()
+        assert t + 1 - len(numbers) < latency
+    part, _ = windows.close(model, state)
+    assert numbers + ([] if part is None else part.xy[0, :, 0, 0].tolist()) == list(range(T))
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "lengths", "numbers"),
+    [
+        (0, 6, [2, 1, 3], range(6)),
+        (2, 3, [1], [2]),
+        (1, 5, [1, 1, 2], range(1, 5)),
+        (-3, 1, [1], [0]),
+        (4, 99, [2], [4, 5]),
+        (3, 3, [], []),
+        (7, 9, [], []),
+    ],
+)
+def test_cutting_stretches(start, stop, lengths, numbers):
+    parts = [Features((part,)) for part in torch.arange(6.0)[None].split([2, 1, 3], 1)]
+    found = windows.cut(parts, start, stop)
+    assert [len(part) for part in found] == lengths
+    assert [int(v) for part in found for v in part.levels[0][0]] == list(numbers)
+
+
+def test_frames_are_copied_once_a_window(monkeypatch):
+    """Not once a frame that comes in: 8 for each window of 8, which begin 4 frames apart."""
+    copied, concat = [], Features.concat
+
+    def count(parts):
+        copied.append(sum(map(len, parts)))
+        return concat(parts)
+
+    monkeypatch.setattr(Features, "concat", count)
+    stream(Teller(8, 4), 40, 1, torch.zeros(1, 1, 3))
+    assert copied == [8] * 9
+
+
+def test_a_model_without_windows_is_refused():
+    model = Teller(None, 1)
+    with pytest.raises(ValueError, match="a model with windows"):
+        windows.push(model, windows.begin(model, torch.zeros(1, 1, 3)), model.encode(frames(1)))
+
+
+def test_an_empty_stream():
+    model = Teller(8, 4)
+    part, _ = windows.close(model, windows.begin(model, torch.zeros(1, 1, 3)))
+    assert part is None
+
+
+def test_memory_follows_when_points_leave_and_join():
+    memory = Memory(torch.tensor([[1.0, 2, 3]]))
+    assert memory.select(torch.tensor([2, 0])).total.tolist() == [[3, 1]]
+    assert memory.grow(2).total.tolist() == [[1, 2, 3, 0, 0]]
