@@ -14,7 +14,7 @@ from pathlib import Path
 
 import motes
 from motes.export import formats
-from motes.render import plot
+from motes.rendering import plot
 from motes.tracking.tracker import Tracker
 from motes.tracks import Tracks
 

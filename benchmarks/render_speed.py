@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from motes.render import Painter, Style, looks, render
+from motes.rendering import Painter, Style, looks, render
 from motes.tracks import Tracks
 
 FRAMES, SIZE = 100, (640, 480)

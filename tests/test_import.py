@@ -13,7 +13,7 @@ def test_import_is_light():
 
 
 def test_light_parts_do_not_import_torch():
-    parts = "motes.video, motes.render, motes.export, motes.queries, motes.cli"
+    parts = "motes.video, motes.rendering, motes.export, motes.queries, motes.cli"
     code = f"import sys, {parts}; motes.export.formats(); print('torch' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"

@@ -22,7 +22,7 @@ MAY_REACH = {
     "video": HALL,
     "queries": HALL | {"video"},
     "export": HALL,
-    "render": HALL | {"video"},
+    "rendering": HALL | {"video"},
     "features": {"errors", "coordinates", "common"},
     "models": NETWORK,
     "tracking": TRACKING,
@@ -30,10 +30,10 @@ MAY_REACH = {
     "synthetic": HALL | {"video", "data"},
     "eval": TRACKING | {"data"},
     "train": LEARNING,
-    "edit": TRACKING | {"render"},
-    "sfm": TRACKING | {"render", "edit"},
-    "web": TRACKING | {"render", "edit"},
-    "batch": TRACKING | {"render"},
+    "edit": TRACKING | {"rendering"},
+    "sfm": TRACKING | {"rendering", "edit"},
+    "web": TRACKING | {"rendering", "edit"},
+    "batch": TRACKING | {"rendering"},
 }
 """Every other room (cli, the package itself) may reach all."""
 

@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from motes.errors import FileError, InputError, MissingExtraError, MotesError
     from motes.queries import Queries
-    from motes.render.video import render
+    from motes.rendering.video import render
     from motes.tracking.load import load
     from motes.tracking.tracker import Tracker
     from motes.tracks import Tracks
@@ -48,13 +48,12 @@ _HOMES = {
     "load": "motes.tracking.load",
     "open_video": "motes.video",
     "open_writer": "motes.video",
+    "render": "motes.rendering.video",
 }
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that ``import motes`` stays light."""
-    if name == "render":
-        return import_module("motes.render")  # a package that can be called
     if name not in _HOMES:
         raise AttributeError(f"module 'motes' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)

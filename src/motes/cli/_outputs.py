@@ -1,4 +1,4 @@
-"""Where results go: pictures by `motes.render`, everything else by `motes.export`."""
+"""Where results go: pictures by `motes.rendering`, everything else by `motes.export`."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -54,7 +54,7 @@ def write_outputs(parts: Iterable[Tracks], video: Video, outputs: Sequence[str])
 
 
 def _render(tracks: Tracks, video: Video, output: str) -> None:
-    from motes.render.video import render
+    from motes.rendering.video import render
 
     with progress(tracks.num_frames, f"drawing {output}") as advance:
         render(video, tracks, output, progress=advance)

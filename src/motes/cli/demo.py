@@ -21,7 +21,7 @@ def command(
     The clip is a highway filmed by a shaky camera.  The folder then holds the video with its trails
     (tracks.mp4), a sheet with the paths of the whole clip (sheet.png) and the numbers (tracks.csv).
     """
-    from motes.render import plot, render
+    from motes.rendering import plot, render
     from motes.tracking.load import DEFAULT_MODEL, load
     from motes.video import open_video
 

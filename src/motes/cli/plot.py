@@ -21,25 +21,26 @@ def command(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The picture, .png or .jpg.")],
     video: Annotated[
-        str | None, typer.Option(help="The video that was tracked; default: a plain ground.")
+        str | None, typer.Option(help="The video that was tracked; default: a plain background.")
     ] = None,
     title: Annotated[str | None, typer.Option(help="Default: the name of the video.")] = None,
     color: Annotated[
         str, typer.Option(help="position, point, speed, confidence or '#ff8800'.")
     ] = "position",
     width: Annotated[
-        float | None, typer.Option(help="Width of the trails in pixels; default: by size.")
+        float | None,
+        typer.Option(help="Width of the trails in pixels; default: by the size of the video."),
     ] = None,
-    opacity: Annotated[float, typer.Option(help="Of everything drawn, up to 1.")] = 1.0,
+    opacity: Annotated[float, typer.Option(help="Opacity of the drawing, up to 1.")] = 1.0,
     background: Annotated[
-        str, typer.Option(help="normal, dim (darker) or mono (quiet grey).")
+        str, typer.Option(help="normal, dim (darker) or mono (grey).")
     ] = "normal",
-    hidden: Annotated[bool, typer.Option(help="Draw hidden points, hollow.")] = True,
+    hidden: Annotated[bool, typer.Option(help="Draw hidden points, as rings.")] = True,
 ) -> None:
     """Make one picture of a whole clip.
 
-    It shows where the points begin, the paths they took, moments between,
-    and when each point is visible.
+    It shows the first positions, the paths, frames in between,
+    and a chart of the visibility of each point.
 
     Examples:
       motes plot bike.npz --video bike.mp4 -o bike.png
@@ -48,8 +49,8 @@ def command(
 
       motes plot generated/0007.mp4 -o clip.png
     """
-    from motes.render.sheet import plot
-    from motes.render.style import Style
+    from motes.rendering.sheet import plot
+    from motes.rendering.style import Style
 
     style = Style(color=color, width=width, opacity=opacity, background=background, hidden=hidden)
     check_overwrites([output], [tracks])

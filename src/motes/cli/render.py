@@ -17,32 +17,37 @@ def command(
         typer.Option("--output", "-o", help="Where to write: .mp4, .gif or FOLDER/. Repeatable."),
     ],
     look: Annotated[
-        str, typer.Option(help="trails, dots, arrows (from the beginning) or labels (with ids).")
+        str,
+        typer.Option(help="trails, dots, arrows (from the first position) or labels (with ids)."),
     ] = "trails",
     color: Annotated[
         str,
         typer.Option(
-            help="position (rainbow over where the points begin), point (each its own), speed, "
+            help="position (rainbow over the first positions), point (one for each), speed, "
             "confidence, or one colour as '#ff8800'."
         ),
     ] = "position",
     tail: Annotated[int, typer.Option(help="Length of the tails in frames.")] = 20,
     width: Annotated[
-        float | None, typer.Option(help="Width of the trails in pixels; default: by size.")
+        float | None,
+        typer.Option(help="Width of the trails in pixels; default: by the size of the video."),
     ] = None,
-    opacity: Annotated[float, typer.Option(help="Of everything drawn, up to 1.")] = 1.0,
+    opacity: Annotated[float, typer.Option(help="Opacity of the drawing, up to 1.")] = 1.0,
     background: Annotated[
-        str, typer.Option(help="normal, dim (darker) or mono (quiet grey).")
+        str, typer.Option(help="normal, dim (darker) or mono (grey).")
     ] = "normal",
-    hidden: Annotated[bool, typer.Option(help="Draw hidden points, hollow.")] = True,
+    hidden: Annotated[bool, typer.Option(help="Draw hidden points, as rings.")] = True,
     scale: Annotated[
-        float, typer.Option(help="Size of the picture; 2 gives small footage crisp trails.")
+        float,
+        typer.Option(
+            help="Size of the output relative to the video; 2 gives small videos finer trails."
+        ),
     ] = 1.0,
 ) -> None:
     """Draw tracks over their video.
 
-    The result has the frames that the tracks cover.
-    Trails taper and fade into the past; a hidden point is a ring.
+    The output has the frames that the tracks cover.
+    Trails fade towards the past; a hidden point is a ring.
 
     Examples:
       motes render bike.mp4 bike.npz -o bike_tracks.mp4
@@ -51,8 +56,8 @@ def command(
 
       motes render bike.mp4 bike.npz -o stills/ --look labels --scale 2
     """
-    from motes.render.style import Style
-    from motes.render.video import render
+    from motes.rendering.style import Style
+    from motes.rendering.video import render
     from motes.tracks import Tracks
     from motes.video import check_output, open_video
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from motes.errors import InputError
-from motes.render import Painter, Style, looks
+from motes.rendering import Painter, Style, looks
 
 BLACK = np.zeros((48, 64, 3), np.uint8)
 RED = (255, 0, 0)

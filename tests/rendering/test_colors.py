@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from motes.errors import InputError
-from motes.render.colors import SCHEMES, colorize, oklch, parse_scheme, starts
+from motes.rendering.colors import SCHEMES, colorize, first_columns, oklch, parse_scheme
 
 
 @pytest.mark.parametrize(
@@ -92,9 +92,9 @@ def test_an_unknown_scheme_says_what_there_is(name, hint):
         ([0, 0, 0, 1], 6, 1),  # queried where it was hidden
         ([0, 0, 0, 0], 7, 2),  # never visible
         ([1, 1, 1, 1], 3, 0),  # queried before these frames
-        ([0, 0, 0, 0], 99, 4),  # queried after these frames: never begins
+        ([0, 0, 0, 0], 99, 4),  # queried after these frames: never first_column
     ],
 )
 def test_where_points_begin(build, visible, asked, expected):
     tracks = build(np.zeros((1, 4, 2)), np.array([visible], bool), queries=[[asked, 0, 0]], start=5)
-    assert starts(tracks).tolist() == [expected]
+    assert first_columns(tracks).tolist() == [expected]

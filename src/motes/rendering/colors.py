@@ -1,7 +1,7 @@
-"""Colours for points: bright on any footage, and even to the eye.
+"""Colours for points: bright on any footage, and perceptually uniform.
 
-All palettes are made in OKLCH (B. Ottosson, "A perceptual color space for image processing", 2020),
-where equal steps look equal, and keep to a lightness that stands out from a dark outline.
+All palettes are defined in OKLCH (B. Ottosson, "A perceptual color space for image processing",
+2020).  They are light enough to contrast with the dark shadow of the strokes.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from motes.common.registry import suggest
 from motes.errors import InputError
 from motes.tracks import Tracks
 
-# Stops of palettes: (lightness, chroma, hue), each about as vivid as a screen shows that hue.
-RAINBOW = (
+# Stops of palettes: (lightness, chroma, hue), near the largest chroma that sRGB has for the hue.
+POSITION_STOPS = (
     (0.67, 0.24, 22), (0.77, 0.18, 60), (0.88, 0.18, 98), (0.87, 0.22, 122), (0.82, 0.22, 145),
     (0.85, 0.15, 190), (0.72, 0.16, 240), (0.64, 0.21, 280), (0.68, 0.27, 322), (0.72, 0.22, 352),
 )  # fmt: skip
-SLOW_TO_FAST = ((0.64, 0.20, 275), (0.78, 0.14, 215), (0.86, 0.21, 140), (0.90, 0.18, 98),
+SPEED_STOPS = ((0.64, 0.20, 275), (0.78, 0.14, 215), (0.86, 0.21, 140), (0.90, 0.18, 98),
                 (0.70, 0.22, 35))  # fmt: skip
-UNSURE_TO_SURE = ((0.66, 0.25, 18), (0.79, 0.17, 65), (0.91, 0.18, 105), (0.85, 0.15, 180))
-TOLERANCE = 3e-4  # of linear RGB, much less than one step of a screen
-GOLDEN = 0.6180339887  # steps of the golden ratio fill a circle evenly
+CONFIDENCE_STOPS = ((0.66, 0.25, 18), (0.79, 0.17, 65), (0.91, 0.18, 105), (0.85, 0.15, 180))
+GAMUT_TOLERANCE = 3e-4  # of linear RGB, less than one 8-bit step
+GOLDEN_RATIO = 0.6180339887  # multiples of it, modulo 1, are evenly spread
 
 
 def oklch(lightness: np.ndarray, chroma: np.ndarray, hue: np.ndarray) -> np.ndarray:
-    """Convert OKLCH to RGB; colours that no screen can show lose chroma, not lightness or hue.
+    """Convert OKLCH to RGB; outside sRGB, chroma is reduced; lightness and hue are kept.
 
     Args:
         lightness: ``[...]`` in [0, 1].
@@ -45,13 +45,12 @@ def oklch(lightness: np.ndarray, chroma: np.ndarray, hue: np.ndarray) -> np.ndar
         linear = _linear_rgb(L, middle, h)
         fits = _in_gamut(linear)
         low, high = np.where(fits, middle, low), np.where(fits, high, middle)
-    whole = _linear_rgb(L, C, h)
-    shown = _in_gamut(whole)[..., None]
-    return _encode(np.where(shown, whole, _linear_rgb(L, low, h)))
+    full = _linear_rgb(L, C, h)
+    return _srgb(np.where(_in_gamut(full)[..., None], full, _linear_rgb(L, low, h)))
 
 
 def _in_gamut(linear: np.ndarray) -> np.ndarray:
-    return np.all((linear > -TOLERANCE) & (linear < 1 + TOLERANCE), axis=-1)
+    return np.all((linear > -GAMUT_TOLERANCE) & (linear < 1 + GAMUT_TOLERANCE), axis=-1)
 
 
 def _linear_rgb(L: np.ndarray, C: np.ndarray, h: np.ndarray) -> np.ndarray:
@@ -67,7 +66,7 @@ def _linear_rgb(L: np.ndarray, C: np.ndarray, h: np.ndarray) -> np.ndarray:
     return (np.stack([L, a, b], -1) @ to_lms.T) ** 3 @ to_rgb.T
 
 
-def _encode(linear: np.ndarray) -> np.ndarray:
+def _srgb(linear: np.ndarray) -> np.ndarray:
     linear = linear.clip(0, 1)
     curved = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     return np.rint(curved * 255).astype(np.uint8)
@@ -78,10 +77,10 @@ def ramp(
     values: np.ndarray,
     lighter: np.ndarray | float = 0.0,
 ) -> np.ndarray:
-    """Interpolate between OKLCH colours.
+    """Interpolate between the stops of a palette.
 
     Args:
-        stops: ``(lightness, chroma, hue)`` at even distances over [0, 1].
+        stops: ``(lightness, chroma, hue)``, equally spaced over [0, 1].
         values: ``[...]`` in [0, 1].
         lighter: ``[...]``, added to the lightness.
 
@@ -93,45 +92,47 @@ def ramp(
     return oklch((L + lighter).clip(0, 1), C, h)
 
 
-def starts(tracks: Tracks) -> np.ndarray:
-    """Column in which each point begins: its query, or earlier if it was tracked backward.
+def first_columns(tracks: Tracks) -> np.ndarray:
+    """First column of each point: its query, or its first visible frame if that is earlier.
 
     Returns:
-        int ``[N]``; T for a point that never begins.
+        int ``[N]``; T for a point whose query comes after the last frame.
     """
-    N, T = tracks.visible.shape
-    asked = np.clip(np.rint(tracks.queries[:, 0]).astype(int) - tracks.start, 0, T)
-    seen = np.where(tracks.visible.any(1), tracks.visible.argmax(1), T) if T else np.zeros(N, int)
-    return np.minimum(asked, seen)
+    T = tracks.num_frames
+    queried = np.clip(np.rint(tracks.queries[:, 0]).astype(int) - tracks.start, 0, T)
+    visible = np.where(tracks.visible.any(1), tracks.visible.argmax(1), T) if T else queried
+    return np.minimum(queried, visible)
 
 
 def by_position(tracks: Tracks) -> np.ndarray:
-    """A rainbow over the places where the points begin: neighbours look alike."""
+    """A rainbow over the first positions of the points: neighbours have similar colours."""
     N, T = tracks.visible.shape
-    first = tracks.xy[np.arange(N), starts(tracks).clip(0, T - 1)]
-    span = np.maximum(np.ptp(first, axis=0), 1e-6)
-    across, down = ((first - first.min(0)) / span).T
-    along, aside = (across, down) if span[0] >= span[1] else (down, across)
-    return ramp(RAINBOW, 0.93 * along + 0.07 * aside, lighter=0.03 - 0.10 * aside)[:, None]
+    first = tracks.xy[np.arange(N), first_columns(tracks).clip(0, T - 1)]
+    extent = np.maximum(np.ptp(first, axis=0), 1e-6)
+    across, down = ((first - first.min(0)) / extent).T
+    major, minor = (across, down) if extent[0] >= extent[1] else (down, across)
+    return ramp(POSITION_STOPS, 0.93 * major + 0.07 * minor, lighter=0.03 - 0.10 * minor)[:, None]
 
 
 def by_point(tracks: Tracks) -> np.ndarray:
-    """A colour of its own for every point, by its id: neighbours differ as much as they can."""
-    return ramp(RAINBOW, tracks.ids * GOLDEN % 1, lighter=0.04 - 0.05 * (tracks.ids % 3))[:, None]
+    """A distinct colour for every point, computed from its id."""
+    return ramp(
+        POSITION_STOPS, tracks.ids * GOLDEN_RATIO % 1, lighter=0.04 - 0.05 * (tracks.ids % 3)
+    )[:, None]
 
 
 def by_speed(tracks: Tracks) -> np.ndarray:
-    """From blue (slow) over green to red (as fast as the fastest twentieth of all steps)."""
+    """From blue (still) over green to red (the 95th percentile of all speeds)."""
     step = np.linalg.norm(np.diff(tracks.xy, axis=1), axis=2)
     speed = np.concatenate([step[:, :1], step], 1) if step.size else np.zeros(tracks.visible.shape)
-    seen = speed[tracks.visible]
-    fast = max(np.percentile(seen, 95), 1e-6) if seen.size else 1.0
-    return ramp(SLOW_TO_FAST, (speed / fast).clip(0, 1))
+    observed = speed[tracks.visible]
+    fastest = max(np.percentile(observed, 95), 1e-6) if observed.size else 1.0
+    return ramp(SPEED_STOPS, (speed / fastest).clip(0, 1))
 
 
 def by_confidence(tracks: Tracks) -> np.ndarray:
     """From red (0) over amber to turquoise (1)."""
-    return ramp(UNSURE_TO_SURE, tracks.confidence)
+    return ramp(CONFIDENCE_STOPS, tracks.confidence)
 
 
 SCHEMES: dict[str, Callable[[Tracks], np.ndarray]] = {
@@ -143,7 +144,7 @@ SCHEMES: dict[str, Callable[[Tracks], np.ndarray]] = {
 
 
 def parse_scheme(name: str) -> Callable[[Tracks], np.ndarray]:
-    """Find the function for a colour scheme.
+    """The function of a colour scheme.
 
     Args:
         name: A key of `SCHEMES`, or a colour ``"#rrggbb"`` for all points.

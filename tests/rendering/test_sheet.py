@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from motes.errors import FileError, InputError
-from motes.render import plot
-from motes.render.sheet import _stretch, ticks
+from motes.rendering import plot
+from motes.rendering.sheet import _resize_chart, ticks
 
 FOOTAGE = np.full((8, 48, 64, 3), 90, np.uint8)
 
@@ -58,10 +58,10 @@ def test_ticks_are_round_numbers(frames, expected):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 400), (400, 3), (1000, 1000)])
-def test_stretch_keeps_the_shares(shape):
+def test_the_resized_chart_keeps_the_shares(shape):
     bars = np.zeros((*shape, 3), np.uint8)
     bars[: shape[0] // 2] = 200
-    stretched = _stretch(bars, (150, 900))
+    stretched = _resize_chart(bars, (150, 900))
     assert stretched.shape == (150, 900, 3)
     assert stretched.mean() == pytest.approx(bars.mean(), abs=1)
 

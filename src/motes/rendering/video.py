@@ -10,8 +10,8 @@ import numpy as np
 
 from motes.common.files import check_overwrites
 from motes.errors import InputError
-from motes.render.painter import Painter, check_size
-from motes.render.style import Style
+from motes.rendering.painter import Painter, check_same_size
+from motes.rendering.style import Style
 from motes.tracks import Tracks
 
 
@@ -30,11 +30,11 @@ def render(
 
     Args:
         video: Anything that `motes.open_video` takes.
-        tracks: What to draw.
+        tracks: The tracks to draw.
         out: The file; its suffix chooses the format (.mp4, .gif, or a folder of images).
-        style: How to draw.
+        style: How to draw; default: ``Style()``.
         progress: Called with 1 after each frame.
-        **options: Fields of `Style`, as a short way to write ``style=Style(...)``.
+        **options: Fields of `Style`; short for ``style=Style(...)``.
 
     Raises:
         InputError: An option is unknown or out of range, the tracks are empty, or they were made
@@ -47,7 +47,7 @@ def render(
     if not tracks.num_frames:
         raise InputError("tracks: expected at least one frame to draw, got none")
     source = open_video(video, start=tracks.start, end=tracks.frames.stop)
-    check_size(source.size, tracks)
+    check_same_size(source.size, tracks)
     check_overwrites([out], source.files)
     with open_writer(out, painter.size, tracks.fps) as writer:
         for picture in pictures(source, painter):
@@ -57,11 +57,11 @@ def render(
 
 
 def pictures(frames: Any, painter: Painter) -> Iterator[np.ndarray]:
-    """Draw over the frames of a video one by one, from the first that the tracks cover.
+    """Draw the tracks over each of their frames.
 
     Args:
         frames: Yields uint8 ``[H, W, 3]`` for each frame of the tracks, in order.
-        painter: Draws.
+        painter: Draws the tracks.
 
     Yields:
         uint8 ``[H', W', 3]``.
@@ -81,7 +81,7 @@ def pictures(frames: Any, painter: Painter) -> Iterator[np.ndarray]:
 
 
 def make_style(style: Style | None, options: dict[str, Any]) -> Style:
-    """Join the two ways of giving a style.
+    """The style of the two ways to give one: a `Style`, or its fields.
 
     Raises:
         InputError: Both are given, or an option is not a field of `Style`.

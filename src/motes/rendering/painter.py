@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from motes.errors import InputError
-from motes.render.backgrounds import prepare
-from motes.render.canvas import Canvas
-from motes.render.scene import Scene, find_look
-from motes.render.style import Style
+from motes.rendering.backgrounds import prepare
+from motes.rendering.canvas import Canvas
+from motes.rendering.scene import Scene, find_look
+from motes.rendering.style import Style
 from motes.tracks import Tracks
 
 
 class Painter:
-    """Draws tracks over frames of their video, in any order.
+    """Draws tracks over single frames of their video, in any order.
 
     Args:
-        tracks: What to draw.
-        style: How to draw it; by default, as `Style` does.
+        tracks: The tracks to draw.
+        style: How to draw them; default: ``Style()``.
 
     Raises:
         InputError: The style names an unknown look.
@@ -37,8 +37,8 @@ class Painter:
 
         Args:
             frame: uint8 ``[H, W, 3]``, RGB; it is not changed.
-            number: The frame's number in the video.  A frame that the tracks do not cover gets
-                the background, and no points.
+            number: Number of the frame in the video.  Outside the frames of the tracks, only the
+                background is drawn.
 
         Returns:
             uint8 ``[H', W', 3]``: the picture, `Style.scale` times as large.
@@ -47,14 +47,14 @@ class Painter:
             InputError: The frame is not of the size that the tracks were made on.
         """
         tracks, style = self.scene.tracks, self.scene.style
-        check_size(frame.shape[1::-1], tracks)
+        check_same_size(frame.shape[1::-1], tracks)
         canvas = Canvas(tracks.size, style.scale)
         if number in tracks.frames and tracks.num_points:
             self.look.draw(canvas, self.scene, number - tracks.start)
-        return canvas.over(prepare(frame, style.background))
+        return canvas.composite(prepare(frame, style.background))
 
 
-def check_size(size: tuple[int, ...], tracks: Tracks) -> None:
+def check_same_size(size: tuple[int, ...], tracks: Tracks) -> None:
     """Raise `InputError` unless `size` (W, H) is that of the video the tracks were made on."""
     if tuple(size) != tracks.size:
         (W, H), (w, h) = tracks.size, size

@@ -4,17 +4,18 @@ import numpy as np
 import pytest
 
 from motes.errors import FileError, InputError
-from motes.render import Style, render
+from motes.rendering import Style, render
 from motes.tracks import Tracks
 from motes.video import open_video
 
 FOOTAGE = np.random.default_rng(1).integers(0, 256, (12, 48, 64, 3), np.uint8)
 
 
-def test_the_package_is_its_function(tmp_path, moving):
+def test_importing_the_package_does_not_hide_the_public_function(tmp_path, moving):
     import motes
-    import motes.render.colors  # an import of a part must not hide the function
+    import motes.rendering.colors
 
+    assert motes.render is render
     motes.render(FOOTAGE, moving, tmp_path / "out.gif", look="dots")
     assert (tmp_path / "out.gif").is_file()
 

@@ -1,4 +1,4 @@
-"""`Style`: everything that can be chosen about a picture of tracks."""
+"""`Style`: the options of a drawing."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from math import sqrt
 
 from motes.common.registry import suggest
 from motes.errors import InputError
-from motes.render.backgrounds import BACKGROUNDS
-from motes.render.colors import parse_scheme
+from motes.rendering.backgrounds import BACKGROUNDS
+from motes.rendering.colors import parse_scheme
 
 
 @dataclass(frozen=True)
@@ -16,16 +16,16 @@ class Style:
     """How tracks are drawn.
 
     Attributes:
-        look: Name of a look: a file of `motes.render` that declares a `Look`.
-        color: A colour scheme (see `motes.render.colors.SCHEMES`), or one colour for all points as
+        look: Name of a look: see `motes.rendering.looks`.
+        color: A key of `motes.rendering.colors.SCHEMES`, or one colour for all points as
             ``"#rrggbb"``.
         tail: Length of the tail in frames; 0 draws none.
-        width: Width of a trail at its head, in pixels of the video; None fits it to the size.
-        opacity: Of everything drawn, in (0, 1].
+        width: Width of a trail at the current position, in pixels of the video; None: by its size.
+        opacity: Opacity of everything that is drawn, in (0, 1].
         background: One of `BACKGROUNDS`.
-        hidden: Whether hidden points are drawn, hollow.
-        scale: Size of the picture relative to the video.  Small footage gains from 2: the trails
-            are drawn at the larger size.
+        hidden: Whether hidden points are drawn, as rings.
+        scale: Size of the picture relative to the video.  At 2, small videos get
+            finer trails.
 
     Raises:
         InputError: A value is unknown or out of its range.

@@ -1,4 +1,4 @@
-"""`Scene`: tracks prepared for drawing, and `Look`: one way to draw them."""
+"""`Scene`: tracks prepared for drawing.  `Look`: one way to draw them."""
 
 from __future__ import annotations
 
@@ -9,35 +9,38 @@ from functools import cached_property
 import numpy as np
 
 from motes.common.registry import discover, suggest
-from motes.render.canvas import Canvas
-from motes.render.colors import colorize, starts
-from motes.render.curves import bend, thin
-from motes.render.style import Style
+from motes.rendering.canvas import Canvas
+from motes.rendering.colors import colorize, first_columns
+from motes.rendering.curves import catmull_rom, keep_vertices
+from motes.rendering.style import Style
 from motes.tracks import Tracks
 
-MOST_PIECES = 8000  # line segments in one frame; curves are drawn with fewer beyond
+MAX_SEGMENTS = 8000  # of the tails of one frame; more legs get fewer segments each
 
 
 @dataclass(frozen=True)
 class Tail:
-    """Line segments behind the points, the oldest first.
+    """Line segments of the past positions, the oldest first.
 
     Attributes:
         start: ``[M, 2]``, the older end.
         end: ``[M, 2]``.
-        freshness: ``[M]``, 1 at the head down to 0 at the end of the tail.
+        recency: ``[M]``, 1 at the current position, 0 at the end of the tail.
         color: uint8 ``[M, 3]``.
     """
 
     start: np.ndarray
     end: np.ndarray
-    freshness: np.ndarray
+    recency: np.ndarray
     color: np.ndarray
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What the looks draw from.  Columns ``i`` count from 0 at the first frame of the tracks."""
+    """Tracks and style, with derived values that the looks share.
+
+    Column ``i`` is the i-th frame of the tracks.
+    """
 
     tracks: Tracks
     style: Style
@@ -48,44 +51,42 @@ class Scene:
         return colorize(self.tracks, self.style.color)
 
     @cached_property
-    def begins(self) -> np.ndarray:
-        """Column ``[N]`` in which each point appears; before it, nothing is drawn."""
-        return starts(self.tracks)
+    def first_column(self) -> np.ndarray:
+        """The column from which on each point is drawn, int ``[N]``."""
+        return first_columns(self.tracks)
 
     @cached_property
-    def last_seen(self) -> np.ndarray:
-        """Columns ``[N, T]``: the last column up to this one in which the point was visible."""
+    def last_visible(self) -> np.ndarray:
+        """The last column so far in which the point was visible, int ``[N, T]``; -1: none."""
         columns = np.where(self.tracks.visible, np.arange(self.tracks.num_frames), -1)
         return np.maximum.accumulate(columns, axis=1)
 
     @cached_property
     def width(self) -> float:
-        """Width of a trail at its head, in pixels of the video."""
+        """Width of a trail at the current position, in pixels of the video."""
         return self.style.width_on(self.tracks.size)
 
     def present(self, i: int, visible: bool) -> np.ndarray:
-        """Indices of the points that are there in column `i`, the visible or the hidden ones."""
-        return np.flatnonzero((self.begins <= i) & (self.tracks.visible[:, i] == visible))
+        """Indices of the points that are drawn in column `i`: the visible or the hidden ones."""
+        return np.flatnonzero((self.first_column <= i) & (self.tracks.visible[:, i] == visible))
 
-    def tail(self, i: int, length: int, step: float, budget: int = MOST_PIECES) -> Tail:
-        """The paths of the points over the last frames, as smooth curves through their positions.
-
-        Where a point was hidden, its path has a gap.
+    def tail(self, i: int, length: int, step: float, budget: int = MAX_SEGMENTS) -> Tail:
+        """The last positions of the points, joined by smooth curves; hidden stretches are left out.
 
         Args:
-            i: Column of the heads.
+            i: Column of the current positions.
             length: In frames.
-            step: Moves much shorter than this many pixels are joined, longer ones are bent.
-            budget: How many segments may be spent on bending.
+            step: In pixels; shorter steps are joined, longer ones become curves.
+            budget: Maximum number of segments.
         """
         first = max(0, i - length)
         xy = self.tracks.xy[:, first : i + 1]
-        seen = self.tracks.visible[:, first : i + 1]
-        keep = thin(xy, step) & (np.arange(first, i + 1) >= self.begins[:, None])
+        visible = self.tracks.visible[:, first : i + 1]
+        keep = keep_vertices(xy, step) & (np.arange(first, i + 1) >= self.first_column[:, None])
         points, columns = np.nonzero(keep)
-        legs = _legs(points, columns, seen[points, columns])
+        legs = _legs(points, columns, visible[points, columns])
         n, old, new = points[legs], columns[legs], columns[legs + 1]
-        path = bend(xy[points, columns], points, legs, step, budget)  # [M, S + 1, 2]
+        path = catmull_rom(xy[points, columns], points, legs, step, budget)  # [M, S + 1, 2]
         S = path.shape[1] - 1
         when = old[:, None] + (new - old)[:, None] * (np.arange(S) + 0.5) / S  # [M, S]
         return Tail(
@@ -97,7 +98,7 @@ class Scene:
 
 
 def _legs(points: np.ndarray, columns: np.ndarray, visible: np.ndarray) -> np.ndarray:
-    """Vertices k with a leg to vertex k + 1: same point, visible at both; the oldest first."""
+    """Vertices k with a leg to k + 1 (same point, visible at both); the oldest first."""
     joined = (points[1:] == points[:-1]) & visible[1:] & visible[:-1]
     legs = np.flatnonzero(joined)
     return legs[np.argsort(columns[legs + 1], kind="stable")]
@@ -105,10 +106,10 @@ def _legs(points: np.ndarray, columns: np.ndarray, visible: np.ndarray) -> np.nd
 
 @dataclass(frozen=True)
 class Look:
-    """One way to draw points.  A file of `motes.render` that declares a `Look` is found.
+    """One way to draw tracks: a plug-in, declared by a file of `motes.rendering`.
 
     Attributes:
-        name: What users type.
+        name: Value of the option ``look``.
         summary: One line of help.
         draw: Draws column ``i`` of a scene on a canvas.
     """
@@ -120,7 +121,7 @@ class Look:
 
 def looks() -> dict[str, Look]:
     """All looks by name."""
-    return {look.name: look for look in discover("motes.render", Look)}
+    return {look.name: look for look in discover("motes.rendering", Look)}
 
 
 def find_look(name: str) -> Look:

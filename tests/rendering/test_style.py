@@ -1,8 +1,8 @@
 import pytest
 
 from motes.errors import InputError
-from motes.render import Style, looks
-from motes.render.scene import find_look
+from motes.rendering import Style, looks
+from motes.rendering.scene import find_look
 
 
 @pytest.mark.parametrize(
