@@ -1,10 +1,11 @@
 # make demo: track points through the bundled clip.   make test: run the tests.
+# make lint: style and types.   make docs: the site, in build/docs.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH := 2.13.0
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/motes demo -o demo
@@ -16,6 +17,9 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
 
 # torch comes first and pinned, so that where a plain CPU build of it can be had no other is pulled.
 $(VENV)/.installed: pyproject.toml

@@ -1,6 +1,6 @@
 """How fast synthetic clips are made, and what they look like: the table and picture of the docs.
 
-python benchmarks/synthetic.py                                  # the table of docs/synthetic.md
+python benchmarks/synthetic.py                  # the table of docs/howto/synthetic.md
 python benchmarks/synthetic.py --sheet docs/images/synthetic.jpg     # its picture
 """
 

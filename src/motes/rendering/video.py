@@ -26,6 +26,8 @@ def render(
 ) -> None:
     """Draw tracks over their video and write the frames that the tracks cover.
 
+    Example::
+
         motes.render("bike.mp4", tracks, "bike_tracks.mp4", color="speed", background="mono")
 
     Args:

@@ -79,6 +79,8 @@ class StreamOptions:
 class Stream:
     """Tracks points through frames of unknown number, in flat memory.
 
+    Frames go in one by one::
+
         stream = tracker.stream([(0, 120, 80)])
         for frame in camera:
             for tracks in stream.push(frame):
