@@ -94,9 +94,9 @@ def measure(row):
     video = torch.rand(1, row["frames"], 3, H, W, device=row["device"])
     queries = torch.rand(1, row["points"], 3) * torch.tensor([0, W - 1.0, H - 1.0])
     queries = queries.to(row["device"])
-    with tracker.autocast(), FlopCounterMode(display=False) as counter:
+    with tracker.engine.autocast(), FlopCounterMode(display=False) as counter:
         run(model, video, queries, row)
-    with tracker.autocast():
+    with tracker.engine.autocast():
         if row["compile"]:
             compile_model(model, row["model"], torch.device(row["device"]))
             run(model, video, queries, row)

@@ -67,7 +67,7 @@ def run(options: argparse.Namespace, dtype: str, file: str) -> None:
     side = options.size
     video = footage(options.frames, side)
     queries = torch.rand(1, options.points, 3) * torch.tensor([0, side - 1, side - 1])
-    with torch.inference_mode(), tracker.autocast():
+    with torch.inference_mode(), tracker.engine.autocast():
         tracker.model.encode(video[:, :1])  # warm-up
         wall, cpu = time.perf_counter(), time.process_time()
         found = tracker.model(video, queries)

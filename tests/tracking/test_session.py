@@ -59,12 +59,12 @@ def test_the_query_point_is_exact_and_visible(offline):
 @pytest.mark.parametrize("backward", [False, True])
 def test_a_session_answers_as_track_does_and_encodes_once(backward, monkeypatch):
     tracker, frames, encoded = make_tracker(), video(), []
-    encode = tracker.encode
-    monkeypatch.setattr(tracker, "encode", lambda f, r: encoded.append(len(f)) or encode(f, r))
+    encode = tracker.model.encode
+    monkeypatch.setattr(tracker.model, "encode", lambda v: encoded.append(v.shape[1]) or encode(v))
     session = tracker.session(frames)
     first = session.track(QUERIES, backward=backward)
     assert session.track(QUERIES, backward=backward) == first
-    assert sum(encoded) == 20
+    assert encoded == [1, 8, 8, 4]  # the first frame shows how much memory features take
     assert_close(tracker.track(frames, QUERIES, backward=backward), first)
 
 
@@ -101,8 +101,7 @@ def test_more_points_than_fit_are_tracked_in_parts(offline):
     tracker = make_tracker(offline)
     size, frames = (64, 48), 20
     tight = make_plan(tracker.model, size, 40, frames, 1 << 30, keep=True).peak // 2
-    tracker.memory = tight
-    session = tracker.session(video())
+    session = make_tracker(offline, memory=tight).session(video())
     tracks = session.track(grid=10)
     assert tracks.num_points == 100
     assert np.allclose(tracks.xy[np.arange(100), 0], tracks.queries[:, 1:])
@@ -112,7 +111,7 @@ def test_a_video_too_long_to_be_seen_whole_goes_through_overlapping_windows():
     tracker, frames = make_tracker(offline=True), video(20)
     models = tracker.model, tracker.model.windowed()
     whole, cut = (make_plan(m, (64, 48), 4, 20, 1 << 30, keep=True).peak for m in models)
-    tracker.memory = (whole + cut) // 2
+    tracker = make_tracker(offline=True, memory=(whole + cut) // 2)
     session = tracker.session(frames)
     model = session._fitting_model(len(QUERIES))
     assert (model.window, model.step, model.stitched) == (8, 4, True)
@@ -120,9 +119,8 @@ def test_a_video_too_long_to_be_seen_whole_goes_through_overlapping_windows():
     stream = tracker.stream(QUERIES)
     parts = [t for frame in frames for t in stream.push(frame)]
     assert_close(tracks, Tracks.concat_frames([*parts, stream.close()]))
-    tracker.memory = 1000
     with pytest.raises(InputError, match="memory: expected at least"):
-        tracker.track(frames, QUERIES)
+        make_tracker(offline=True, memory=1000).track(frames, QUERIES)
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 8, 16])
@@ -180,7 +178,7 @@ def test_bfloat16_stays_close():
 
 
 def test_a_session_of_part_of_a_video():
-    session = Session(make_tracker(), open_video(video(), start=5, end=15))
+    session = Session(make_tracker().engine, open_video(video(), start=5, end=15))
     tracks = session.track([(7, 20, 20)], backward=True)
     assert tracks.frames == range(5, 15)
     assert tracks.visible[0, 2]

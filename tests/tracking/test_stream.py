@@ -127,9 +127,9 @@ def test_look_back_remembers_what_was_asked_for(tracker, latency, memory):
     whole = tracker.track(frames, [(11, 50, 40)], backward=True)
     for t, frame in enumerate(frames, 1):
         stream.push(frame)
-        engine = stream.state.engine
-        held = sum(len(part) for part in (*stream.state.past, *engine.features))
-        assert held == min(max(memory, t - engine.first), t)
+        state = stream.state.windows
+        held = sum(len(part) for part in (*stream.state.past, *state.features))
+        assert held == min(max(memory, t - state.first), t)
     if held:
         back = stream.look_back([(50, 40)])
         assert back.frames == range(12 - held, 12)

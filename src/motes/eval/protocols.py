@@ -14,6 +14,7 @@ from motes.common.registry import suggest
 from motes.eval.metrics import Mode
 
 if TYPE_CHECKING:
+    from motes.tracking.official import OfficialTracker
     from motes.tracking.tracker import Tracker
 
 SIDE = 256
@@ -61,7 +62,7 @@ class Protocol:
         """The inverse of `pixels` (float64)."""
         return (np.asarray(pixels, np.float64) - self.shift) / (self.scale / SIDE) / size
 
-    def adapt(self, tracker: Tracker) -> Tracker:
+    def adapt(self, tracker: Tracker) -> Tracker | OfficialTracker:
         """The tracker that is asked: a published CoTracker in the way of its own evaluation."""
         from motes.tracking.official import RULES, SIZE, OfficialTracker
 

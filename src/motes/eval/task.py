@@ -16,6 +16,7 @@ from motes.eval.protocols import Protocol, choose_queries
 from motes.tracks import Tracks
 
 if TYPE_CHECKING:
+    from motes.tracking.official import OfficialTracker
     from motes.tracking.tracker import Tracker
 
 
@@ -101,7 +102,9 @@ class Task:
             return self._filled(answer, adapted)
         return answer
 
-    def _track(self, tracker: Tracker, frames: np.ndarray, queries: np.ndarray) -> Tracks:
+    def _track(
+        self, tracker: Tracker | OfficialTracker, frames: np.ndarray, queries: np.ndarray
+    ) -> Tracks:
         return tracker.track(
             frames,
             queries,
@@ -110,7 +113,7 @@ class Task:
             backward=self.mode == "strided",
         )
 
-    def _filled(self, answer: Tracks, tracker: Tracker) -> Tracks:
+    def _filled(self, answer: Tracks, tracker: Tracker | OfficialTracker) -> Tracks:
         """CoTracker's evaluation asks again on the reversed video where it finds exact zeros."""
         empty = answer.xy == 0
         if not empty.any():

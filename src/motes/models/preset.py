@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from motes.coordinates import ResizeRule
-from motes.models.base import PointModel
+from motes.models.base import PointModel, Prediction
 
 
 @dataclass(frozen=True)
@@ -77,3 +77,8 @@ class Preset:
     weights: WeightsInfo | None = None
     rename: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None = None
     configure: Callable[[Any, Mapping[str, Tensor]], Any] | None = None
+
+    def visible(self, prediction: Prediction) -> Tensor:
+        """Whether points count as visible, bool ``[B, T, N]``."""
+        score = prediction.score if self.score_with_confidence else prediction.visibility
+        return score > self.visible_above

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from os import PathLike
 from shutil import which
+from typing import overload
 
 import torch
 
@@ -12,6 +13,7 @@ from motes.errors import InputError
 from motes.models.base import PointModel
 from motes.models.preset import Preset
 from motes.tracking.memory import parse_bytes
+from motes.tracking.official import OfficialTracker
 from motes.tracking.tracker import Tracker
 
 DEFAULT_MODEL = "flow"
@@ -23,6 +25,32 @@ def presets() -> dict[str, Preset]:
     return {p.name: p for p in discover("motes.models", Preset)}
 
 
+@overload
+def load(
+    name: str = ...,
+    *,
+    weights: str | PathLike[str] | None = ...,
+    device: str | None = ...,
+    dtype: str = ...,
+    compat: None = ...,
+    memory: str | int | None = ...,
+    compile: bool = ...,
+) -> Tracker: ...
+
+
+@overload
+def load(
+    name: str = ...,
+    *,
+    weights: str | PathLike[str] | None = ...,
+    device: str | None = ...,
+    dtype: str = ...,
+    compat: str,
+    memory: str | int | None = ...,
+    compile: bool = ...,
+) -> OfficialTracker: ...
+
+
 def load(
     name: str = DEFAULT_MODEL,
     *,
@@ -32,7 +60,7 @@ def load(
     compat: str | None = None,
     memory: str | int | None = None,
     compile: bool = False,
-) -> Tracker:
+) -> Tracker | OfficialTracker:
     """Load a model by its name, ready to track.
 
     Args:
@@ -43,7 +71,8 @@ def load(
         dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``: the number type of features and
             attention.  Coordinates are always float32.
         compat: ``"official"``, ``"official-online"`` or ``"official-eval"``: track as the published
-            predictor does, number for number (see `motes.tracking.official`).
+            predictor does, number for number, with an `OfficialTracker`, which has no sessions and
+            no streams (see `motes.tracking.official`).
         memory: Bytes that tracking may take, also as ``"2G"``; by default a share of what is free.
             More points than fit are tracked in parts.
         compile: Whether what every iteration runs is compiled first (`torch.compile`; on CUDA into
@@ -70,8 +99,6 @@ def load(
     if compat is None:
         limit = None if memory is None else parse_bytes(memory)
         return Tracker(model, known[name], DTYPES[dtype], limit)
-    from motes.tracking.official import OfficialTracker
-
     return OfficialTracker(model, known[name], DTYPES[dtype], compat)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,14 +18,12 @@ from motes.queries.points import Points, Queries
 from motes.queries.select import select
 from motes.tracking import windows
 from motes.tracking.encoded import EncodedVideo
+from motes.tracking.engine import Engine
 from motes.tracking.memory import MemoryPlan, make_plan
 from motes.tracking.results import to_model, to_tracks
 from motes.tracking.support import with_support
 from motes.tracks import Tracks
 from motes.video import Video
-
-if TYPE_CHECKING:
-    from motes.tracking.tracker import Tracker
 
 ALONE = 8
 """Queries that are tracked at a time when each is tracked as if it were alone."""
@@ -55,24 +53,24 @@ class Session:
     """Tracks points through one video; frames are encoded when first needed, and kept.
 
     Attributes:
-        tracker: Whose model is used.
+        engine: The model and how it runs.
         video: What is tracked through.
         resize: From the pixels of the video to those of the model, and back.
         encoded: Its features.
     """
 
-    def __init__(self, tracker: Tracker, video: Video, keep: bool = True) -> None:
+    def __init__(self, engine: Engine, video: Video, keep: bool = True) -> None:
         """Open a session.
 
         Args:
-            tracker: Whose model is used.
+            engine: The model and how it runs.
             video: What is tracked through.
             keep: Whether features are kept for the next pass.  If not, memory stays flat.
         """
-        self.tracker = tracker
+        self.engine = engine
         self.video = video
-        self.resize = tracker.preset.resize.plan(video.size)
-        self._limit = tracker.limit
+        self.resize = engine.preset.resize.plan(video.size)
+        self._limit = engine.limit
         self._keep_features(keep)
 
     def _keep_features(self, keep: bool) -> None:
@@ -86,12 +84,12 @@ class Session:
         Raises:
             InputError: It does not fit, however it is cut.
         """
-        model, frames = model or self.tracker.model, self.video.num_frames or UNKNOWN_FRAMES
+        model, frames = model or self.engine.model, self.video.num_frames or UNKNOWN_FRAMES
         return make_plan(model, self.resize.target, num_points, frames, self._limit, self._keep)
 
     def _fitting_model(self, num_points: int) -> PointModel:
         """The model; with windows, if the whole video at once would take too much memory."""
-        model = self.tracker.model
+        model = self.engine.model
         try:
             whole = model.window is not None or self.plan(num_points).points >= num_points
         except InputError:
@@ -132,17 +130,17 @@ class Session:
 
     def _groups(self, parts: list[np.ndarray], support: bool) -> list[Tensor]:
         """Queries ``[B, N, 3]`` that go through the model together; parts of one size, that is."""
-        wanted, size = self.tracker.preset.support, self.resize.target
+        wanted, size = self.engine.preset.support, self.resize.target
         full = [with_support(q, wanted, size) if support else q for q in parts]
-        tensors = [torch.from_numpy(q).to(self.tracker.device) for q in full]
+        tensors = [torch.from_numpy(q).to(self.engine.device) for q in full]
         at_once = ALONE if len(parts[0]) == 1 else 1
         return [torch.stack(tensors[i : i + at_once]) for i in range(0, len(tensors), at_once)]
 
     def _encode(self, frames: np.ndarray) -> Features:
-        return self.tracker.encode(frames, self.resize)
+        return self.engine.encode(frames, self.resize)
 
     def _tracks(self, points: Queries, found: Prediction, both_ways: bool) -> Tracks:
-        visible = self.tracker.visible(found)
+        visible = self.engine.visible(found)
         fps, start = self.video.fps, self.video.start
         return to_tracks(found, visible, points, self.resize, fps, start, both_ways)
 
@@ -198,7 +196,7 @@ class _Passes:
         return found.prediction()
 
     def _advance(self, step: Callable[..., Any], *inputs: Any) -> Any:
-        with self.session.tracker.autocast():
+        with self.session.engine.autocast():
             return step(*inputs, iterations=self.iterations)
 
     def _counted(self, chunks: Iterator[Features]) -> Iterator[Features]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,13 +20,11 @@ from motes.models.base import Features, Prediction
 from motes.queries.points import Points, Queries
 from motes.queries.select import UNKNOWN_END
 from motes.tracking import windows
+from motes.tracking.engine import Engine
 from motes.tracking.memory import remembered_bytes
 from motes.tracking.results import to_model, to_tracks
 from motes.tracking.support import with_support
 from motes.tracks import DEFAULT_FPS, Tracks
-
-if TYPE_CHECKING:
-    from motes.tracking.tracker import Tracker
 
 SUPPORT = -1
 """Id of support points, whose results are dropped."""
@@ -48,9 +45,9 @@ class StreamState:
         size: Width and height of the frames; None before the first.
         fps: Frame rate.
         start: Number of the first frame.
-        engine: State of the windows; None before the first frame.
+        windows: State of the windows; None before the first frame.
         closed: Whether the video has ended.
-        past: Features of the last frames before those of `engine`, for `Stream.look_back`.
+        past: Features of the last frames before those of `windows`, for `Stream.look_back`.
     """
 
     model: str
@@ -61,7 +58,7 @@ class StreamState:
     fps: Fraction = DEFAULT_FPS
     start: int = 0
     size: tuple[int, int] | None = None
-    engine: windows.WindowState | None = None
+    windows: windows.WindowState | None = None
     closed: bool = False
     past: tuple[Features, ...] = ()
 
@@ -91,17 +88,17 @@ class Stream:
         state: A `StreamState`; replaced, never changed.
     """
 
-    def __init__(self, tracker: Tracker, state: StreamState, options: StreamOptions) -> None:
-        self.tracker = tracker
+    def __init__(self, engine: Engine, state: StreamState, options: StreamOptions) -> None:
+        self.engine = engine
         self.state = state
         self.options = options
-        self._model = windows.with_latency(tracker.model.windowed(), options.latency)
-        self._model.remember(remembered_bytes(self._model, tracker.limit))
+        self._model = windows.with_latency(engine.model.windowed(), options.latency)
+        self._model.remember(remembered_bytes(self._model, engine.limit))
 
     @property
     def next_frame(self) -> int:
         """Number of the frame that `push` takes next."""
-        seen = self.state.engine.seen if self.state.engine else 0
+        seen = self.state.windows.seen if self.state.windows else 0
         return self.state.start + seen
 
     @property
@@ -127,14 +124,14 @@ class Stream:
             raise InputError("frame: expected none after the stream was closed, got one")
         size = _check_frame(frame, self.state.size)
         state, before = self._opened(size)
-        features = self.tracker.encode(frame[None], self._resize(size))
+        features = self.engine.encode(frame[None], self._resize(size))
         options = self.options
-        with self.tracker.autocast():
-            found, engine = windows.push(
+        with self.engine.autocast():
+            found, window_state = windows.push(
                 self._model, before, features, options.iterations, options.latency
             )
-        past = self._remember((*state.past, *before.features, features), engine)
-        self.state = replace(state, engine=engine, past=past)
+        past = self._remember((*state.past, *before.features, features), window_state)
+        self.state = replace(state, windows=window_state, past=past)
         return self._out(found)
 
     @torch.inference_mode()
@@ -144,11 +141,13 @@ class Stream:
         Returns:
             Tracks of the frames that had not come out yet; None if there are none.
         """
-        engine, found = self.state.engine, None
-        if engine is not None:
-            with self.tracker.autocast():
-                found, engine = windows.close(self._model, engine, self.options.iterations)
-        self.state = replace(self.state, engine=engine, closed=True)
+        window_state, found = self.state.windows, None
+        if window_state is not None:
+            with self.engine.autocast():
+                found, window_state = windows.close(
+                    self._model, window_state, self.options.iterations
+                )
+        self.state = replace(self.state, windows=window_state, closed=True)
         return next(iter(self._out(found)), None)
 
     def add(self, points: Points, at: int | None = None) -> list[int]:
@@ -165,8 +164,8 @@ class Stream:
             InputError: A point lies outside the image, or in a frame that is gone.
         """
         queries = Queries.of(points, self.next_frame if at is None else at)
-        engine = self.state.engine
-        first = self.state.start + (engine.first if engine else 0)
+        window_state = self.state.windows
+        first = self.state.start + (window_state.first if window_state else 0)
         gone = queries.frames < first
         if gone.any():
             raise InputError(
@@ -190,9 +189,9 @@ class Stream:
             raise InputError(f"remove: expected ids that are tracked, got {sorted(unknown)}")
         kept = torch.tensor([i not in gone for i in self.state.ids.tolist()], dtype=torch.bool)
         s = self.state
-        engine = s.engine and windows.select(s.engine, kept.to(self.tracker.device))
+        window_state = s.windows and windows.select(s.windows, kept.to(self.engine.device))
         self.state = replace(
-            s, txy=s.txy[kept], ids=s.ids[kept], hidden=s.hidden[kept], engine=engine
+            s, txy=s.txy[kept], ids=s.ids[kept], hidden=s.hidden[kept], windows=window_state
         )
 
     def correct(self, point: int, x: float, y: float, at: int | None = None) -> None:
@@ -244,7 +243,7 @@ class Stream:
             InputError: A point lies outside the image, or in a frame that is not remembered.
         """
         s = self.state
-        known = (*s.past, *(s.engine.features if s.engine else ()))
+        known = (*s.past, *(s.windows.features if s.windows else ()))
         if not known or s.size is None:
             raise InputError("look_back: expected at least one frame that is remembered, got none")
         features = Features.concat(known)
@@ -254,11 +253,11 @@ class Stream:
         resize = self._resize(s.size)
         txy = to_model(queries, resize, frames.start)
         txy[:, 0] = len(features) - 1 - txy[:, 0]
-        model, iterations = self.tracker.model.windowed(), self.options.iterations
-        with self.tracker.autocast():
+        model, iterations = self.engine.model.windowed(), self.options.iterations
+        with self.engine.autocast():
             back = model.track(features.reversed(), self._on_device(txy), iterations)
         found = back.reversed()
-        visible = self.tracker.visible(found)
+        visible = self.engine.visible(found)
         return to_tracks(found, visible, queries, resize, s.fps, frames.start, everywhere=True)
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -271,51 +270,53 @@ class Stream:
 
     def _opened(self, size: tuple[int, int]) -> tuple[StreamState, windows.WindowState]:
         """The state and its windows, which begin when it is known how large frames are."""
-        if self.state.engine is not None:
-            return self.state, self.state.engine
+        if self.state.windows is not None:
+            return self.state, self.state.windows
         s = replace(self.state, size=size)
         points = Queries(s.txy.numpy())
         points.check(size, range(s.start, UNKNOWN_END))
         txy = to_model(points, self._resize(size), s.start)
         if self.options.support:
-            wanted = self.tracker.preset.support
+            wanted = self.engine.preset.support
             txy = with_support(txy, wanted, self._resize(size).target)
-        engine = windows.begin(self._model, self._on_device(txy))
+        window_state = windows.begin(self._model, self._on_device(txy))
         extra = np.zeros((len(txy) - len(points), 3))
-        return _with_points(replace(s, engine=engine), extra, [SUPPORT] * len(extra)), engine
+        return _with_points(
+            replace(s, windows=window_state), extra, [SUPPORT] * len(extra)
+        ), window_state
 
     def _join(self, queries: Queries, ids: list[int]) -> None:
         s = self.state
-        if s.engine is not None and s.size is not None:
+        if s.windows is not None and s.size is not None:
             txy = to_model(queries, self._resize(s.size), s.start)
-            s = replace(s, engine=windows.grow(s.engine, self._on_device(txy)))
+            s = replace(s, windows=windows.grow(s.windows, self._on_device(txy)))
         s = _with_points(s, queries.txy, ids)
         self.state = replace(s, next_id=s.next_id + len(ids))
 
     def _on_device(self, txy: np.ndarray) -> Tensor:
         """Queries ``[N, 3]`` as the model takes them, ``[1, N, 3]``."""
-        return torch.from_numpy(txy.astype(np.float32))[None].to(self.tracker.device)
+        return torch.from_numpy(txy.astype(np.float32))[None].to(self.engine.device)
 
     def _resize(self, size: tuple[int, int]) -> Resize:
-        return self.tracker.preset.resize.plan(size)
+        return self.engine.preset.resize.plan(size)
 
     def _remember(
-        self, known: Sequence[Features], engine: windows.WindowState
+        self, known: Sequence[Features], window_state: windows.WindowState
     ) -> tuple[Features, ...]:
         """What the windows have let go of the frames `known`, as far as `memory` wants."""
-        total, held = sum(map(len, known)), engine.seen - engine.first
+        total, held = sum(map(len, known)), window_state.seen - window_state.first
         return windows.cut(known, total - max(self.options.memory, held), total - held)
 
     def _out(self, found: Prediction | None) -> list[Tracks]:
         s = self.state
-        if found is None or s.engine is None or s.size is None:
+        if found is None or s.windows is None or s.size is None:
             return []
-        visible = self.tracker.visible(found)
+        visible = self.engine.visible(found)
         hidden = _hidden_for(s.hidden, visible[0].cpu())
         self.state = replace(s, hidden=hidden)
         mine = (s.ids != SUPPORT).to(found.xy.device)
         points = Queries(s.txy[s.ids != SUPPORT].numpy())
-        start = s.start + s.engine.emitted - found.xy.shape[1]
+        start = s.start + s.windows.emitted - found.xy.shape[1]
         ids = np.array(self.ids, np.int64)
         found, visible = found.points(mine), visible[:, :, mine]
         resize = self._resize(s.size)
@@ -323,12 +324,12 @@ class Stream:
 
 
 def begin_stream(
-    tracker: Tracker, queries: Queries, fps: Fraction, start: int, options: StreamOptions
+    engine: Engine, queries: Queries, fps: Fraction, start: int, options: StreamOptions
 ) -> Stream:
     """A stream before its first frame; see `Tracker.stream`."""
     N = len(queries)
     none = StreamState(
-        tracker.preset.name,
+        engine.preset.name,
         torch.zeros(0, 3),
         torch.zeros(0, dtype=torch.int64),
         torch.zeros(0, dtype=torch.int64),
@@ -336,26 +337,26 @@ def begin_stream(
         fps=fps,
         start=start,
     )
-    return Stream(tracker, _with_points(none, queries.txy, list(range(N))), options)
+    return Stream(engine, _with_points(none, queries.txy, list(range(N))), options)
 
 
-def resume_stream(tracker: Tracker, path: str | PathLike[str]) -> Stream:
+def resume_stream(engine: Engine, path: str | PathLike[str]) -> Stream:
     """Go on from what `Stream.save` wrote; see `Tracker.resume`."""
     if not Path(path).is_file():
         raise FileError(f"no such stream file: {path}")
-    memory = tracker.model.start(torch.zeros(1, 0, 3))
+    memory = engine.model.start(torch.zeros(1, 0, 3))
     kinds = [StreamState, StreamOptions, windows.WindowState, Features, Prediction]
     try:
-        content = torch.load(path, weights_only=True, map_location=tracker.device)
+        content = torch.load(path, weights_only=True, map_location=engine.device)
         state = unpack(content["state"], [*kinds, *kinds_in(memory)])
         options = unpack(content["options"], kinds)
     except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FileError(f"{path}: expected a saved stream; {reason}") from None
-    if state.model != tracker.preset.name:
-        raise InputError(f"{path}: expected a stream of {tracker.preset.name}, got {state.model}")
+    if state.model != engine.preset.name:
+        raise InputError(f"{path}: expected a stream of {engine.preset.name}, got {state.model}")
     on_cpu = {name: getattr(state, name).cpu() for name in ("txy", "ids", "hidden")}
-    return Stream(tracker, replace(state, **on_cpu), options)
+    return Stream(engine, replace(state, **on_cpu), options)
 
 
 def _with_points(state: StreamState, txy: np.ndarray, ids: list[int]) -> StreamState:

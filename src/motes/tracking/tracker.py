@@ -6,35 +6,29 @@ number types live here and in `Session` and `Stream`; models know none of them.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from fractions import Fraction
 from os import PathLike
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from motes.common.progress import Progress
-from motes.coordinates import Resize
-from motes.models.base import Features, PointModel, Prediction
+from motes.models.base import PointModel
 from motes.models.preset import Preset
 from motes.queries.points import Points, Queries
-from motes.tracking.memory import free_bytes
+from motes.tracking.engine import Engine
 from motes.tracking.session import Request, Session
 from motes.tracking.stream import Stream, StreamOptions, begin_stream, resume_stream
 from motes.tracks import DEFAULT_FPS, Tracks
-from motes.video import Video, open_video
+from motes.video import open_video
 
 
 class Tracker:
     """Tracks points through videos with one model.
 
     Attributes:
-        model: The bare module, at its own working resolution.
-        preset: Name, resize rule, thresholds and support points of the model.
-        dtype: Number type of features and attention.
-        memory: Bytes that tracking may take; None: a share of what is free.
+        engine: The model and how it runs.
     """
 
     def __init__(
@@ -44,24 +38,38 @@ class Tracker:
         dtype: torch.dtype = torch.float32,
         memory: int | None = None,
     ) -> None:
-        self.model = model
-        self.preset = preset
-        self.dtype = dtype
-        self.memory = memory
+        """Wrap a model.
+
+        Args:
+            model: The bare module, on its device.
+            preset: Name, resize rule, thresholds and support points of the model.
+            dtype: Number type of features and attention.
+            memory: Bytes that tracking may take; None: a share of what is free.
+        """
+        self.engine = Engine(model, preset, dtype, memory)
 
     def __repr__(self) -> str:
         return f"Tracker({self.preset.name!r}, device={str(self.device)!r}, dtype={self.dtype})"
 
     @property
-    def device(self) -> torch.device:
-        """Where the model lives (the CPU, if it has no parameters)."""
-        first = next(self.model.parameters(), None)
-        return torch.device("cpu") if first is None else first.device
+    def model(self) -> PointModel:
+        """The bare module, at its own working resolution."""
+        return self.engine.model
 
     @property
-    def limit(self) -> int:
-        """Bytes that tracking may take, if it begins now."""
-        return self.memory or free_bytes(self.device)
+    def preset(self) -> Preset:
+        """Name, resize rule, thresholds and support points of the model."""
+        return self.engine.preset
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Number type of features and attention."""
+        return self.engine.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the model (the CPU, if it has no parameters)."""
+        return self.engine.device
 
     def track(
         self,
@@ -110,7 +118,7 @@ class Tracker:
             FileError: The video cannot be read.
         """
         source = open_video(video, start=start, end=end)
-        asked = Request(
+        request = Request(
             queries,
             grid=grid,
             keypoints=keypoints,
@@ -123,11 +131,8 @@ class Tracker:
             iterations=iterations,
             progress=progress,
         )
-        return self._answer(source, asked)
-
-    def _answer(self, video: Video, asked: Request) -> Tracks:
-        one_pass = asked.joint and not asked.backward
-        return Session(self, video, keep=not one_pass).answer(asked)
+        one_pass = joint and not backward
+        return Session(self.engine, source, keep=not one_pass).answer(request)
 
     def session(self, video: Any, *, start: int = 0, end: int | None = None) -> Session:
         """Open a video for many questions: its frames are encoded once.
@@ -140,8 +145,7 @@ class Tracker:
         Returns:
             The session; ``session.track(...)`` takes what `track` takes.
         """
-        source = open_video(video, start=start, end=end)
-        return Session(self, source)
+        return Session(self.engine, open_video(video, start=start, end=end))
 
     def stream(
         self,
@@ -176,7 +180,7 @@ class Tracker:
             InputError: The latency does not fit the model.
         """
         options = StreamOptions(latency, support, iterations, memory)
-        return begin_stream(self, Queries.of(queries, at), fps, start, options)
+        return begin_stream(self.engine, Queries.of(queries, at), fps, start, options)
 
     def resume(self, path: str | PathLike[str]) -> Stream:
         """Go on with a stream that `Stream.save` wrote.
@@ -185,24 +189,4 @@ class Tracker:
             FileError: There is no such file, or it is not a saved stream.
             InputError: It was made with another model.
         """
-        return resume_stream(self, path)
-
-    def encode(self, frames: np.ndarray, resize: Resize) -> Features:
-        """Features of uint8 frames ``[n, H, W, 3]``, resized to the model."""
-        writeable = np.require(frames, requirements="W")  # torch warns of others
-        pixels = torch.from_numpy(writeable).to(self.device).permute(0, 3, 1, 2)
-        scaled = resize.frames(pixels.float() / 255)
-        with self.autocast():
-            return self.model.encode(scaled[None])
-
-    def autocast(self) -> AbstractContextManager[Any]:
-        """The context in which the model computes in `dtype`."""
-        if self.dtype == torch.float32:
-            return nullcontext()
-        return torch.autocast(self.device.type, self.dtype)
-
-    def visible(self, prediction: Prediction) -> Tensor:
-        """Whether points count as visible, bool ``[B, T, N]``."""
-        both = self.preset.score_with_confidence
-        score = prediction.score if both else prediction.visibility
-        return score > self.preset.visible_above
+        return resume_stream(self.engine, path)

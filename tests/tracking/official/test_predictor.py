@@ -66,7 +66,6 @@ def test_grid_in_a_mask(frames):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"keypoints": 5}, "expected queries or a grid"),
         ({"grid": 3, "at": 4}, "at: expected a frame"),
         ({"queries": [(0, 99, 0)]}, "inside the 32x24 image"),
         ({}, "width of at least 80"),
@@ -75,13 +74,6 @@ def test_grid_in_a_mask(frames):
 def test_bad_arguments(arguments, words, frames):
     with pytest.raises(InputError, match=words):
         tracker("official").track(frames, **arguments)
-
-
-def test_no_sessions_and_streams(frames):
-    with pytest.raises(InputError, match="load the model without compat"):
-        tracker("official").session(frames)
-    with pytest.raises(InputError, match="load the model without compat"):
-        tracker("official").stream([(0, 1, 1)])
 
 
 def test_only_for_cotrackers():

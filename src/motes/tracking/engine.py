@@ -1,0 +1,62 @@
+"""`Engine`: a model and how it runs, which is what sessions and streams need to know."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from motes.coordinates import Resize
+from motes.models.base import Features, PointModel, Prediction
+from motes.models.preset import Preset
+from motes.tracking.memory import free_bytes
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A model with its surroundings, number type and memory limit.
+
+    Attributes:
+        model: The bare module, at its own working resolution.
+        preset: Name, resize rule, thresholds and support points of the model.
+        dtype: Number type of features and attention; coordinates are always float32.
+        memory: Bytes that tracking may take; None: a share of what is free.
+    """
+
+    model: PointModel
+    preset: Preset
+    dtype: torch.dtype = torch.float32
+    memory: int | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the model (the CPU, if it has no parameters)."""
+        first = next(self.model.parameters(), None)
+        return torch.device("cpu") if first is None else first.device
+
+    @property
+    def limit(self) -> int:
+        """Bytes that tracking may take, if it begins now."""
+        return self.memory or free_bytes(self.device)
+
+    def encode(self, frames: np.ndarray, resize: Resize) -> Features:
+        """Features of uint8 frames ``[n, H, W, 3]``, resized to the model."""
+        writeable = np.require(frames, requirements="W")  # torch warns of read-only arrays
+        pixels = torch.from_numpy(writeable).to(self.device).permute(0, 3, 1, 2)
+        scaled = resize.frames(pixels.float() / 255)
+        with self.autocast():
+            return self.model.encode(scaled[None])
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The context in which the model computes in `dtype`."""
+        if self.dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, self.dtype)
+
+    def visible(self, prediction: Prediction) -> Tensor:
+        """Whether points count as visible, bool ``[B, T, N]``."""
+        return self.preset.visible(prediction)
