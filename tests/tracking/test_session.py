@@ -113,7 +113,7 @@ def test_a_video_too_long_to_be_seen_whole_goes_through_overlapping_windows():
     whole, cut = (make_plan(m, (64, 48), 4, 20, 1 << 30, keep=True).peak for m in models)
     tracker = make_tracker(offline=True, memory=(whole + cut) // 2)
     session = tracker.session(frames)
-    model = session._fitting_model(len(QUERIES))
+    model = session.fitting_model(len(QUERIES))
     assert (model.window, model.step, model.stitched) == (8, 4, True)
     tracks = session.track(QUERIES)
     stream = tracker.stream(QUERIES)

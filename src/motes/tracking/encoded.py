@@ -54,6 +54,18 @@ class EncodedVideo:
             return (self._chunk(k) for k in range(kept))
         return self._read_forward()
 
+    def forward_from(self, first: int) -> Iterator[Features]:
+        """Chunks in order of time, from frame `first` (counted from 0) of a video of known length.
+
+        Raises:
+            InputError: The video ends before the frame.
+        """
+        length = self.num_frames or self.video.num_frames or 0
+        if first >= length:
+            raise InputError(f"{self.video.name}: expected a frame before {length}, got {first}")
+        for k in range(first // CHUNK, -(-length // CHUNK)):
+            yield self._chunk(k)[max(first - k * CHUNK, 0) :]
+
     def backward(self, last: int) -> Iterator[Features]:
         """Chunks in which time runs back, from frame `last` (counted from 0) to the first."""
         for k in range(last // CHUNK, -1, -1):

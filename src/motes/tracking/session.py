@@ -75,7 +75,7 @@ class Session:
 
     def _keep_features(self, keep: bool) -> None:
         self._keep = keep
-        kept = self.plan(1, self._fitting_model(1)).features if keep else None
+        kept = self.plan(1, self.fitting_model(1)).features if keep else None
         self.encoded = EncodedVideo(self.video, self._encode, kept)
 
     def plan(self, num_points: int, model: PointModel | None = None) -> MemoryPlan:
@@ -87,7 +87,7 @@ class Session:
         model, frames = model or self.engine.model, self.video.num_frames or UNKNOWN_FRAMES
         return make_plan(model, self.resize.target, num_points, frames, self._limit, self._keep)
 
-    def _fitting_model(self, num_points: int) -> PointModel:
+    def fitting_model(self, num_points: int) -> PointModel:
         """The model; with windows, if the whole video at once would take too much memory."""
         model = self.engine.model
         try:
@@ -106,7 +106,7 @@ class Session:
         ways: dict[str, Any] = {"grid": asked.grid, "keypoints": asked.keypoints}
         ways |= {"dense": asked.dense, "mask": asked.mask, "at": asked.at}
         points = select(self.video, asked.queries, **ways)
-        model = self._fitting_model(len(points))
+        model = self.fitting_model(len(points))
         # Points that do not see each other are as if alone, also when tracked together.
         joint = asked.joint or not model.joint
         model.remember(self.plan(1, model).remembered)

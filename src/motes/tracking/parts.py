@@ -1,0 +1,131 @@
+"""Tracks of a session as they are found: one stretch of frames after the other.
+
+Forward, the result is that of ``tracker.track(video, queries, start=t)``, where t is the frame of
+the queries: frames before t are not looked at.  Backward, time is mirrored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from motes.errors import InputError
+from motes.models.base import Features, PointModel, Prediction
+from motes.queries.points import Points, Queries
+from motes.queries.select import frame_range
+from motes.tracking import windows
+from motes.tracking.results import to_model, to_tracks
+from motes.tracking.session import Session
+from motes.tracking.support import with_support
+from motes.tracks import Tracks
+
+PROMPT = 4
+"""Latency in frames of models that do not refine; for them a short one changes no result."""
+
+
+@torch.inference_mode()
+def track_in_parts(session: Session, points: Points, *, backward: bool = False) -> Iterator[Tracks]:
+    """Track points from their frame to the end of the video, or back to its start.
+
+        for part in track_in_parts(session, [(40, 120.0, 80.5)]):
+            show(part)
+
+    Args:
+        session: Of a video whose number of frames is known.
+        points: Rows ``(t, x, y)``, all of the same frame t; pixels of the video.
+        backward: Whether to go towards the start of the video.
+
+    Yields:
+        `Tracks` of consecutive frames.  Forward, the first part starts at frame t, and each
+        starts where the last one ended; backward, the first part ends with frame t, and each
+        ends where the last one started.
+
+    Raises:
+        InputError: The queries are of several frames, or outside the image or the video.
+    """
+    queries = Queries.of(points)
+    frame = _common_frame(queries)
+    queries.check(session.video.size, frame_range(session.video))
+    direction = _Direction(session, queries, frame, backward)
+    yield from direction.parts()
+
+
+class _Direction:
+    """One pass that begins at the frame of the queries."""
+
+    def __init__(self, session: Session, queries: Queries, frame: int, backward: bool) -> None:
+        self.session, self.queries = session, queries
+        self.frame, self.backward = frame, backward
+        self.model = session.fitting_model(len(queries))
+        self.model.remember(session.plan(1, self.model).remembered)
+
+    def parts(self) -> Iterator[Tracks]:
+        done = 0
+        found = self._whole() if self.model.window is None else self._in_windows()
+        for prediction in found:
+            count = prediction.xy.shape[1]
+            yield self._tracks(prediction, done, count)
+            done += count
+
+    def _whole(self) -> Iterator[Prediction]:
+        features = Features.concat(list(self._chunks()))
+        with self.session.tracker.autocast():
+            yield self.model.track(features, self._input())
+
+    def _in_windows(self) -> Iterator[Prediction]:
+        latency = _latency(self.model)
+        model = windows.with_latency(self.model, latency)
+        state = windows.begin(model, self._input())
+        for features in _split(self._chunks(), None if latency is None else 1):
+            with self.session.tracker.autocast():
+                found, state = windows.push(model, state, features, latency=latency)
+            if found is not None:
+                yield found
+        with self.session.tracker.autocast():
+            found, _ = windows.close(model, state)
+        if found is not None:
+            yield found
+
+    def _chunks(self) -> Iterator[Features]:
+        first = self.frame - self.session.video.start
+        encoded = self.session.encoded
+        return encoded.backward(first) if self.backward else encoded.forward_from(first)
+
+    def _input(self) -> Tensor:
+        """Queries ``[1, N + support, 3]`` of a video that begins at their frame."""
+        session = self.session
+        txy = to_model(self.queries, session.resize, self.frame)
+        txy = with_support(txy, session.tracker.preset.support, session.resize.target)
+        return torch.from_numpy(txy)[None].to(session.tracker.device)
+
+    def _tracks(self, found: Prediction, done: int, count: int) -> Tracks:
+        found = found.points(slice(len(self.queries)))
+        start = self.frame + done
+        if self.backward:
+            found, start = found.reversed(), self.frame - done - count + 1
+        session = self.session
+        visible, fps = session.tracker.visible(found), session.video.fps
+        return to_tracks(found, visible, self.queries, session.resize, fps, start, everywhere=True)
+
+
+def _common_frame(queries: Queries) -> int:
+    frames = np.unique(queries.frames)
+    if len(frames) != 1:
+        raise InputError(f"queries: expected points of one frame, got frames {frames.tolist()}")
+    return int(frames[0])
+
+
+def _latency(model: PointModel) -> int | None:
+    """Short for models whose windows do not refine what an earlier one has found."""
+    refines = model.window is None or model.final < model.window
+    return None if refines else min(PROMPT, model.step)
+
+
+def _split(chunks: Iterator[Features], size: int | None) -> Iterator[Features]:
+    if size is None:
+        return chunks
+    return chain.from_iterable((c[i : i + size] for i in range(0, len(c), size)) for c in chunks)
