@@ -4,11 +4,11 @@ import itertools
 
 import numpy as np
 import pytest
-from tracking.test_session import make_tracker
 
 import motes
 from motes import InputError, Tracks
 from motes.tracking.parts import track_in_parts
+from tracking.test_session import make_tracker
 
 T, H, W = 40, 48, 64
 
