@@ -73,7 +73,7 @@ class _Direction:
 
     def _whole(self) -> Iterator[Prediction]:
         features = Features.concat(list(self._chunks()))
-        with self.session.tracker.autocast():
+        with self.session.engine.autocast():
             yield self.model.track(features, self._input())
 
     def _in_windows(self) -> Iterator[Prediction]:
@@ -81,11 +81,11 @@ class _Direction:
         model = windows.with_latency(self.model, latency)
         state = windows.begin(model, self._input())
         for features in _split(self._chunks(), None if latency is None else 1):
-            with self.session.tracker.autocast():
+            with self.session.engine.autocast():
                 found, state = windows.push(model, state, features, latency=latency)
             if found is not None:
                 yield found
-        with self.session.tracker.autocast():
+        with self.session.engine.autocast():
             found, _ = windows.close(model, state)
         if found is not None:
             yield found
@@ -99,8 +99,8 @@ class _Direction:
         """Queries ``[1, N + support, 3]`` of a video that begins at their frame."""
         session = self.session
         txy = to_model(self.queries, session.resize, self.frame)
-        txy = with_support(txy, session.tracker.preset.support, session.resize.target)
-        return torch.from_numpy(txy)[None].to(session.tracker.device)
+        txy = with_support(txy, session.engine.preset.support, session.resize.target)
+        return torch.from_numpy(txy)[None].to(session.engine.device)
 
     def _tracks(self, found: Prediction, done: int, count: int) -> Tracks:
         found = found.points(slice(len(self.queries)))
@@ -108,7 +108,7 @@ class _Direction:
         if self.backward:
             found, start = found.reversed(), self.frame - done - count + 1
         session = self.session
-        visible, fps = session.tracker.visible(found), session.video.fps
+        visible, fps = session.engine.visible(found), session.video.fps
         return to_tracks(found, visible, self.queries, session.resize, fps, start, everywhere=True)
 
 
