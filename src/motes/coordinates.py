@@ -1,9 +1,16 @@
-"""`Resize`: to a model's working resolution and back, one value for frames and coordinates."""
+"""Where positions are converted: to a model's resolution and back, and to other programs and back.
+
+Positions in motes are pixels of the original video, x right, y down, whole numbers at pixel
+centres: (0, 0) is the centre of the top-left pixel and the picture covers -0.5 .. W - 0.5.
+`Resize` maps them to the pixels of a model; a `Convention` maps them to what another program
+writes.  Nowhere else is half a pixel added or taken away.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +18,148 @@ from motes.errors import InputError
 
 if TYPE_CHECKING:
     import torch
+
+Map = Callable[[Any, Any, int, int], tuple[Any, Any]]
+"""From (x, y, W, H) to the converted (x, y)."""
+
+
+def inside(xy: Any, size: tuple[int, int]) -> Any:
+    """Whether positions lie in a picture.
+
+    Args:
+        xy: Array or tensor ``[..., 2]``, pixels.
+        size: Width and height.
+
+    Returns:
+        Bool ``[...]``; the edges of the picture are inside.
+    """
+    W, H = size
+    x, y = xy[..., 0], xy[..., 1]
+    return (x >= -0.5) & (x <= W - 0.5) & (y >= -0.5) & (y <= H - 0.5)
+
+
+def to_corner(xy: Any) -> Any:
+    """Make positions count from the outer corner of the first pixel, whose centre is then 0.5.
+
+    Args:
+        xy: Array or tensor of any shape, pixels.
+    """
+    return xy + 0.5
+
+
+def from_corner(xy: Any) -> Any:
+    """The inverse of `to_corner`."""
+    return xy - 0.5
+
+
+@dataclass(frozen=True)
+class Convention:
+    """How another program counts positions in a picture of W x H pixels.
+
+    Attributes:
+        summary: One sentence for the documentation.
+        forward: From pixels of motes.
+        backward: The inverse of `forward`.
+    """
+
+    summary: str
+    forward: Map
+    backward: Map
+
+    def from_pixels(self, xy: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """Convert positions of motes.
+
+        Args:
+            xy: ``[..., 2]``, pixels.
+            size: Width and height of the video.
+
+        Returns:
+            float64 ``[..., 2]``, as the other program counts.
+        """
+        return _apply(self.forward, xy, size)
+
+    def to_pixels(self, points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """The inverse of `from_pixels` (float64)."""
+        return _apply(self.backward, points, size)
+
+
+def _apply(convert: Map, xy: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    xy = np.asarray(xy, np.float64)
+    return np.stack(convert(xy[..., 0], xy[..., 1], *size), -1)
+
+
+CENTRE_DOWN = Convention(
+    "pixels, y down, (0, 0) is the centre of the top-left pixel",
+    lambda x, y, W, H: (x, y),
+    lambda x, y, W, H: (x, y),
+)
+
+CENTRE_UP = Convention(
+    "pixels, y up, (0, 0) is the centre of the bottom-left pixel",
+    lambda x, y, W, H: (x, H - 1 - y),
+    lambda x, y, W, H: (x, H - 1 - y),
+)
+
+CORNER_DOWN = Convention(
+    "pixels, y down, (0, 0) is the outer corner of the top-left pixel",
+    lambda x, y, W, H: (x + 0.5, y + 0.5),
+    lambda x, y, W, H: (x - 0.5, y - 0.5),
+)
+
+CORNER_UP = Convention(
+    "pixels, y up, (0, 0) is the outer corner of the bottom-left pixel",
+    lambda x, y, W, H: (x + 0.5, H - 0.5 - y),
+    lambda x, y, W, H: (x - 0.5, H - 0.5 - y),
+)
+
+UNIT_DOWN = Convention(
+    "fractions of the picture, y down, from (0, 0) at its top-left to (1, 1) at its bottom-right "
+    "corner",
+    lambda x, y, W, H: ((x + 0.5) / W, (y + 0.5) / H),
+    lambda x, y, W, H: (x * W - 0.5, y * H - 0.5),
+)
+"""The raster coordinates of TAP-Vid."""
+
+UNIT_UP = Convention(
+    "fractions of the picture, y up, from (0, 0) at its bottom-left to (1, 1) at its top-right "
+    "corner",
+    lambda x, y, W, H: ((x + 0.5) / W, 1 - (y + 0.5) / H),
+    lambda x, y, W, H: (x * W - 0.5, (1 - y) * H - 0.5),
+)
+
+SYNTHEYES = Convention(
+    "-1 and 1 are the centres of the outermost pixels, y down",
+    lambda x, y, W, H: (2 * x / max(W - 1, 1) - 1, 2 * y / max(H - 1, 1) - 1),
+    lambda x, y, W, H: ((x + 1) * max(W - 1, 1) / 2, (y + 1) * max(H - 1, 1) / 2),
+)
+
+MAYA_LIVE = Convention(
+    "(0, 0) is the middle of the picture, y up, from -1 to 1 over its height",
+    lambda x, y, W, H: (((x + 0.5) / W * 2 - 1) * W / H, (H - 0.5 - y) / H * 2 - 1),
+    lambda x, y, W, H: ((x * H / W + 1) / 2 * W - 0.5, H - 0.5 - (y + 1) / 2 * H),
+)
+
+ONE_BASED = Convention(
+    "pixels, y down, (1, 1) is the centre of the top-left pixel",
+    lambda x, y, W, H: (x + 1, y + 1),
+    lambda x, y, W, H: (x - 1, y - 1),
+)
+"""MATLAB and MOTChallenge."""
+
+
+def raster_to_pixels(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Convert positions ``[..., 2]`` from TAP-Vid raster coordinates to pixels (float32).
+
+    Args:
+        points: x/W and y/H, where 0 and 1 are the edges of the image.
+        size: ``(W, H)`` of the video.
+    """
+    return UNIT_DOWN.to_pixels(points, size).astype(np.float32)
+
+
+def pixels_to_raster(xy: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The inverse of `raster_to_pixels` (float32)."""
+    return UNIT_DOWN.from_pixels(xy, size).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -72,7 +221,7 @@ class Resize:
             scale = [(v - 1) / max(u - 1, 1) for u, v in zip(a, b, strict=True)]
             return (xy * scale).astype(np.float32)
         scale = [v / u for u, v in zip(a, b, strict=True)]
-        return ((xy + 0.5) * scale - 0.5).astype(np.float32)
+        return from_corner(to_corner(xy) * scale).astype(np.float32)
 
     def frames(self, frames: torch.Tensor) -> torch.Tensor:
         """Resize frames bilinearly; reductions are not anti-aliased when corners are aligned.

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from motes import data
-from motes.data.dataset import inside, pixels_to_raster, raster_to_pixels
+from motes.coordinates import inside, pixels_to_raster, raster_to_pixels
 from motes.errors import FileError, InputError
 
 REAL = Path(__file__).resolve().parents[2] / "../shared/clips/real"

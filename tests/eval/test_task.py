@@ -5,8 +5,7 @@ import pytest
 import torch
 
 import motes
-from motes.coordinates import ResizeRule
-from motes.data.dataset import raster_to_pixels
+from motes.coordinates import ResizeRule, raster_to_pixels
 from motes.errors import FileError
 from motes.eval.protocols import (
     COTRACKER_JOINT,

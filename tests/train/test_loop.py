@@ -194,7 +194,7 @@ def write_clips(recipe_file: Path, folder: Path, count: int) -> None:
     """Generated clips in the house format, frames as images."""
     import cv2
 
-    from motes.data.dataset import pixels_to_raster
+    from motes.coordinates import pixels_to_raster
     from motes.train.config import Stage
     from motes.train.sources import build_sources
 

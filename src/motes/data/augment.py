@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from motes.coordinates import from_corner, inside, to_corner
 from motes.data.sample import Sample
 from motes.errors import InputError
 
@@ -178,7 +179,7 @@ class Box:
 
     def contains(self, xy: Tensor) -> Tensor:
         """Bool ``[N]``: which positions ``[N, 2]`` lie on its pixels, which reach 0.5 around."""
-        x, y = xy[:, 0] + 0.5, xy[:, 1] + 0.5
+        x, y = to_corner(xy).unbind(-1)
         return (x >= self.x0) & (x < self.x1) & (y >= self.y0) & (y < self.y1)
 
     def moved(self, size: tuple[int, int], rng: np.random.Generator) -> Box:
@@ -293,17 +294,15 @@ def moving_crop(sample: Sample, rng: np.random.Generator, config: Augmentation) 
     pad = rng.integers(0, config.pad, size=4, endpoint=True)  # left, top, right, bottom
     padded = np.array(sample.size) + pad[:2] + pad[2:]
     scale = _drifting_scale(sample.num_frames, padded, (W, H), rng, config)  # [T, 2]
-    centre = (_first_centre(sample) + pad[:2] + 0.5) * scale[0]
+    centre = to_corner(_first_centre(sample) + pad[:2]) * scale[0]
     corner = _drifting_corner(scale * padded, centre - np.array([W, H]) / 2, (W, H), rng, config)
 
-    # Edges of pixels, not centres, are what scaling keeps: hence the halves.
+    # Scaling keeps the edges of pixels, not their centres.
     scale_t, corner_t = (sample.xy.new_tensor(a)[:, None] for a in (scale, corner))  # [T, 1, 2]
     pad_t = sample.xy.new_tensor(pad[:2])
-    xy = (sample.xy + pad_t + 0.5) * scale_t - corner_t - 0.5
+    xy = from_corner(to_corner(sample.xy + pad_t) * scale_t - corner_t)
     video = _resample(sample.video, scale_t, corner_t / scale_t - pad_t, (H, W))
-    size = sample.xy.new_tensor([W, H])
-    inside = ((xy >= -0.5) & (xy < size - 0.5)).all(-1)
-    return Sample(video, xy, sample.visible & inside, sample.valid)
+    return Sample(video, xy, sample.visible & inside(xy, (W, H)), sample.valid)
 
 
 def _first_centre(sample: Sample) -> np.ndarray:
@@ -378,8 +377,9 @@ def _resample(video: Tensor, scale: Tensor, corner: Tensor, size: tuple[int, int
         uint8 ``[T, 3, H, W]``.
     """
     (T, _, h, w), (H, W) = video.shape, size
-    x = (torch.arange(W, device=video.device) + 0.5) / scale[..., :1] + corner[..., :1]  # [T, 1, W]
-    y = (torch.arange(H, device=video.device) + 0.5) / scale[..., 1:] + corner[..., 1:]  # [T, 1, H]
+    x, y = (to_corner(torch.arange(side, device=video.device)) for side in (W, H))
+    x = x / scale[..., :1] + corner[..., :1]  # [T, 1, W]
+    y = y / scale[..., 1:] + corner[..., 1:]  # [T, 1, H]
     x, y = x * (2 / w) - 1, y * (2 / h) - 1  # grid_sample: -1 and 1 are the edges
     grid = torch.stack([x.expand(T, H, W), y.transpose(1, 2).expand(T, H, W)], -1)
     frames = F.grid_sample(video.float(), grid, align_corners=False)

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from motes.data.dataset import Clip, Dataset, Entry, make_clip, raster_to_pixels, read_arrays
+from motes.coordinates import raster_to_pixels
+from motes.data.dataset import Clip, Dataset, Entry, make_clip, read_arrays
 from motes.errors import FileError
 from motes.video import open_video
 

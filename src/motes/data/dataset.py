@@ -212,26 +212,6 @@ def load(name: str, path: str | PathLike[str], limit: int | None = None) -> Coll
     return Collection(path, entries)
 
 
-def raster_to_pixels(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Convert positions ``[..., 2]`` from TAP-Vid raster coordinates to pixels (float32).
-
-    Args:
-        points: x/W and y/H, where 0 and 1 are the edges of the image.
-        size: ``(W, H)`` of the video.
-    """
-    return (np.asarray(points, np.float64) * size - 0.5).astype(np.float32)
-
-
-def pixels_to_raster(xy: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The inverse of `raster_to_pixels` (float32)."""
-    return ((np.asarray(xy, np.float64) + 0.5) / size).astype(np.float32)
-
-
-def inside(xy: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Bool ``[...]``: whether positions ``[..., 2]`` lie in an image of `size` (W, H)."""
-    return np.all((xy >= -0.5) & (xy <= np.asarray(size) - 0.5), axis=-1)
-
-
 def make_clip(
     name: str,
     video: Video,

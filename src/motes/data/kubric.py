@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from motes.data.dataset import Clip, Dataset, Entry, check_shapes, inside, make_clip
+from motes.coordinates import inside
+from motes.data.dataset import Clip, Dataset, Entry, check_shapes, make_clip
 from motes.data.unpickle import read_npy
 from motes.errors import FileError
 from motes.video import open_video

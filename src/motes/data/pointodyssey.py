@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from motes.data.dataset import Clip, Dataset, Entry, check_shapes, inside, make_clip, read_arrays
+from motes.coordinates import inside
+from motes.data.dataset import Clip, Dataset, Entry, check_shapes, make_clip, read_arrays
 from motes.video import open_video
 
 FOLDERS = ("anno.npz", "*/anno.npz", "*/*/anno.npz")

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from motes.data.dataset import Clip, Dataset, Entry, make_clip, raster_to_pixels
+from motes.coordinates import raster_to_pixels
+from motes.data.dataset import Clip, Dataset, Entry, make_clip
 from motes.data.unpickle import read_pickle
 from motes.errors import FileError
 from motes.video import open_video

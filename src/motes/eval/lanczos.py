@@ -7,6 +7,8 @@ from functools import cache
 
 import numpy as np
 
+from motes.coordinates import from_corner, to_corner
+
 LOBES = 3
 
 
@@ -40,7 +42,7 @@ def weights(source: int, target: int) -> np.ndarray:
     """
     scale = source / target
     width = max(scale, 1.0)
-    centres = (np.arange(target)[:, None] + 0.5) * scale - 0.5
+    centres = from_corner(to_corner(np.arange(target)[:, None]) * scale)
     x = (np.arange(source) - centres) / width
     kernel = np.where(np.abs(x) < LOBES, np.sinc(x) * np.sinc(x / LOBES), 0)
     return (kernel / kernel.sum(1, keepdims=True)).astype(np.float32)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from motes.common.registry import suggest
+from motes.coordinates import from_corner, to_corner
 from motes.eval.metrics import Mode
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Protocol:
             their size.
         scale: Raster coordinate 1 (the right or bottom edge) in the pixels of the scores; other
             frames than of 256x256 are proportional.
-        shift: Raster coordinate 0 in pixels, -0.5 where pixel centres are whole numbers.
+        corner: Whether raster coordinate 0 is the outer corner of the first pixel; else its centre.
         support: Whether joint models get their support points.
         compat: How published CoTrackers are run (`motes.tracking.official`); None: like others.
     """
@@ -46,7 +47,7 @@ class Protocol:
     independent: bool
     side: int | None = SIDE
     scale: float = float(SIDE)
-    shift: float = -0.5
+    corner: bool = True
     support: bool = True
     compat: str | None = None
 
@@ -56,11 +57,14 @@ class Protocol:
 
     def pixels(self, raster: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """Positions ``[..., 2]`` in pixels of frames of `size`, from raster ones (float64)."""
-        return np.asarray(raster, np.float64) * size * (self.scale / SIDE) + self.shift
+        scaled = np.asarray(raster, np.float64) * size * (self.scale / SIDE)
+        return from_corner(scaled) if self.corner else scaled
 
     def raster(self, pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """The inverse of `pixels` (float64)."""
-        return (np.asarray(pixels, np.float64) - self.shift) / (self.scale / SIDE) / size
+        scaled = np.asarray(pixels, np.float64)
+        scaled = to_corner(scaled) if self.corner else scaled
+        return scaled / (self.scale / SIDE) / size
 
     def adapt(self, tracker: Tracker) -> Tracker | OfficialTracker:
         """The tracker that is asked: a published CoTracker in the way of its own evaluation."""
@@ -90,7 +94,7 @@ COTRACKER_JOINT = Protocol(
     "as in CoTracker3's code: all queries together, with a grid over the frame",
     independent=False,
     scale=255.0,  # raster coordinate 1 is the centre of the last pixel
-    shift=0.0,
+    corner=False,
     compat="official-eval",
 )
 

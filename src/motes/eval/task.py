@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from motes.data.dataset import Clip, pixels_to_raster, raster_to_pixels
+from motes.coordinates import pixels_to_raster, raster_to_pixels
+from motes.data.dataset import Clip
 from motes.errors import FileError
 from motes.eval.lanczos import resize
 from motes.eval.metrics import Mode, tapvid_metrics

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from motes.coordinates import from_corner, to_corner
 from motes.errors import InputError
 from motes.queries.points import Queries
 
@@ -53,7 +54,7 @@ def grid(side: int, size: tuple[int, int], at: int = 0, mask: np.ndarray | None 
     if side < 1:
         raise InputError(f"grid: expected a positive number of points a side, got {side}")
     W, H = size
-    x, y = ((np.arange(side) + 0.5) * length / side - 0.5 for length in (W, H))
+    x, y = (from_corner(to_corner(np.arange(side)) * length / side) for length in (W, H))
     xy = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
     if mask is not None:
         column, row = np.rint(xy).astype(int).T

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from motes.coordinates import inside
 from motes.errors import FileError, InputError
 
 
@@ -105,8 +106,7 @@ class Queries:
             InputError: A query lies outside the image or in a frame that does not exist.
         """
         W, H = size
-        x, y = self.xy.T
-        outside = (x < -0.5) | (y < -0.5) | (x > W - 0.5) | (y > H - 0.5)
+        outside = ~inside(self.xy, size)
         if outside.any():
             row = int(outside.argmax())
             raise InputError(

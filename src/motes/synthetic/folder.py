@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
-from motes.data.dataset import pixels_to_raster
+from motes.coordinates import pixels_to_raster
 from motes.data.sample import Sample
 from motes.errors import FileError, InputError, MotesError
 from motes.synthetic.config import SyntheticConfig

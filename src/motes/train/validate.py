@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from motes import data
-from motes.coordinates import Resize
+from motes.coordinates import Resize, from_corner, to_corner
 from motes.data.dataset import Clip
 from motes.data.sample import Sample
 from motes.eval.metrics import tapvid_metrics
@@ -120,7 +120,7 @@ def visible(prediction: Prediction, preset: Preset) -> Tensor:
 def raster(xy: Tensor, sample: Sample) -> np.ndarray:
     """Pixels ``[T, N, 2]`` to the 256x256 raster in which TAP-Vid measures, ``[N, T, 2]``."""
     size = np.array(sample.size)
-    return (xy.transpose(0, 1).numpy() + 0.5) * (256 / size) - 0.5
+    return from_corner(to_corner(xy.transpose(0, 1).numpy()) * (256 / size))
 
 
 def resized(sample: Sample, size: tuple[int, int]) -> Sample:
