@@ -58,6 +58,8 @@ def test_arrays_are_read_only_copies():
         ({"ids": [1, 1, 2, 3]}, "expected unique numbers"),
         ({"queries": np.zeros((3, 3))}, r"queries: expected shape \[4, 3\]"),
         ({"size": (0, 5)}, "size: expected positive"),
+        ({"names": ["a"]}, "names: expected 4, one for each point, got 1"),
+        ({"skeleton": [(0, 4)]}, r"skeleton: expected pairs of indices below 4, got \(0, 4\)"),
         ({"fps": 0}, "fps: expected a positive number"),
     ],
 )
@@ -126,3 +128,17 @@ def test_equality_sees_every_field():
     changes = [{"start": 11}, {"size": (65, 48)}, {"fps": 30}, {"visible": np.ones((4, 6))}]
     assert all(make() != make(**change) for change in changes)
     assert make() != make()[1:]
+
+
+def test_names_and_skeleton_follow_the_points():
+    tracks = make(names=["a", "b", "", "d"], skeleton=[(0, 3), (2, 1)])
+    assert (tracks.names, tracks.skeleton) == (("a", "b", "", "d"), ((0, 3), (2, 1)))
+    assert (tracks[[3, 0]].names, tracks[[3, 0]].skeleton) == (("d", "a"), ((1, 0),))
+    assert (tracks[:, 2:].names, tracks[:, 2:].skeleton) == (tracks.names, tracks.skeleton)
+    joined = Tracks.concat_points([make(), tracks[2:]])
+    assert joined.names == ("", "", "", "", "", "d")
+    assert Tracks.concat_points([make(), tracks]).skeleton == ((4, 7), (6, 5))
+    assert Tracks.concat_points([make(), make()]).names is None
+    assert Tracks.concat_frames([tracks[:, :2], tracks[:, 2:]]) == tracks
+    assert tracks != make()
+    assert Tracks.from_dict(tracks.to_dict()) == tracks

@@ -15,6 +15,8 @@ from motes.errors import InputError
 DEFAULT_FPS = Fraction(25)
 """Frame rate of sources that have none, such as arrays and folders of images."""
 
+Pairs = tuple[tuple[int, int], ...]
+
 Index = int | slice | Sequence[int] | np.ndarray
 
 
@@ -36,6 +38,8 @@ class Tracks:
         size: Width and height of the video in pixels.
         fps: Frames per second, exact.
         start: Number of the first frame.
+        names: What each point is, such as ``"left_paw"``; an empty string where it has no name.
+        skeleton: Pairs of points that belong together, as indices from 0 to N-1.
 
     Raises:
         InputError: A shape, range or value does not fit; the message states expected and actual.
@@ -49,6 +53,8 @@ class Tracks:
     size: tuple[int, int] = (0, 0)
     fps: Fraction = DEFAULT_FPS
     start: int = 0
+    names: tuple[str, ...] | None = None
+    skeleton: Pairs = ()
 
     def __post_init__(self) -> None:
         xy = np.array(self.xy, np.float32)
@@ -66,7 +72,12 @@ class Tracks:
         object.__setattr__(self, "size", (int(self.size[0]), int(self.size[1])))
         object.__setattr__(self, "fps", Fraction(self.fps))
         object.__setattr__(self, "start", int(self.start))
+        if self.names is not None:
+            object.__setattr__(self, "names", tuple(str(name) for name in self.names))
+        pairs = tuple((int(a), int(b)) for a, b in self.skeleton)
+        object.__setattr__(self, "skeleton", pairs)
         self._check_values()
+        self._check_names()
 
     def _freeze(self, name: str, value: np.ndarray, shape: tuple[int, ...]) -> None:
         if value.shape != shape:
@@ -94,6 +105,14 @@ class Tracks:
             raise InputError(f"size: expected positive (width, height), got {self.size}")
         if self.fps <= 0:
             raise InputError(f"fps: expected a positive number, got {self.fps}")
+
+    def _check_names(self) -> None:
+        N = self.num_points
+        if self.names is not None and len(self.names) != N:
+            raise InputError(f"names: expected {N}, one for each point, got {len(self.names)}")
+        for pair in self.skeleton:
+            if not all(0 <= end < N for end in pair):
+                raise InputError(f"skeleton: expected pairs of indices below {N}, got {pair}")
 
     @property
     def num_points(self) -> int:
@@ -127,7 +146,9 @@ class Tracks:
         if not isinstance(other, Tracks):
             return NotImplemented
         mine, theirs = self.to_dict(), other.to_dict()
-        return all(np.array_equal(mine[k], theirs[k]) for k in mine)
+        return mine.keys() == theirs.keys() and all(
+            np.array_equal(mine[k], theirs[k]) for k in mine
+        )
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -154,6 +175,8 @@ class Tracks:
             queries=self.queries[rows],
             ids=self.ids[rows],
             start=self.start + first,
+            names=self.names and tuple(self.names[row] for row in rows),
+            skeleton=_kept_pairs(self.skeleton, rows),
         )
 
     @staticmethod
@@ -176,7 +199,13 @@ class Tracks:
         ids = ids if len(np.unique(ids)) == len(ids) else np.arange(len(ids))
         fields = ("xy", "visible", "confidence", "queries")
         joined: dict[str, Any] = {f: np.concatenate([getattr(p, f) for p in parts]) for f in fields}
-        return replace(first, ids=ids, **joined)
+        return replace(
+            first,
+            ids=ids,
+            names=_joined_names(parts),
+            skeleton=_joined_pairs(parts),
+            **joined,
+        )
 
     @staticmethod
     def concat_frames(parts: Sequence[Tracks]) -> Tracks:
@@ -200,8 +229,11 @@ class Tracks:
         return replace(first, **joined)
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as arrays and plain numbers, as the file formats store them."""
-        return {
+        """The fields as arrays and plain numbers, as the file formats store them.
+
+        Names and the skeleton are left out where there are none.
+        """
+        fields = {
             "xy": self.xy,
             "visible": self.visible,
             "confidence": self.confidence,
@@ -211,6 +243,8 @@ class Tracks:
             "fps": (self.fps.numerator, self.fps.denominator),
             "start": self.start,
         }
+        optional = {"names": self.names, "skeleton": self.skeleton or None}
+        return fields | {name: value for name, value in optional.items() if value is not None}
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Tracks:
@@ -225,7 +259,7 @@ class Tracks:
             raise InputError(f"tracks: expected the fields {', '.join(names)}; missing {missing}")
         values = {name: fields[name] for name in names}
         values["fps"] = Fraction(*(int(v) for v in values["fps"]))
-        return cls(**values)
+        return cls(**values, **{n: fields[n] for n in ("names", "skeleton") if n in fields})
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write to a file; the suffix chooses the format (see `motes.export`).
@@ -263,6 +297,23 @@ def consecutive(parts: Iterable[Tracks]) -> Iterator[Tracks]:
             _check_follows(before, part)
         before = part
         yield part
+
+
+def _kept_pairs(skeleton: Pairs, rows: np.ndarray) -> Pairs:
+    """The pairs of a skeleton whose two points are kept, as indices of the kept points."""
+    new = {int(row): i for i, row in enumerate(rows)}
+    return tuple((new[a], new[b]) for a, b in skeleton if a in new and b in new)
+
+
+def _joined_pairs(parts: Sequence[Tracks]) -> Pairs:
+    firsts = [sum(map(len, parts[:i])) for i in range(len(parts))]
+    return tuple((n + a, n + b) for n, p in zip(firsts, parts, strict=True) for a, b in p.skeleton)
+
+
+def _joined_names(parts: Sequence[Tracks]) -> tuple[str, ...] | None:
+    if all(p.names is None for p in parts):
+        return None
+    return tuple(name for p in parts for name in p.names or ("",) * len(p))
 
 
 def _check_follows(before: Tracks, part: Tracks) -> None:

@@ -13,7 +13,7 @@ from motes import FileError, InputError, MissingExtraError, Tracks
 from motes.export import check_output, formats, save_parts
 
 
-def make(N=3, T=4):
+def make(N=3, T=4, **more):
     rng = np.random.default_rng(0)
     return Tracks(
         rng.uniform(-5, 700, (N, T, 2)),
@@ -24,6 +24,7 @@ def make(N=3, T=4):
         (640, 480),
         Fraction(30000, 1001),
         12,
+        **more,
     )
 
 
@@ -33,6 +34,16 @@ def test_read_back_without_loss(tmp_path, suffix, shape):
     path = tmp_path / f"tracks{suffix}"
     make(*shape).save(path)
     assert Tracks.load(path) == make(*shape)
+
+
+@pytest.mark.parametrize("suffix", [s for s, f in formats().items() if f.read])
+@pytest.mark.parametrize("names", [("nose", "left, paw", ""), ("é", "a", "a")])
+def test_names_and_skeleton_come_back(tmp_path, suffix, names):
+    path, tracks = tmp_path / f"tracks{suffix}", make(names=names, skeleton=((0, 1), (2, 1)))
+    tracks.save(path)
+    assert Tracks.load(path) == tracks
+    save_parts([tracks[:, :2], tracks[:, 2:]], path)
+    assert Tracks.load(path) == tracks
 
 
 @pytest.mark.parametrize("suffix", [s for s, f in formats().items() if f.read])

@@ -43,6 +43,8 @@ def to_facts(tracks: Tracks) -> str:
         "start": tracks.start,
         "queries": [[float(str(v)) for v in query] for query in tracks.queries],
     }
+    facts |= {"names": tracks.names} if tracks.names is not None else {}
+    facts |= {"skeleton": tracks.skeleton} if tracks.skeleton else {}
     return json.dumps(facts, separators=(",", ":"))
 
 
@@ -88,6 +90,8 @@ def to_tracks(columns: Columns, facts: dict[str, Any]) -> Tracks:
         size=facts["size"],
         fps=Fraction(*facts["fps"]),
         start=start,
+        names=facts.get("names"),
+        skeleton=facts.get("skeleton", ()),
         **queries,
     )
 
