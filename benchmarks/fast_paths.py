@@ -10,18 +10,17 @@ import torch
 import torch.nn.functional as F
 
 from motes.features import encoder as encoding
+from motes.features.chunks import QUERIES_PER_CHUNK, in_chunks
 from motes.features.correlation import correlate, query_patches, stack
-from motes.features.deformable import (
-    QUERIES_AT_ONCE,
-    cell_centres,
+from motes.features.deformable import sampling_positions
+from motes.features.deformable_encoder import cell_centres
+from motes.features.encoder import FrameEncoder, encode_video
+from motes.features.gather import (
     corners,
     deformable_sum_by_grid_sample,
-    in_chunks,
-    place,
-    table_of,
+    padded_table,
     weighted_sum,
 )
-from motes.features.encoder import FrameEncoder, encode_video
 from motes.models.cotracker3 import CoTracker3Config
 
 
@@ -100,7 +99,7 @@ def lookups(frames):
     sizes, heads = ((64, 64), (32, 32), (16, 16), (8, 8)), 8
     places = cell_centres(sizes, torch.device("cpu"))[None]
     offsets = torch.randn(1, places.shape[1], heads * 4 * 4 * 2)
-    at = place(offsets, places, sizes, (heads, 4, 4))
+    at = sampling_positions(offsets, places, sizes, (heads, 4, 4))
     values = torch.randn(1, places.shape[1], 256)
     attention = torch.rand(at.shape[:-1])
 
@@ -109,14 +108,14 @@ def lookups(frames):
             deformable_sum_by_grid_sample(values, sizes, at, attention)
 
     def once():
-        table = table_of(values, sizes, heads, torch.float32)
+        table = padded_table(values, sizes, heads, torch.float32)
 
         def look(at, attention):
             rows, share = corners(at, sizes)
             weight = share * attention.flatten(-2)[:, :, :, None]
             return weighted_sum(table, rows.flatten(3), weight.flatten(3))
 
-        in_chunks(look, QUERIES_AT_ONCE, at, attention)
+        in_chunks(look, QUERIES_PER_CHUNK, at, attention)
 
     def fast():
         for _ in range(frames):

@@ -15,7 +15,9 @@ from torch import Tensor
 
 from motes.features import correlation, deformable
 from motes.features.correlation import PatchCorrelation, point_correlation
-from motes.features.deformable import DeformableEncoder, KeyAwareDeformableAttention, Pyramid
+from motes.features.deformable import KeyAwareDeformableAttention
+from motes.features.deformable_encoder import DeformableEncoder
+from motes.features.pyramid import Pyramid
 from motes.tracking.load import DTYPES
 
 SIZES = ((64, 64), (32, 32), (16, 16), (8, 8))

@@ -1,80 +1,23 @@
+"""Deformable attention and the position update."""
+
 import pytest
 import torch
 from torch import Tensor
 
-from motes.features import deformable
+from motes.features import chunks
 from motes.features.deformable import (
     DeformableAttention,
-    DeformableEncoder,
     KeyAwareDeformableAttention,
     PositionUpdate,
-    Pyramid,
-    cell_centres,
-    corners,
-    deformable_sum_by_grid_sample,
-    moves,
-    place,
+    normalised_offsets,
     rays,
-    table_of,
-    weighted_sum,
+    sampling_positions,
 )
+from motes.features.deformable_encoder import DeformableEncoder
+from motes.features.pyramid import Pyramid
 
 SIZES = ((7, 5), (4, 3), (1, 2))
 TOKENS = sum(h * w for h, w in SIZES)
-
-
-def scene(spread: float = 1.0, M: int = 2, Q: int = 6, heads: int = 3) -> tuple[Tensor, ...]:
-    """Values, places and attention; a `spread` above 1 puts many places outside the maps."""
-    rng = torch.Generator().manual_seed(0)
-    values = torch.randn(M, TOKENS, heads * 4, generator=rng, dtype=torch.float64)
-    size = torch.tensor([(w, h) for h, w in SIZES], dtype=torch.float64)[:, None]
-    unit = torch.rand(M, Q, heads, len(SIZES), 2, 2, generator=rng, dtype=torch.float64)
-    at = ((unit - 0.5) * spread + 0.5) * size - 0.5
-    attention = torch.rand(M, Q, heads, len(SIZES), 2, generator=rng, dtype=torch.float64)
-    return values, at, attention
-
-
-def fast(values: Tensor, at: Tensor, attention: Tensor) -> Tensor:
-    rows, share = corners(at, SIZES)
-    weight = share * attention.flatten(-2)[:, :, :, None]
-    table = table_of(values, SIZES, at.shape[2], values.dtype)
-    return weighted_sum(table, rows.flatten(3), weight.flatten(3))
-
-
-@pytest.mark.parametrize("spread", [0.5, 1.0, 3.0, 100.0])
-def test_fast_path_and_its_twin(spread: float) -> None:
-    inputs = [t.requires_grad_() for t in scene(spread)]
-    ours, twin = fast(*inputs), deformable_sum_by_grid_sample(inputs[0], SIZES, *inputs[1:])
-    torch.testing.assert_close(ours, twin)
-    direction = torch.randn(
-        ours.shape, dtype=ours.dtype, generator=torch.Generator().manual_seed(1)
-    )
-    for a, b in zip(
-        torch.autograd.grad(ours, inputs, direction),
-        torch.autograd.grad(twin, inputs, direction),
-        strict=True,
-    ):
-        torch.testing.assert_close(a, b)
-
-
-def test_a_pixel_centre_gives_that_pixel_and_far_outside_gives_zero() -> None:
-    values = torch.arange(1.0, TOKENS + 1)[None, :, None]
-    at = torch.tensor([[4.0, 6.0], [2.0, 3.0], [1.0, 0.0]]).view(1, 1, 1, 3, 1, 2)
-    last = [35.0, 35.0 + 12, 35.0 + 12 + 2]
-    rows, share = corners(at, SIZES)
-    each = weighted_sum(table_of(values, SIZES, 1, torch.float32), rows.mT, share.mT)
-    assert each.flatten().tolist() == last
-    rows, share = corners(at + 1e9, SIZES)
-    each = weighted_sum(table_of(values, SIZES, 1, torch.float32), rows.mT, share.mT)
-    assert each.flatten().tolist() == [0.0, 0.0, 0.0]
-
-
-def test_gradient_of_the_weighted_sum() -> None:
-    rng = torch.Generator().manual_seed(0)
-    table = torch.randn(9, 3, dtype=torch.float64, generator=rng, requires_grad=True)
-    rows = torch.randint(0, 9, (2, 4, 5), generator=rng, dtype=torch.int32)
-    weight = torch.randn(2, 4, 5, dtype=torch.float64, generator=rng, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda t, w: weighted_sum(t, rows, w), (table, weight))
 
 
 def memory(M: int = 2, C: int = 16) -> Pyramid:
@@ -82,21 +25,15 @@ def memory(M: int = 2, C: int = 16) -> Pyramid:
     return Pyramid(torch.randn(M, TOKENS, C, generator=rng), SIZES)
 
 
-def test_pyramid_there_and_back() -> None:
-    found = Pyramid.of([m.permute(0, 3, 1, 2) for m in memory().maps()])
-    assert found.sizes == SIZES
-    torch.testing.assert_close(found.tokens, memory().tokens)
-
-
 @pytest.mark.parametrize("kind", [DeformableAttention, KeyAwareDeformableAttention])
 def test_chunks_change_nothing(kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     attention = kind(16, 2, len(SIZES), 2)
-    query, where = torch.randn(2, 7, 16), torch.rand(2, 7, 2)
+    query, position = torch.randn(2, 7, 16), torch.rand(2, 7, 2)
     with torch.no_grad():
-        whole = attention(query, where, memory())
-        monkeypatch.setattr(deformable, "QUERIES_AT_ONCE", 4)
-        parts = attention(query, where, memory())
+        whole = attention(query, position, memory())
+        monkeypatch.setattr(chunks, "QUERIES_PER_CHUNK", 4)
+        parts = attention(query, position, memory())
     torch.testing.assert_close(parts, whole)
 
 
@@ -104,9 +41,9 @@ def test_chunks_change_nothing(kind: type, monkeypatch: pytest.MonkeyPatch) -> N
 def test_order_of_points_means_nothing(kind: type) -> None:
     torch.manual_seed(0)
     attention = kind(16, 2, len(SIZES), 2)
-    query, where, order = torch.randn(2, 7, 16), torch.rand(2, 7, 2), torch.randperm(7)
-    there = attention(query, where, memory())
-    shuffled = attention(query[:, order], where[:, order], memory())
+    query, position, order = torch.randn(2, 7, 16), torch.rand(2, 7, 2), torch.randperm(7)
+    there = attention(query, position, memory())
+    shuffled = attention(query[:, order], position[:, order], memory())
     if kind is DeformableAttention:
         there, shuffled = (there,), (shuffled,)
     for a, b in zip(there, shuffled, strict=True):
@@ -161,18 +98,18 @@ def test_update_teaches_the_disentangler_the_keys_and_the_offsets() -> None:
     assert not attention.value.weight.grad.any()  # what is found does not say where to go
 
 
-def test_where_queries_look() -> None:
+def test_sampling_positions_are_pixels_of_each_map() -> None:
     """Offsets are pixels of each map; 0 and 1 are the edges of the image."""
     offsets = torch.tensor([1.0, 2.0]).repeat(len(SIZES)).view(1, 1, -1)
-    at = place(offsets, torch.tensor([[[0.5, 1.0]]]), SIZES, (1, len(SIZES), 1))
+    at = sampling_positions(offsets, torch.tensor([[[0.5, 1.0]]]), SIZES, (1, len(SIZES), 1))
     expected = [(w / 2 - 0.5 + 1, h - 0.5 + 2) for h, w in SIZES]
     torch.testing.assert_close(at.view(-1, 2), torch.tensor(expected))
 
 
-def test_moves_divide_by_the_other_side() -> None:
-    """As the released weights were trained (taptrv2.md, quirk 8)."""
+def test_offsets_are_divided_by_the_other_side() -> None:
+    """As the released weights were trained (docs/taptr.md, quirks)."""
     offsets = torch.ones(1, 1, 2 * len(SIZES))
-    found = moves(offsets, torch.zeros(1, 1, 2), SIZES, (1, len(SIZES), 1))
+    found = normalised_offsets(offsets, SIZES, (1, len(SIZES), 1))
     expected = [(1 / h, 1 / w) for h, w in SIZES]
     torch.testing.assert_close(found.view(-1, 2), torch.tensor(expected))
 
@@ -185,17 +122,3 @@ def test_offsets_begin_as_rays() -> None:
     layer = DeformableEncoder(16, 2, 3, 4, 32, 1).layers[0].attention
     assert torch.equal(layer.offsets.bias.view(2, 3, 4, 2), rays(2, 3, 4))
     assert not layer.offsets.weight.any()
-
-
-def test_tokens_look_from_the_centres_of_their_cells() -> None:
-    centres = cell_centres(((2, 4), (1, 1)), torch.device("cpu"))
-    assert centres[0].tolist() == [0.125, 0.25]
-    assert centres[5].tolist() == [0.375, 0.75]
-    assert centres[8].tolist() == [0.5, 0.5]
-
-
-def test_encoder_keeps_sizes() -> None:
-    maps = [m.permute(0, 3, 1, 2) for m in memory().maps()]
-    found = DeformableEncoder(16, 2, 3, 2, 32, 2)(maps)
-    assert found.sizes == SIZES
-    assert found.tokens.shape == (2, TOKENS, 16)

@@ -1,4 +1,4 @@
-"""The Triton kernels equal their twins; on a CPU, in Triton's interpreter."""
+"""The Triton kernels equal their PyTorch references; on a CPU, in Triton's interpreter."""
 
 import os
 import subprocess
@@ -18,11 +18,9 @@ from motes.features.correlation import (  # noqa: E402
     correlate_by_definition,
     point_correlation,
 )
-from motes.features.deformable import (  # noqa: E402
-    DeformableEncoder,
-    KeyAwareDeformableAttention,
-    Pyramid,
-)
+from motes.features.deformable import KeyAwareDeformableAttention  # noqa: E402
+from motes.features.deformable_encoder import DeformableEncoder  # noqa: E402
+from motes.features.pyramid import Pyramid  # noqa: E402
 
 SIZES = ((7, 5), (4, 3), (1, 2))
 
@@ -33,7 +31,7 @@ def random(*shape, seed=0, dtype=torch.float32):
 
 
 def places(h, w, n=5, S=3, margin=10):
-    """Places in and around a map: also on pixels, on its border and far away."""
+    """Positions in and around a map: also on pixels, on its border and far away."""
     rng = torch.Generator().manual_seed(1)
     xy = torch.rand(n, S, 2, generator=rng) * torch.tensor([w + 2.0 * margin, h + 2.0 * margin])
     xy -= margin
@@ -48,7 +46,7 @@ def places(h, w, n=5, S=3, margin=10):
 )
 def test_correlate(size, radius, C, K):
     index, xy = places(*size)
-    xy[1, 0] = 0  # a million pixels away the twin's own rounding shows
+    xy[1, 0] = 0  # a million pixels away the reference's own rounding shows
     maps, support = random(3, *size, C), random(5, K, C, seed=2)
     found = kernels.correlate(maps, support, index, xy, radius)
     expected = correlate_by_definition(maps, support, index, xy, radius)
@@ -66,7 +64,7 @@ def test_correlate_of_half_numbers(dtype):
     torch.testing.assert_close(found.float(), expected, atol=0.02, rtol=0.01)
 
 
-def test_far_away_and_nowhere():
+def test_far_away_and_noposition():
     index, xy = places(6, 8)
     xy[2, 0] = torch.nan
     found = kernels.correlate(random(3, 6, 8, 4), random(5, 9, 4), index, xy, 1)
@@ -87,7 +85,7 @@ def by_kernel(monkeypatch):
     return run
 
 
-def by_twin(function, *args):
+def by_reference(function, *args):
     with torch.no_grad(), pytest.MonkeyPatch.context() as patch:
         for module in (correlation, deformable):
             patch.setattr(module, "by_kernel", lambda maps: False)
@@ -96,7 +94,7 @@ def by_twin(function, *args):
 
 def check(by_kernel, function, *args):
     torch.testing.assert_close(
-        by_kernel(function, *args), by_twin(function, *args), atol=1e-4, rtol=1e-4
+        by_kernel(function, *args), by_reference(function, *args), atol=1e-4, rtol=1e-4
     )
 
 
@@ -121,9 +119,9 @@ def test_key_aware_attention(by_kernel, spread):
     torch.manual_seed(0)
     attention = KeyAwareDeformableAttention(18, 3, len(SIZES), 2).to(DEVICE)
     memory = Pyramid(random(2, sum(h * w for h, w in SIZES), 18), SIZES)
-    where = torch.rand(2, 6, 2, generator=torch.Generator().manual_seed(5)).to(DEVICE)
-    where = (where - 0.5) * spread + 0.5
-    check(by_kernel, attention, random(2, 6, 18, seed=7), where, memory)
+    position = torch.rand(2, 6, 2, generator=torch.Generator().manual_seed(5)).to(DEVICE)
+    position = (position - 0.5) * spread + 0.5
+    check(by_kernel, attention, random(2, 6, 18, seed=7), position, memory)
 
 
 def test_encoder(by_kernel):
@@ -133,7 +131,7 @@ def test_encoder(by_kernel):
     check(by_kernel, lambda m: encoder(m).tokens, maps)
 
 
-def test_nothing_to_do():
+def test_no_points():
     maps, none = random(1, 4, 5, 8), torch.zeros(0, 3, dtype=torch.long, device=DEVICE)
     xy = torch.zeros(0, 3, 2, device=DEVICE)
     assert kernels.correlate(maps, random(0, 9, 8), none, xy, 1).shape == (0, 3, 81)
@@ -153,12 +151,12 @@ def build(kernel, kinds, sizes):
 
 build(kernels._correlate,
       {"maps": "*bf16", "support": "*fp32", "index": "*i64", "xy": "*fp32", "out": "*fp32"},
-      {"RADIUS": 3, "ZERO": True, "PIXELS": 64, "PLACES": 64, "ROWS": 64, "CHANNELS": 64})
-attend = {"LEVELS": 4, "POINTS": 4, "HEADS": 8, "PLACES": 16, "CHANNELS": 32}
-pointers = {n: "*fp32" for n in ("keys", "values", "at", "asked", "logits", "out")}
+      {"RADIUS": 3, "ZERO": True, "PIXELS": 64, "POSITIONS": 64, "ROWS": 64, "CHANNELS": 64})
+attend = {"LEVELS": 4, "POINTS": 4, "HEADS": 8, "POSITIONS": 16, "CHANNELS": 32}
+pointers = {n: "*fp32" for n in ("keys", "values", "at", "queries", "logits", "out")}
 pointers |= {"maps": "*i32", "scale": "fp32"}
 build(kernels._attend, pointers, attend | {"KEYS": True})
-build(kernels._attend, pointers, attend | {"KEYS": False, "keys": None, "asked": None})
+build(kernels._attend, pointers, attend | {"KEYS": False, "keys": None, "queries": None})
 """
 
 

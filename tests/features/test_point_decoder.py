@@ -2,8 +2,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from motes.features.deformable import Pyramid
 from motes.features.point_decoder import CostVolume, corner_pixels, move, one_by_one
+from motes.features.pyramid import Pyramid
 
 SIZES = ((9, 11), (5, 6))
 
@@ -56,7 +56,7 @@ def test_corner_pixels_multiply_by_the_other_side() -> None:
 def test_one_by_one_is_the_same_in_any_chunks(
     at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("motes.features.point_decoder.QUERIES_AT_ONCE", at_once)
+    monkeypatch.setattr("motes.features.point_decoder.QUERIES_PER_CHUNK", at_once)
     x, y = torch.randn(2, 3, 5, 4), torch.randn(2, 3, 5, 4)
     with torch.no_grad():
         torch.testing.assert_close(one_by_one(torch.add, x, y), x + y)

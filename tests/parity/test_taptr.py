@@ -17,7 +17,7 @@ from torch import Tensor, nn
 import motes
 from motes.coordinates import Resize
 from motes.data.sample import Sample
-from motes.features.deformable import Pyramid
+from motes.features.pyramid import Pyramid
 from motes.models.base import Features
 from motes.models.taptr import TAPTR_V2, Taptr
 from motes.models.taptr_keys import rename_key, rename_taptr

@@ -1,14 +1,14 @@
-"""Triton kernels for CUDA: what is read from feature maps is used at once, and never stored.
+"""Triton kernels for CUDA, which use samples of feature maps without storing them.
 
-Each does in one pass what its PyTorch twin does in several, for inference only:
+Each does in one pass what its PyTorch reference does in several, for inference only:
 
     correlate    `motes.features.correlation.correlate`
-    deformable   `motes.features.deformable`: softmax, and the sum over what was sampled
-    key_aware    the same, where the sampled keys say how much each place counts
+    deformable   `motes.features.deformable`: softmax-weighted sum of bilinear samples
+    key_aware    the same, with logits from the sampled keys
 
 Importing this module needs Triton, which comes with torch for CUDA; see `sampling.by_kernel`.  With
-``TRITON_INTERPRET=1`` the kernels run on a CPU, slowly: so the tests compare them with their twins
-on any machine.
+``TRITON_INTERPRET=1`` the kernels run on a CPU, slowly, which is how the tests compare them with
+their references.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def correlate(
     if out.numel():
         _correlate[(n * S,)](
             maps, support, index.contiguous(), xy, out, h, w, S, C, K,
-            RADIUS=radius, ZERO=outside == "zero", PIXELS=_tile(side**2), PLACES=_tile(size),
+            RADIUS=radius, ZERO=outside == "zero", PIXELS=_tile(side**2), POSITIONS=_tile(size),
             ROWS=_tile(K), CHANNELS=min(64, _tile(C)),
         )  # fmt: skip
     return out
@@ -54,12 +54,12 @@ def correlate(
 @triton.jit
 def _correlate(
     maps, support, index, xy, out, h, w, S, C, K,
-    RADIUS: tl.constexpr, ZERO: tl.constexpr, PIXELS: tl.constexpr, PLACES: tl.constexpr,
+    RADIUS: tl.constexpr, ZERO: tl.constexpr, PIXELS: tl.constexpr, POSITIONS: tl.constexpr,
     ROWS: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
     point = tl.program_id(0).to(tl.int64)
     side: tl.constexpr = 2 * RADIUS + 2
-    # Farther out than this, nothing changes.
+    # Beyond these limits the patch is constant.
     x = tl.minimum(tl.maximum(tl.load(xy + 2 * point), -RADIUS - 1.0), w + RADIUS + 0.0)
     y = tl.minimum(tl.maximum(tl.load(xy + 2 * point + 1), -RADIUS - 1.0), h + RADIUS + 0.0)
     left, top = tl.floor(x), tl.floor(y)
@@ -90,23 +90,23 @@ def _correlate(
         )
         dots += tl.dot(there.to(tl.float32), tl.trans(here.to(tl.float32)), input_precision="ieee")
 
-    # Each place between the pixels is a mean of four of them.
-    place = tl.arange(0, PLACES)
-    across = _share(place // (side - 1), pixel // side, x - left)
-    along = _share(place % (side - 1), pixel % side, y - top)
+    # Bilinear: each position is a weighted mean of four pixels.
+    position = tl.arange(0, POSITIONS)
+    across = _bilinear_weights(position // (side - 1), pixel // side, x - left)
+    along = _bilinear_weights(position % (side - 1), pixel % side, y - top)
     blended = tl.dot(across * along, dots, input_precision="ieee")
     size: tl.constexpr = (side - 1) * (side - 1)
     tl.store(
-        out + (point * size + place[:, None]) * K + line[None, :],
+        out + (point * size + position[:, None]) * K + line[None, :],
         blended.to(out.dtype.element_ty),
-        (place < size)[:, None] & (line < K)[None, :],
+        (position < size)[:, None] & (line < K)[None, :],
     )
 
 
 @triton.jit
-def _share(place, pixel, fraction):
-    """How much each pixel counts for each place along one axis, [PLACES, PIXELS]."""
-    behind = pixel[None, :] - place[:, None]
+def _bilinear_weights(position, pixel, fraction):
+    """Bilinear weights of pixels for positions along one axis, [POSITIONS, PIXELS]."""
+    behind = pixel[None, :] - position[:, None]
     return tl.where(behind == 0, 1 - fraction, tl.where(behind == 1, fraction, 0.0))
 
 
@@ -119,12 +119,12 @@ def layout(sizes: tuple[tuple[int, int], ...], device: torch.device) -> Tensor:
 
 
 def deformable(values: Tensor, maps: Tensor, at: Tensor, logits: Tensor) -> Tensor:
-    """Mix what lies at some places of some maps, as the softmax of given logits says.
+    """Softmax-weighted sum of bilinear samples (deformable attention).
 
     Args:
         values: ``[M, tokens, heads * d]``.
-        maps: By `layout`, for the L maps that the tokens make up.
-        at: ``[M, Q, heads, L, P, 2]``, in pixels of each map; outside them, there are zeros.
+        maps: By `layout`, of the L maps.
+        at: ``[M, Q, heads, L, P, 2]``, in pixels of each map; zeros outside.
         logits: ``[M, Q, heads, L * P]``.
 
     Returns:
@@ -134,23 +134,23 @@ def deformable(values: Tensor, maps: Tensor, at: Tensor, logits: Tensor) -> Tens
 
 
 def key_aware(
-    keys: Tensor, values: Tensor, maps: Tensor, at: Tensor, asked: Tensor
+    keys: Tensor, values: Tensor, maps: Tensor, at: Tensor, queries: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Mix what lies at some places of some maps, as its likeness to the query says.
+    """Softmax-weighted sum of bilinear samples, with logits from query and sampled keys.
 
     Args:
         keys: ``[M, tokens, heads * d]``.
         values: ``[M, tokens, heads * d]``.
-        maps: By `layout`, for the L maps that the tokens make up.
-        at: ``[M, Q, heads, L, P, 2]``, in pixels of each map; outside them, there are zeros.
-        asked: ``[M, Q, heads * d]``.
+        maps: By `layout`, of the L maps.
+        at: ``[M, Q, heads, L, P, 2]``, in pixels of each map; zeros outside.
+        queries: ``[M, Q, heads * d]``.
 
     Returns:
         ``[M, Q, heads * d]``, and the logits ``[M, Q, heads, L * P]``.
     """
     heads, L, P = at.shape[2:5]
     logits = at.new_empty(*at.shape[:2], heads, L * P, dtype=torch.float32)
-    return _run(values, maps, at, logits, keys.contiguous(), asked.contiguous()), logits
+    return _run(values, maps, at, logits, keys.contiguous(), queries.contiguous()), logits
 
 
 def _run(
@@ -159,17 +159,17 @@ def _run(
     at: Tensor,
     logits: Tensor,
     keys: Tensor | None = None,
-    asked: Tensor | None = None,
+    queries: Tensor | None = None,
 ) -> Tensor:
-    """Run `_attend`, one program for each query and head; with keys, it fills in the logits."""
+    """Run `_attend`, one program for each query and head; with keys it computes the logits."""
     M, Q, heads, L, P = at.shape[:5]
     tokens, C = values.shape[1:]
     out = values.new_empty(M, Q, C, dtype=torch.float32)
     if out.numel():
         _attend[(M * Q, heads)](
-            keys, values.contiguous(), maps, at.float().contiguous(), asked, logits, out,
+            keys, values.contiguous(), maps, at.float().contiguous(), queries, logits, out,
             Q, tokens, C // heads, (C // heads) ** -0.5,
-            HEADS=heads, LEVELS=L, POINTS=P, PLACES=triton.next_power_of_2(L * P),
+            HEADS=heads, LEVELS=L, POINTS=P, POSITIONS=triton.next_power_of_2(L * P),
             CHANNELS=triton.next_power_of_2(C // heads), KEYS=keys is not None,
         )  # fmt: skip
     return out
@@ -177,44 +177,44 @@ def _run(
 
 @triton.jit
 def _attend(
-    keys, values, maps, at, asked, logits, out, Q, tokens, d, scale,
-    HEADS: tl.constexpr, LEVELS: tl.constexpr, POINTS: tl.constexpr, PLACES: tl.constexpr,
+    keys, values, maps, at, queries, logits, out, Q, tokens, d, scale,
+    HEADS: tl.constexpr, LEVELS: tl.constexpr, POINTS: tl.constexpr, POSITIONS: tl.constexpr,
     CHANNELS: tl.constexpr, KEYS: tl.constexpr,
 ):  # fmt: skip
     head = tl.program_id(1)
-    look = tl.program_id(0).to(tl.int64) * HEADS + head  # which query and head
-    place, channel = tl.arange(0, PLACES), tl.arange(0, CHANNELS)
+    row = tl.program_id(0).to(tl.int64) * HEADS + head  # which query and head
+    position, channel = tl.arange(0, POSITIONS), tl.arange(0, CHANNELS)
     count: tl.constexpr = LEVELS * POINTS
-    given, some = place < count, channel < d
+    given, some = position < count, channel < d
 
-    # Where this query looks: the pixel up and left of each place, and how far beyond it.
-    level = maps + 3 * tl.minimum(place // POINTS, LEVELS - 1)
+    # Sampling positions of this query in their maps.
+    level = maps + 3 * tl.minimum(position // POINTS, LEVELS - 1)
     h, w, first = tl.load(level), tl.load(level + 1), tl.load(level + 2)
-    x = tl.load(at + 2 * (look * count + place), given, 0.0)
-    y = tl.load(at + 2 * (look * count + place) + 1, given, 0.0)
-    # Farther out, there is nothing but zeros either.
+    x = tl.load(at + 2 * (row * count + position), given, 0.0)
+    y = tl.load(at + 2 * (row * count + position) + 1, given, 0.0)
+    # All zeros beyond.
     x = tl.minimum(tl.maximum(x, -1.0), w + 0.0)
     y = tl.minimum(tl.maximum(y, -1.0), h + 0.0)
     start = tl.program_id(0).to(tl.int64) // Q * tokens + first
 
     if KEYS:
-        query = tl.load(asked + look * d + channel, some, 0.0).to(tl.float32)
+        query = tl.load(queries + row * d + channel, some, 0.0).to(tl.float32)
         found = _sample(keys, start, x, y, h, w, given, head, channel, d, HEADS)
         score = tl.sum(found * query[None, :], 1) * scale
-        tl.store(logits + look * count + place, score.to(logits.dtype.element_ty), given)
+        tl.store(logits + row * count + position, score.to(logits.dtype.element_ty), given)
     else:
-        score = tl.load(logits + look * count + place, given, 0.0).to(tl.float32)
+        score = tl.load(logits + row * count + position, given, 0.0).to(tl.float32)
     score = tl.where(given, score, -float("inf"))
     weight = tl.exp(score - tl.max(score, 0))
     weight = weight / tl.sum(weight, 0)
     found = _sample(values, start, x, y, h, w, given, head, channel, d, HEADS)
     mixed = tl.sum(found * weight[:, None], 0)
-    tl.store(out + look * d + channel, mixed.to(out.dtype.element_ty), some)
+    tl.store(out + row * d + channel, mixed.to(out.dtype.element_ty), some)
 
 
 @triton.jit
 def _sample(maps, start, x, y, h, w, given, head, channel, d, HEADS: tl.constexpr):
-    """Bilinear samples of one head's channels, [PLACES, CHANNELS]; zeros outside the maps."""
+    """Bilinear samples of one head's channels, [POSITIONS, CHANNELS]; zeros outside the maps."""
     left, top = tl.floor(x), tl.floor(y)
     found = tl.zeros((x.shape[0], channel.shape[0]), tl.float32)
     for corner in tl.static_range(4):
@@ -234,5 +234,5 @@ def _sample(maps, start, x, y, h, w, given, head, channel, d, HEADS: tl.constexp
 
 
 def _tile(size: int) -> int:
-    """The power of two that holds `size`, and is enough for a matrix product."""
+    """The next power of two that is large enough for a matrix product."""
     return max(TILE, int(triton.next_power_of_2(size)))

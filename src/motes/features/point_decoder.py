@@ -17,19 +17,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from motes.features.chunks import QUERIES_PER_CHUNK, in_chunks
 from motes.features.correlation import point_correlation
 from motes.features.deformable import (
-    QUERIES_AT_ONCE,
     DeformableAttention,
     KeyAwareDeformableAttention,
-    Pyramid,
-    in_chunks,
-    in_full,
     init_xavier,
-    mlp,
 )
+from motes.features.mlp import full_precision, mlp
 from motes.features.positions import logit, sine_code
 from motes.features.proxy import GroupAttention, ProxyAttention
+from motes.features.pyramid import Pyramid
 
 
 @dataclass(frozen=True)
@@ -163,7 +161,7 @@ class CostVolumeLayer(PointBlock):
 
 def one_by_one(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
     """Apply a function to tensors ``[B, S, N, ...]`` that treats every point and frame alone."""
-    found = in_chunks(function, QUERIES_AT_ONCE, *(t.flatten(0, 2)[None] for t in tensors))
+    found = in_chunks(function, QUERIES_PER_CHUNK, *(t.flatten(0, 2)[None] for t in tensors))
     return found[0].unflatten(0, tensors[0].shape[:3])
 
 
@@ -284,7 +282,7 @@ class Decoder(nn.Module):
         if self.fuse is not None:
             x = one_by_one(partial(fused, self.fuse), x, moved[..., :2] - position[..., :2])
             after = anchor = logit(base.sigmoid())  # once more: matters near the border (Q6)
-        step = in_full(self.positions[index], x.to(base.dtype)) * updated[..., None]
+        step = full_precision(self.positions[index], x.to(base.dtype)) * updated[..., None]
         refined = Refined(x, step + anchor, self.classes[index](x).to(base.dtype), after)
         return refined, (step + base).sigmoid().detach()
 

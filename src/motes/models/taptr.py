@@ -16,9 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from motes.coordinates import ResizeRule
-from motes.features.deformable import DeformableEncoder, Pyramid, mlp
+from motes.features.deformable_encoder import DeformableEncoder
+from motes.features.mlp import mlp
 from motes.features.point_decoder import Decoder, DecoderConfig, Refined, Window, corner_pixels
 from motes.features.positions import logit
+from motes.features.pyramid import Pyramid
 from motes.features.resnet import ResidualPyramid, ResNet50
 from motes.features.sampling import patches
 from motes.models.base import Features, PointModel, Prediction, State, Trace

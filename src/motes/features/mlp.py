@@ -1,0 +1,22 @@
+"""Multi-layer perceptrons, and modules whose output becomes a position."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+
+def mlp(*widths: int) -> nn.Sequential:
+    """Linear layers with ReLU between them."""
+    layers: list[nn.Module] = []
+    for a, b in pairwise(widths):
+        layers += [nn.Linear(a, b), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers[:-1])
+
+
+def full_precision(module: nn.Module, x: Tensor) -> Tensor:
+    """Apply a module without autocast: positions are not rounded to bfloat16."""
+    with torch.autocast(x.device.type, enabled=False):
+        return module(x)
