@@ -1,6 +1,12 @@
-"""Outputs never destroy inputs."""
+"""Outputs never destroy inputs; they are whole, or not there; what cannot be written is known first."""
 
 import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
@@ -8,8 +14,9 @@ import pytest
 
 import motes
 from motes.cli import run
-from motes.common.files import check_overwrites
-from motes.errors import InputError
+from motes.common.files import check_overwrites, check_writable, locked, replacing
+from motes.common.temporary import _process_space, is_temporary
+from motes.errors import FileError, InputError
 
 PICTURES = np.random.default_rng(0).integers(0, 255, (6, 48, 64, 3), np.uint8)
 
@@ -80,3 +87,190 @@ def test_other_files_are_written(folder):
     arguments = "track bike.mp4 --grid 2 --model lk -o bike.csv -o tracked.mp4"
     assert run(arguments.split()) == 0
     assert motes.open_video("tracked.mp4").num_frames == 6
+
+
+def names(folder):
+    return sorted(p.name for p in folder.iterdir())
+
+
+LONG = "n" * 250 + ".csv"  # 254 of 255 bytes; any longer temporary name is refused by the system
+
+
+@pytest.mark.parametrize("name", ["a.csv", "12:30:05.csv", LONG, "ж" * 125 + ".csv", ".hidden"])
+def test_temporary_names_fit(tmp_path, name):
+    with replacing(tmp_path / name) as temporary:
+        assert is_temporary(temporary.name)
+        assert temporary.suffix == (tmp_path / name).suffix
+        temporary.write_text("x")
+    assert names(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("name", ["bike.mp4", ".bike.mp4", ".bike-motes-notes.mp4", ".a-motes-1-2"])
+def test_names_of_users_are_not_temporary(name):
+    assert not is_temporary(name)
+
+
+def test_what_is_left_of_killed_runs_is_removed(tmp_path):
+    """Only that: files of processes that run, and recent ones of other machines, stay."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    for process, space, age in [
+        (ended.pid, _process_space(), 0),
+        (os.getppid(), _process_space(), 30),
+        (ended.pid, "abcdef", 0),
+        (ended.pid, "abcdef", 30),
+    ]:
+        path = tmp_path / f".a-motes-{space}-{process}-{age:08d}.csv"
+        path.mkdir() if process == ended.pid else path.touch()
+        os.utime(path, (time.time() - age * 24 * 3600,) * 2)
+    (tmp_path / ".mine.csv").touch()
+    with replacing(tmp_path / "b.csv") as temporary:
+        temporary.touch()
+    kept = [f".a-motes-{_process_space()}-{os.getppid()}-00000030.csv"]
+    kept += [f".a-motes-abcdef-{ended.pid}-00000000.csv", ".mine.csv", "b.csv"]
+    assert names(tmp_path) == sorted(kept)
+
+
+KILLED = """
+import os, sys
+from motes.common.files import replacing
+with replacing(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_the_run_after_a_kill_cleans_up(tmp_path):
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", KILLED, tmp_path / "a.csv"])
+        assert len(names(tmp_path)) == 1
+    with replacing(tmp_path / "b.csv") as temporary:
+        temporary.touch()
+    assert names(tmp_path) == ["b.csv"]
+
+
+def write_folder(target):
+    with replacing(target) as temporary:
+        temporary.mkdir()
+        (temporary / "0.png").write_text("new")
+        yield
+
+
+@pytest.mark.parametrize("existing", [None, "empty", "link"])
+def test_a_folder_keeps_what_others_put_there(tmp_path, existing):
+    target = tmp_path / "stills"
+    if existing == "empty":
+        target.mkdir()
+    if existing == "link":
+        (tmp_path / "other").mkdir()
+        target.symlink_to("other")
+    work = write_folder(target)
+    next(work)
+    target.mkdir(exist_ok=True)
+    (target / "notes.txt").write_text("precious")
+    next(work, None)
+    assert names(target) == ["0.png", "notes.txt"]
+    assert (target / "notes.txt").read_text() == "precious"
+
+
+def test_files_of_one_name_in_a_folder_are_both_kept(tmp_path):
+    target = tmp_path / "stills"
+    work = write_folder(target)
+    next(work)
+    target.mkdir()
+    (target / "0.png").write_text("precious")
+    with pytest.raises(FileError, match=r"the new ones are in .*stills-2"):
+        next(work)
+    assert (target / "0.png").read_text() == "precious"
+    assert (tmp_path / "stills-2" / "0.png").read_text() == "new"
+    assert names(tmp_path) == ["stills", "stills-2"]
+
+
+def test_an_error_is_not_hidden_by_cleaning_up(tmp_path, monkeypatch):
+    def fail(path):
+        raise PermissionError(13, "not allowed", str(path))
+
+    monkeypatch.setattr("motes.common.files.remove", fail)
+    with pytest.raises(InputError, match="the real one"), replacing(tmp_path / "a.csv"):
+        raise InputError("the real one")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("a.csv", {}, None),
+        ("no/a.csv", {}, "expected an existing folder, .*no is none"),
+        ("file/a.csv", {}, "expected an existing folder, .*file is none"),
+        ("n" * 252 + ".csv", {}, "File name too long"),
+        ("n" * 300 + "/a.csv", {}, "File name too long"),
+        ("folder", {}, "expected a file, found a folder"),
+        ("file", {"folder": True}, "expected a folder, found a file"),
+        ("a.csv", {"size": 10**18}, "expected 1000000000000 MB of free space, found"),
+        ("/proc/a.csv", {}, "cannot write /proc/a.csv: "),
+        ("a\0.csv", {}, "null"),
+    ],
+)
+def test_outputs_are_checked(tmp_path, name, options, message):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    before = names(tmp_path)
+    if message is None:
+        check_writable(tmp_path / name, **options)
+    else:
+        with pytest.raises(FileError, match=message):
+            check_writable(tmp_path / name, **options)
+    assert names(tmp_path) == before
+
+
+LIMITED = """
+import os, sys
+from motes.common.files import check_writable
+os.setgroups([]), os.setgid(65534), os.setuid(65534)
+try:
+    check_writable(sys.argv[1])
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give up its rights")
+@pytest.mark.parametrize(
+    ("mode", "name", "message"),
+    [
+        (0o555, "b.csv", "Permission denied"),
+        (0o000, "b.csv", "Permission denied"),
+        (0o777, "a.csv", "expected a file that may be written, got a protected one"),
+    ],
+)
+def test_folders_and_files_without_permission(mode, name, message):
+    with TemporaryDirectory() as text:  # others may not enter the folders of pytest
+        (Path(text) / "a.csv").touch(0o444)
+        Path(text).chmod(mode)
+        command = [sys.executable, "-c", LIMITED, Path(text) / name]
+        out = subprocess.run(command, capture_output=True, text=True)
+    assert out.stdout.startswith("FileError cannot write")
+    assert message in out.stdout
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from motes.common.files import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_folder_is_locked_until_its_process_ends(tmp_path):
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE)
+    holder.stdout.readline()
+    with pytest.raises(FileError, match="another run is writing there now"), locked(tmp_path):
+        pass
+    holder.kill()
+    holder.wait()
+    with locked(tmp_path), locked(tmp_path), ThreadPoolExecutor(1) as pool:
+        other = pool.submit(locked(tmp_path).__enter__)  # only the same thread may lock again
+        assert isinstance(other.exception(), FileError)
+    with locked(tmp_path):
+        pass

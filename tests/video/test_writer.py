@@ -76,7 +76,7 @@ def occupied(folder):
         ("a.foo", None, InputError, "expected .gif, a folder, .mp4, got .foo"),
         ("no/a.mp4", None, FileError, "expected an existing folder, .*no is none"),
         ("frames", occupied, FileError, "expected a new or an empty folder, found one with"),
-        ("file", lambda f: (f / "file").touch(), FileError, "expected a new or an empty folder"),
+        ("file", lambda f: (f / "file").touch(), FileError, "expected a folder, found a file"),
     ],
 )
 def test_bad_outputs_are_found_before_any_work(name, prepare, error, message, tmp_path):

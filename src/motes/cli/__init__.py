@@ -6,15 +6,22 @@ signature and the docstring of the function are its interface and its help.
 
 import importlib
 import pkgutil
+import signal
 import sys
+import traceback
+from collections.abc import Sequence
 from typing import Any
 
 import typer
 
+from motes.cli._terminal import make_safe
+from motes.common.interrupts import SIGNALLED, ending_in_order
 from motes.errors import MotesError
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
+DEBUG = "--debug"
+
+LONGEST_LINE = 1000
+"""Characters of an error message; it may quote what a user typed."""
 
 ORDER = ("demo", "track", "render", "plot", "export", "models", "fetch")
 
@@ -40,7 +47,10 @@ def _command_names() -> list[str]:
 
 
 def _root(
-    version: bool = typer.Option(False, "--version", help="Print the version and leave."),
+    version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+    debug: bool = typer.Option(
+        False, DEBUG, help="Show the traceback of an error; also after the command."
+    ),
 ) -> None:
     if version:
         from motes import __version__
@@ -49,24 +59,52 @@ def _root(
         raise typer.Exit()
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run a command; a known problem is one line on stderr and a non-zero exit code."""
-    sys.exit(run(arguments))
+def main() -> None:
+    """Run the command of this process; an error is one line on stderr and a non-zero exit code."""
+    make_safe()
+    code = run(sys.argv[1:])
+    sys.stdout.flush()
+    sys.exit(code)
 
 
-def run(arguments: list[str] | None = None) -> int:
-    """Run a command and return its exit code: 0 only when everything asked for was written."""
+def run(arguments: Sequence[str]) -> int:
+    """Run a command and return its exit code: 0 only when everything requested was written."""
+    debug = DEBUG in arguments
     try:
-        code = int(build_app()(arguments, standalone_mode=False) or 0)
-        return _complain("interrupted", INTERRUPTED) if code == INTERRUPTED else code
-    except MotesError as error:
+        with ending_in_order():
+            return _run([a for a in arguments if a != DEBUG])
+    except SystemExit as end:
+        if not isinstance(end.code, int) or end.code <= SIGNALLED:
+            raise
+        return _complain("interrupted", end.code)
+    except (KeyboardInterrupt, Exception) as error:
+        if debug:
+            traceback.print_exception(error)
+        return _report(error, debug)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    code = int(build_app()(arguments, standalone_mode=False) or 0)
+    if code == SIGNALLED + signal.SIGINT:  # typer returns it instead of raising
+        raise KeyboardInterrupt
+    return code
+
+
+def _report(error: BaseException, debug: bool) -> int:
+    """Print one line about an error; the exit code of the process."""
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return _complain("interrupted", SIGNALLED + signal.SIGINT)
+    if isinstance(error, MotesError):
         return _complain(str(error), 1)
-    except (KeyboardInterrupt, typer.Abort):
-        return _complain("interrupted", INTERRUPTED)
-    except Exception as error:
-        if hasattr(error, "format_message"):  # a usage error of typer, whichever click it carries
-            return _usage(error)
-        raise
+    if hasattr(error, "format_message"):  # a usage error of typer, whichever click it carries
+        return _usage(error)
+    if isinstance(error, OSError) and error.strerror:
+        where = "" if error.filename is None else f"{error.filename}: "
+        return _complain(f"{where}{error.strerror}", 1)
+    if isinstance(error, MemoryError):
+        return _complain("there is not enough memory", 1)
+    hint = "" if debug else f" (motes {DEBUG} ... shows where)"
+    return _complain(f"unexpected {type(error).__name__}: {error}{hint}", 1)
 
 
 def _usage(error: Any) -> int:
@@ -80,5 +118,5 @@ def _usage(error: Any) -> int:
 
 def _complain(message: str, code: int) -> int:
     line = " ".join(message.split())
-    sys.stderr.write(f"motes: {line}\n")
+    sys.stderr.write(f"motes: {line[:LONGEST_LINE]}\n")
     return code

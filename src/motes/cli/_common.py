@@ -1,9 +1,10 @@
-"""What several commands share: the progress bar and how options are written."""
+"""What several commands share: the progress bar and what they print."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -21,6 +22,16 @@ console = Console()
 
 if not sys.stdout.isatty():
     console.width = 10_000  # files and pipes get whole lines
+
+
+def say(text: str) -> None:
+    """Print a line as it is, without colours."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def warn(message: str) -> None:
+    """Print a line to stderr."""
+    typer.echo(f"motes: {message}", err=True)
 
 
 class _Speed(ProgressColumn):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from motes.cli._common import console, progress
+from motes.cli._common import progress, say
 from motes.errors import InputError
 from motes.export import check_output as check_tracks
 from motes.export import formats, save_parts
@@ -50,7 +50,7 @@ def write_outputs(parts: Iterable[Tracks], video: Video, outputs: Sequence[str])
             _render(Tracks.concat_frames(list(parts)), video, output)
         else:
             save_parts(parts, output)
-        console.print(f"wrote {output}", highlight=False, markup=False)
+        say(f"wrote {output}")
 
 
 def _render(tracks: Tracks, video: Video, output: str) -> None:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from motes.cli._common import console, progress
-from motes.errors import FileError
+from motes.cli._common import progress, say
+from motes.common.files import make_folder
 
 
 def command(
@@ -25,7 +25,7 @@ def command(
     from motes.tracking.load import DEFAULT_MODEL, load
     from motes.video import open_video
 
-    folder = _make_folder(output)
+    folder = make_folder(output)
     with as_file(files("motes") / "assets" / "demo.mp4") as clip:
         video = open_video(clip)
         tracker = load(model or DEFAULT_MODEL)
@@ -35,14 +35,6 @@ def command(
         with progress(tracks.num_frames, "drawing") as advance:
             render(video, tracks, folder / "tracks.mp4", scale=2, progress=advance)
         plot(video, tracks, folder / "sheet.png")
-    console.print(tracks, highlight=False)
-    console.print(f"look at {folder / 'tracks.mp4'} and {folder / 'sheet.png'}", highlight=False)
-    console.print("then try: motes track YOUR_VIDEO.mp4", highlight=False)
-
-
-def _make_folder(path: Path) -> Path:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"cannot make the folder {path}: {error.strerror}") from None
-    return path
+    say(str(tracks))
+    say(f"look at {folder / 'tracks.mp4'} and {folder / 'sheet.png'}")
+    say("then try: motes track YOUR_VIDEO.mp4")

@@ -1,14 +1,15 @@
 """``motes eval``: measure models side by side on clips with known tracks."""
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from motes.cli._common import console, progress
-from motes.errors import FileError, InputError
+from motes.cli._common import console, progress, say, warn
+from motes.cli._names import file_name
+from motes.common.files import make_folder
+from motes.errors import InputError
 
 if TYPE_CHECKING:
     from motes.data import Collection
@@ -52,6 +53,7 @@ def command(
     from motes.eval.benchmark import evaluate, summarise
     from motes.eval.metrics import check_mode
     from motes.eval.protocols import find_protocol
+    from motes.tracking.load import DEFAULT_MODEL
 
     rules, where = find_protocol(protocol), check_mode(mode)
     if points is not None and points < 1:
@@ -59,7 +61,7 @@ def command(
     collection = data.load(dataset, path, limit)
     if output is not None:
         _prepare(output)
-    trackers = _load(model or ["lk"], device, dtype)
+    trackers = _load(model or [DEFAULT_MODEL], device, dtype)
 
     scores: list[Score] = []
     with progress(len(collection), "evaluating", "clips") as advance:
@@ -69,12 +71,11 @@ def command(
             scores += found
             advance(1)
     clips = len(collection) - len(collection.skipped)
-    title = f"{path}: {clips} clips, {protocol}, {mode}"
-    console.print(_table(summarise(scores), title))
-    _report_skipped(collection)
     if output is not None:
         facts = {"dataset": dataset, "path": str(path), "protocol": protocol, "mode": mode}
         _write(output, scores, facts | {"points": points, "skipped": collection.skipped})
+    console.print(_table(summarise(scores), f"{path}: {clips} clips, {protocol}, {mode}"))
+    _report_skipped(collection)
 
 
 def _prepare(folder: Path) -> None:
@@ -82,14 +83,7 @@ def _prepare(folder: Path) -> None:
     from motes.eval.report import check_charts
 
     check_charts()
-    _make_folder(folder)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"cannot make the folder {folder}: {error.strerror}") from None
+    make_folder(folder)
 
 
 def _load(models: list[str], device: str | None, dtype: str) -> "dict[str, Tracker]":
@@ -107,14 +101,14 @@ def _load(models: list[str], device: str | None, dtype: str) -> "dict[str, Track
 
 
 def _saver(output: Path | None) -> "Answered | None":
-    """What stores the answers; names are made safe, because they come out of data sets."""
+    """What stores the predictions of each clip."""
     if output is None:
         return None
 
     def save(task: "Task", label: str, answer: "Tracks") -> None:
         folder = output / "predictions" / label
-        _make_folder(folder)
-        answer.save(folder / (re.sub(r"[^\w.-]", "_", task.name) + ".npz"))
+        make_folder(folder)
+        answer.save(folder / (file_name(task.name) + ".npz"))
 
     return save
 
@@ -130,7 +124,7 @@ def _table(summaries: "list[Summary]", title: str) -> Table:
     columns |= {f"<{d}": f"pts_within_{d}" for d in THRESHOLDS}
     caption = "in %; <d: within d pixels of 256 x 256"
     table = Table(box=None, title=title, title_justify="left", caption=caption)
-    table.add_column("model", overflow="fold")
+    table.add_column("model", overflow="fold", min_width=10)
     for column in (*columns, "frames/s"):
         table.add_column(column, justify="right", no_wrap=True)
     for s in summaries:
@@ -141,13 +135,13 @@ def _table(summaries: "list[Summary]", title: str) -> Table:
 
 def _report_skipped(collection: "Collection") -> None:
     if collection.skipped:
-        typer.echo(f"motes: {len(collection.skipped)} clips skipped", err=True)
+        warn(f"{len(collection.skipped)} clips skipped")
     for name, reason in collection.skipped.items():
-        typer.echo(f"motes: skipped {name}: {reason}", err=True)
+        warn(f"skipped {name}: {reason}")
 
 
 def _write(folder: Path, scores: "list[Score]", facts: dict[str, Any]) -> None:
     from motes.eval.report import write_report
 
     for file in write_report(folder, scores, facts):
-        console.print(f"wrote {file}", highlight=False, markup=False, soft_wrap=True)
+        say(f"wrote {file}")

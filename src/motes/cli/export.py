@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from motes.cli._common import console
+from motes.cli._common import say, warn
 from motes.common.files import check_overwrites
 from motes.export import check_output, load, save_parts
 from motes.tracks import Tracks
@@ -34,7 +34,7 @@ def command(
     parts = _recording(tracks) if tracks.is_dir() else [load(tracks)]
     for path in output:
         save_parts(parts, path)
-        console.print(f"wrote {path}", highlight=False, markup=False)
+        say(f"wrote {path}")
 
 
 def _recording(folder: Path) -> Iterable[Tracks]:
@@ -43,5 +43,5 @@ def _recording(folder: Path) -> Iterable[Tracks]:
 
     found = Recording(folder)
     if not found.complete:
-        typer.echo(f"motes: {folder}: the run did not come to its end", err=True)
+        warn(f"{folder}: the run did not come to its end")
     return found

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from motes.cli._common import console
+from motes.cli._common import say
 
 
 def command(name: Annotated[str, typer.Argument(help="A model; see: motes models.")]) -> None:
@@ -18,6 +18,6 @@ def command(name: Annotated[str, typer.Argument(help="A model; see: motes models
         raise suggest(name, known, "model")
     info = known[name].weights
     if info and not info.embedded:
-        console.print(f"{name}: {address(info)}\nlicence of the weights: {info.licence}")
+        say(f"{name}: {address(info)}\nlicence of the weights: {info.licence}")
     path = fetch(known[name])
-    console.print(f"{name}: {path}", soft_wrap=True)
+    say(f"{name}: {path}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from motes.cli._common import console, progress
+from motes.cli._common import progress, say
 from motes.errors import InputError
 
 
@@ -58,7 +58,7 @@ def command(
     with progress(count, f"generating {output}", unit="clips") as advance:
         for _ in clips:
             advance(1)
-    console.print(f"{count} clips in {output}", highlight=False, markup=False)
+    say(f"{count} clips in {output}")
 
 
 def _size(text: str) -> tuple[int, int]:

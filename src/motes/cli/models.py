@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from motes.cli._common import console
+from motes.cli._common import console, say
 from motes.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ def command() -> None:
 
     rows = [TITLES, *(_row(p, p.name == DEFAULT_MODEL) for p in presets().values())]
     for line in _layout(rows, console.width):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-    console.print("* the default.  Size in parameters.  To fetch weights: motes fetch MODEL")
+        say(line)
+    say("* the default.  Size in parameters.  To fetch weights: motes fetch MODEL")
 
 
 def _row(preset: Preset, default: bool) -> tuple[str, ...]:

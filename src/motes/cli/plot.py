@@ -7,7 +7,7 @@ from zipfile import ZipFile, is_zipfile
 import numpy as np
 import typer
 
-from motes.cli._common import console
+from motes.cli._common import say
 from motes.common.files import check_overwrites
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def command(
     check_overwrites([output], [tracks])
     footage, content = _load(tracks, video)
     plot(footage, content, output, title=title, style=style)
-    console.print(f"wrote {output}", highlight=False, markup=False)
+    say(f"wrote {output}")
 
 
 def _load(path: Path, video: str | None) -> "tuple[Any, Tracks]":

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from motes.cli._common import console, progress
+from motes.cli._common import progress, say
 from motes.common.files import check_overwrites
 
 
@@ -69,4 +69,4 @@ def command(
     for path in output:
         with progress(content.num_frames, f"drawing {path}") as advance:
             render(footage, content, path, style=style, progress=advance)
-        console.print(f"wrote {path}", highlight=False, markup=False)
+        say(f"wrote {path}")

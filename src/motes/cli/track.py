@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from motes.cli._common import console, progress
+from motes.cli._common import progress, say, warn
 from motes.cli._outputs import check_outputs, write_outputs
 from motes.common.files import check_overwrites, remove
 from motes.errors import InputError
@@ -109,7 +109,7 @@ def command(
     else:
         parts = _track(tracker, source, found, backward)
     if source.problem:
-        _tell(source.problem)
+        warn(source.problem)
     _deliver(parts, source, outputs, live is not None)
 
 
@@ -142,26 +142,22 @@ def _track_live(
     folder = _part_folder(outputs)
     with progress(None, f"tracking live with {tracker.preset.name}") as advance:
         return record_live(
-            tracker, video, queries, folder, latency=latency, progress=advance, tell=_tell
+            tracker, video, queries, folder, latency=latency, progress=advance, tell=warn
         )
-
-
-def _tell(message: str) -> None:
-    typer.echo(f"motes: {message}", err=True)
 
 
 def _deliver(
     parts: Recording | list[Tracks], video: Video, outputs: Sequence[str], live: bool
 ) -> None:
-    """Say what was found, and write it; a recording stays until all of it is written."""
+    """Write what was found, and describe it; a recording stays until all of it is written."""
     try:
-        console.print(_summary(parts), highlight=False)
         write_outputs(parts, video, outputs)
     except BaseException:
         if live:  # a file can be tracked again
             folder = _part_folder(outputs)
-            _tell(f"the tracks are kept; to write them to a file: motes export {folder} -o FILE")
+            warn(f"the tracks are kept; to write them to a file: motes export {folder} -o FILE")
         raise
+    say(_summary(parts))
     if not isinstance(parts, list):
         remove(parts.folder)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from motes.cli._common import console, progress
+from motes.cli._common import progress, say
 
 
 def command(
@@ -44,4 +44,4 @@ def command(
             done = step
 
         best = train(plan, folder, resume=resume, on_step=on_step)
-    console.print(f"{best}", soft_wrap=True)
+    say(str(best))

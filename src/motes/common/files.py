@@ -3,40 +3,183 @@
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
-from uuid import uuid4
 
+from motes.common.temporary import left_behind, temporary_path
 from motes.errors import FileError, InputError
+
+PROBE = bytes(2**16)
+"""What is written, and removed, to see whether an output can be written."""
+
+_swept: set[Path] = set()  # folders in which this process has looked for leftovers
 
 
 @contextmanager
 def replacing(path: str | PathLike[str]) -> Iterator[Path]:
     """Write under a temporary name in the same folder, and rename when all went well.
 
+    What killed runs left in the folder under such names is removed first.
+
     Args:
         path: The file or folder to write; what was there stays until the new content is complete.
+            A folder may exist: files that are there already are kept.
 
     Yields:
-        The temporary path, with the same suffix; nothing is there yet.
+        The temporary path, absolute and with the same suffix; nothing is there yet.
 
     Raises:
         FileError: It cannot be written, for example because the disk is full.
     """
-    target = Path(path).expanduser()
-    temporary = target.with_name(f".{target.stem}.{uuid4().hex[:8]}{target.suffix}")
+    target = Path(path).expanduser().absolute()
+    _sweep(target.parent)
+    temporary = temporary_path(target)
     try:
         yield temporary
         if temporary.is_dir():
-            shutil.rmtree(target, ignore_errors=True)
-        temporary.replace(target)
+            _move_folder(temporary, target)
+        else:
+            temporary.replace(target)
     except OSError as error:
         if isinstance(error, FileError):
             raise
         raise FileError(f"cannot write {path}: {error.strerror or error}") from None
     finally:
-        remove(temporary)
+        with suppress(OSError):  # it would hide the error that led here
+            remove(temporary)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed runs left in a folder, once a process."""
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    for path in left_behind(folder):
+        with suppress(OSError):
+            remove(path)
+
+
+def _move_folder(temporary: Path, target: Path) -> None:
+    """Rename a folder, or move its files into one that is there."""
+    with suppress(OSError):
+        target.rmdir()  # succeeds only if it is empty
+    if not target.exists():
+        temporary.rename(target)
+        return
+    files = sorted(temporary.iterdir())
+    if any((target / file.name).exists() for file in files):
+        other = _free_name(target)
+        temporary.rename(other)
+        raise FileError(
+            f"cannot write {target}: files of the same names have appeared there; "
+            f"the new ones are in {other}"
+        )
+    for file in files:
+        file.rename(target / file.name)
+
+
+def _free_name(path: Path) -> Path:
+    number = 2
+    while (free := path.with_name(f"{path.name}-{number}")).exists():
+        number += 1
+    return free
+
+
+def check_writable(path: str | PathLike[str], *, folder: bool = False, size: int = 0) -> None:
+    """Raise, before any work is done, if an output cannot be written.
+
+    A small file is written beside it and removed, which shows missing permissions, read-only file
+    systems and full disks alike.
+
+    Args:
+        path: The output.
+        folder: Whether it will be a folder, not a file.
+        size: Bytes that it will have at least.
+
+    Raises:
+        FileError: Its folder does not exist or cannot be written to, its name is too long, there
+            is no space, or what has this name cannot be replaced.
+    """
+    target = Path(path).expanduser().absolute()
+    try:
+        if problem := _obstacle(target, folder, size):
+            raise FileError(f"cannot write {path}: {problem}")
+        _sweep(target.parent)
+        probe = temporary_path(target)
+        try:
+            probe.write_bytes(PROBE)
+        finally:
+            remove(probe)
+    except FileError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a null character
+        reason = getattr(error, "strerror", None) or error
+        raise FileError(f"cannot write {path}: {reason}") from None
+
+
+def _obstacle(target: Path, folder: bool, size: int) -> str | None:
+    """Why a path cannot be written, as far as it shows without writing."""
+    if not target.parent.is_dir():
+        return f"expected an existing folder, {target.parent} is none"
+    if target.exists():
+        if target.is_dir() != folder:
+            return f"expected a {'folder' if folder else 'file'}, found a {_kind(target)}"
+        if not os.access(target, os.W_OK):
+            return f"expected a {_kind(target)} that may be written, got a protected one"
+    free = shutil.disk_usage(target.parent).free
+    if free < size:
+        return f"expected {size / 1e6:.0f} MB of free space, found {free / 1e6:.0f} MB"
+    return None
+
+
+def _kind(path: Path) -> str:
+    return "folder" if path.is_dir() else "file"
+
+
+def make_folder(path: str | PathLike[str]) -> Path:
+    """Make a folder, and those above it, unless it is there.
+
+    Raises:
+        FileError: It cannot be made.
+    """
+    folder = Path(path).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"cannot make the folder {path}: {error.strerror or error}") from None
+    return folder
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let no other process, and no other thread, work in a folder at the same time.
+
+    Args:
+        folder: It exists; a file ``lock`` is made in it.
+
+    Raises:
+        FileError: Another run works there now, or the folder cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK, timeout=0, is_singleton=True)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise FileError(
+            f"{folder}: another run is writing there now; wait for it, or choose another output"
+        ) from None
+    except OSError as error:
+        raise FileError(f"cannot write {folder}: {error.strerror or error}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+LOCK = "lock"
+"""File of a folder that `locked` makes."""
 
 
 def check_overwrites(

@@ -1,4 +1,4 @@
-"""Ctrl-C in long work: what has begun is finished, so that nothing is lost or half done."""
+"""Ctrl-C, SIGTERM and SIGHUP: work ends in order, so that nothing is lost or half done."""
 
 from __future__ import annotations
 
@@ -8,26 +8,80 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+SIGNALLED = 128
+"""Exit code of a process that ended on a signal, without the number, as in shells."""
+
+
+class StopRequest:
+    """Whether a signal has come; see `asked_to_stop`."""
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+
+    def __call__(self) -> bool:
+        """Whether a signal has come."""
+        return self.number is not None
+
+    def check(self) -> None:
+        """Raise, if a signal has come: KeyboardInterrupt after Ctrl-C, else SystemExit."""
+        if self.number is not None:
+            raise _interruption(self.number)
+
 
 @contextmanager
-def asked_to_stop() -> Iterator[Callable[[], bool]]:
-    """Let SIGINT and SIGTERM wait until a step of the work is done; yields whether one came.
+def asked_to_stop() -> Iterator[StopRequest]:
+    """Let signals wait until a step of the work is done.
 
     A second signal does not wait.  Outside of the main thread nothing changes.
+
+    Yields:
+        Tells whether a signal has come.
     """
-    came: list[int] = []
+    request = StopRequest()
 
-    def note(number: int, frame: Any) -> None:
-        if came:
-            raise KeyboardInterrupt
-        came.append(number)
+    def note(number: int) -> None:
+        if request():
+            raise _interruption(number)
+        request.number = number
 
+    with _handling([signal.SIGINT, *_ending_signals()], note):
+        yield request
+
+
+@contextmanager
+def ending_in_order() -> Iterator[None]:
+    """Raise SystemExit on SIGTERM and SIGHUP, so that ``finally`` and ``with`` do their part."""
+
+    def end(number: int) -> None:
+        raise _interruption(number)
+
+    with _handling(_ending_signals(), end):
+        yield
+
+
+def _interruption(number: int) -> BaseException:
+    return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(SIGNALLED + number)
+
+
+def _ending_signals() -> list[signal.Signals]:
+    """SIGTERM and SIGHUP, without those that ``nohup`` had ignored."""
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # not all on Windows
+    numbers = [getattr(signal, name) for name in names]
+    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+
+
+@contextmanager
+def _handling(numbers: list[signal.Signals], handle: Callable[[int], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
+        yield
         return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def handler(number: int, frame: Any) -> None:
+        handle(number)
+
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
-        yield lambda: bool(came)
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, previous in before.items():
+            signal.signal(number, previous or signal.SIG_DFL)  # None: set by other than Python

@@ -9,7 +9,7 @@ from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
 
-from motes.common.files import replacing
+from motes.common.files import check_writable, replacing
 from motes.common.registry import discover
 from motes.errors import FileError, InputError, MissingExtraError
 from motes.export.base import Format
@@ -47,12 +47,10 @@ def check_output(path: str | PathLike[str]) -> None:
     Raises:
         InputError: No format writes this suffix.
         MissingExtraError: What the format needs is not installed.
-        FileError: The folder does not exist.
+        FileError: It cannot be written; see `check_writable`.
     """
     find_format(path)
-    folder = Path(path).absolute().parent
-    if not folder.is_dir():
-        raise FileError(f"cannot write {path}: the folder {folder} does not exist")
+    check_writable(path)
 
 
 def save(tracks: Tracks, path: str | PathLike[str]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from motes.common.files import replacing
+from motes.common.files import check_writable, replacing
 from motes.common.registry import discover
 from motes.errors import FileError, InputError
 from motes.video.sinks.base import Kind, Sink
@@ -86,11 +86,8 @@ def check_output(path: str | os.PathLike[str]) -> None:
     """
     folder = _kind(path).suffix == ""
     place = Path(path).expanduser()
-    if not place.parent.is_dir():
-        raise FileError(f"{path}: expected an existing folder, {place.parent} is none")
-    if not os.access(place.parent, os.W_OK):
-        raise FileError(f"{path}: expected a folder that can be written to: {place.parent}")
-    if folder and place.exists() and not (place.is_dir() and not any(place.iterdir())):
+    check_writable(place, folder=folder)
+    if folder and place.is_dir() and any(place.iterdir()):
         raise FileError(f"{path}: expected a new or an empty folder, found one with content")
 
 

@@ -1,0 +1,67 @@
+"""Signals wait for the end of a step, or end the process in order."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from motes.common.interrupts import asked_to_stop, ending_in_order
+
+
+def send(number):
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize(
+    ("number", "error", "code"),
+    [
+        (signal.SIGINT, KeyboardInterrupt, None),
+        (signal.SIGTERM, SystemExit, 143),
+        (signal.SIGHUP, SystemExit, 129),
+    ],
+)
+def test_a_signal_waits_and_a_second_one_does_not(number, error, code):
+    before = signal.getsignal(number)
+    with asked_to_stop() as stop:
+        assert not stop()
+        stop.check()
+        send(number)
+        assert stop()
+        with pytest.raises(error) as one:
+            stop.check()
+        with pytest.raises(error) as two:
+            send(number)
+    assert signal.getsignal(number) is before
+    assert getattr(one.value, "code", None) == getattr(two.value, "code", None) == code
+
+
+def test_what_nohup_ignores_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with ending_in_order(), asked_to_stop() as stop:
+            send(signal.SIGHUP)
+            assert not stop()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_inside_of_each_other():
+    with pytest.raises(SystemExit), ending_in_order():
+        with asked_to_stop() as stop:
+            send(signal.SIGTERM)
+            assert stop()
+        send(signal.SIGTERM)
+
+
+def test_other_threads_are_left_alone():
+    seen = []
+
+    def work():
+        with asked_to_stop() as stop, ending_in_order():
+            seen.append(stop())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [False]
