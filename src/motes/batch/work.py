@@ -1,0 +1,126 @@
+"""What is done with one video of a batch, in whichever process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from motes.batch.jobs import Job, Options
+from motes.batch.ledger import Facts
+from motes.common.files import check_overwrites, remove
+from motes.errors import FileError
+from motes.export import save_parts
+from motes.queries import Queries, parse_points
+from motes.queries.select import select
+from motes.tracks import Tracks
+from motes.video import Video, open_video, writer_suffixes
+
+if TYPE_CHECKING:
+    from motes.tracking.tracker import Tracker
+
+LONG = 2000
+"""Videos with more frames go through a recording, so that a killed run continues."""
+
+
+def track_video(
+    job: Job,
+    folder: Path,
+    *,
+    device: str | None = None,
+    memory: int | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> Facts:
+    """Track one video and write its outputs, each whole or not at all.
+
+    Args:
+        job: What to do.
+        folder: Where outputs go.
+        device: Such as ``"cuda:1"``; by default a GPU if there is one.
+        memory: Bytes that tracking may take.
+        progress: Called with the number of frames just finished.
+
+    Returns:
+        What the ledger says of it.
+
+    Raises:
+        MotesError: The video cannot be read, a point does not fit, an output cannot be written.
+    """
+    options = job.options
+    outputs = job.outputs(folder)
+    video = open_video(job.video, start=options.start, end=options.end)
+    check_overwrites(outputs, [*video.files, *options.files])
+    _make_folders(outputs)
+    queries = select(video, **point_choice(options), mask=options.mask, at=options.at)
+    tracker = _tracker(options.model, options.weights, options.dtype, device, memory)
+    recording = outputs[0].with_name(f"{outputs[0].name}.part")
+    parts = _parts(tracker, video, queries, options, recording, progress)
+    facts = _facts(parts, video)
+    for output in outputs:
+        _write(parts, video, output)
+    remove(recording)
+    return facts
+
+
+def point_choice(options: Options) -> dict[str, Any]:
+    """The choice of points as `motes.queries.select.select` takes it."""
+    if options.points is not None:
+        return {"queries": parse_points(options.points, options.at or 0)}
+    if options.queries is not None:
+        return {"queries": Queries.read(options.queries)}
+    if options.corners is not None:
+        return {"keypoints": options.corners}
+    return {"grid": options.grid, "dense": options.dense}
+
+
+@lru_cache(maxsize=1)
+def _tracker(
+    model: str | None, weights: str | None, dtype: str, device: str | None, memory: int | None
+) -> Tracker:
+    """The tracker of this process; consecutive videos share it."""
+    from motes.tracking.load import DEFAULT_MODEL, load
+
+    name = model or DEFAULT_MODEL
+    return load(name, weights=weights, dtype=dtype, device=device, memory=memory)
+
+
+def _parts(
+    tracker: Tracker,
+    video: Video,
+    queries: Queries,
+    options: Options,
+    folder: Path,
+    progress: Callable[[int], object] | None,
+) -> Iterable[Tracks]:
+    """The tracks in consecutive stretches of frames."""
+    if (video.num_frames or 0) > LONG and not options.backward:
+        from motes.tracking.recording import record
+
+        return record(tracker, video, queries, folder, progress=progress)
+    return [tracker.track(video, queries, backward=options.backward, progress=progress)]
+
+
+def _facts(parts: Iterable[Tracks], video: Video) -> Facts:
+    counts = [(p.num_frames, p.num_points, int(p.visible.sum())) for p in parts]
+    frames, points = sum(c[0] for c in counts), counts[0][1]
+    visible = sum(c[2] for c in counts) / max(frames * points, 1)
+    return Facts(frames, points, round(visible, 6), video.problem)
+
+
+def _write(parts: Iterable[Tracks], video: Video, output: Path) -> None:
+    if output.suffix.lower() not in writer_suffixes():
+        save_parts(parts, output)
+        return
+    from motes.rendering.video import render
+
+    render(video, Tracks.concat_frames(list(parts)), output)
+
+
+def _make_folders(outputs: Iterable[Path]) -> None:
+    for output in outputs:
+        try:
+            output.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = error.strerror or error
+            raise FileError(f"cannot make the folder {output.parent}: {reason}") from None

@@ -1,0 +1,156 @@
+"""``motes batch``: many videos with one command; what is done stays done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from motes.cli._common import console, progress
+from motes.errors import FileError, InputError
+
+if TYPE_CHECKING:
+    from motes.batch.jobs import Job
+    from motes.batch.ledger import Ledger
+    from motes.batch.local import Event
+
+LEDGER = "ledger.sqlite"
+
+
+def command(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Folders, globs, videos, or a manifest: a .csv, .json or .parquet table with the "
+            "column path, and columns named as the options below."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for all results.")],
+    formats: Annotated[
+        str,
+        typer.Option(help="Suffixes of outputs, separated by commas; mp4 draws the tracks."),
+    ] = "npz",
+    model: Annotated[str | None, typer.Option(help="See: motes models.")] = None,
+    weights: Annotated[str | None, typer.Option(help="Checkpoint to use instead.")] = None,
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+    grid: Annotated[int | None, typer.Option(help="Points a side, evenly spread [20].")] = None,
+    points: Annotated[str | None, typer.Option(help='"x,y;x,y" or "t,x,y;t,x,y", pixels.')] = None,
+    queries: Annotated[str | None, typer.Option(help="CSV file with the header t,x,y.")] = None,
+    corners: Annotated[int | None, typer.Option(help="The N strongest corners.")] = None,
+    dense: Annotated[int | None, typer.Option(help="Every pixel (1), every 2nd (2).")] = None,
+    mask: Annotated[str | None, typer.Option(help="Image: only points where it is not 0.")] = None,
+    at: Annotated[int | None, typer.Option(help="Frame of the points [the first].")] = None,
+    backward: Annotated[bool, typer.Option(help="Also track towards the start.")] = False,
+    start: Annotated[int, typer.Option(help="First frame.")] = 0,
+    end: Annotated[int | None, typer.Option(help="Frame to stop before.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes [one per core or GPU].")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, or several: cuda:0,cuda:1.")
+    ] = None,
+    retry: Annotated[bool, typer.Option(help="Try failed videos again.")] = True,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the state of all videos as JSON.")
+    ] = False,
+) -> None:
+    """Track many videos.
+
+    Each video is tracked by itself; one that fails costs nothing else. A ledger
+    (OUTPUT/ledger.sqlite) knows what is done: the same command again does only what is new,
+    changed, failed or interrupted.
+
+    Examples:
+      motes batch shots/ -o tracked --grid 10 --formats csv,mp4
+
+      motes batch list.csv -o tracked --workers 2
+    """
+    from motes.batch.jobs import POINT_CHOICES, Options, read_jobs
+    from motes.batch.ledger import Ledger
+
+    choice: dict[str, Any] = {"grid": grid, "points": points, "queries": queries}
+    choice |= {"corners": corners, "dense": dense}
+    if all(choice[name] is None for name in POINT_CHOICES):
+        choice["grid"] = 20
+    shared = Options(
+        model, weights, dtype, **choice, mask=mask, at=at, backward=backward, start=start, end=end
+    )
+    shared.check()
+    suffixes = _formats(formats)
+    _make_folder(output)
+    jobs = read_jobs(inputs, shared, suffixes, output)
+    with Ledger(output / LEDGER) as ledger:
+        todo = ledger.missing(jobs, output, again=retry)
+        ledger.plan(todo)
+        devices = device.split(",") if device else [None]
+        with closing(_events(todo, output, workers, devices)) as events:
+            _follow(events, ledger, len(jobs), len(jobs) - len(todo))
+        _report(ledger, jobs, as_json)
+
+
+def _events(
+    jobs: Sequence[Job], folder: Path, workers: int | None, devices: Sequence[str | None]
+) -> Generator[Event, None, None]:
+    from motes.batch.local import run_local
+    from motes.common.processes import available_cores
+
+    if workers is not None and workers < 1:
+        raise InputError(f"--workers: expected at least 1, got {workers}")
+    count = workers or (available_cores() if devices == [None] else len(devices))
+    return run_local(jobs, folder, count, devices)
+
+
+def _follow(events: Iterator[Event], ledger: Ledger, total: int, done: int) -> None:
+    """Write every change of state into the ledger, and show it."""
+    from motes.batch.ledger import DONE, FAILED
+
+    with progress(total, "tracking", "videos") as advance:
+        advance(done)
+        for event in events:
+            if event.state == DONE:
+                ledger.finish(event.job, event.value)
+            elif event.state == FAILED:
+                ledger.fail(event.job, event.value)
+                typer.echo(f"motes: {event.job.video}: {event.value}", err=True)
+            elif event.value == 0:
+                ledger.start(event.job)
+            advance(int(event.state in (DONE, FAILED)))
+
+
+def _report(ledger: Ledger, jobs: Sequence[Job], as_json: bool) -> None:
+    """Say what came out; exit with 1 if anything failed."""
+    from motes.batch.ledger import DONE, FAILED
+
+    names = {job.name for job in jobs}
+    entries = [entry for entry in ledger.entries() if entry.name in names]
+    failed = [entry for entry in entries if entry.state == FAILED]
+    if as_json:
+        typer.echo(json.dumps([asdict(entry) for entry in entries], indent=1))
+    else:
+        done = sum(entry.state == DONE for entry in entries)
+        console.print(f"{done} of {len(jobs)} videos done, {len(failed)} failed", highlight=False)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _formats(text: str) -> list[str]:
+    from motes.export import formats
+    from motes.video import writer_suffixes
+
+    known = sorted({suffix[1:] for suffix in (*formats(), *writer_suffixes()) if suffix})
+    chosen = [name.strip().lstrip(".").lower() for name in text.split(",") if name.strip()]
+    unknown = [name for name in chosen if name not in known]
+    if unknown or not chosen or len(set(chosen)) < len(chosen):
+        expected = f"expected different formats out of {', '.join(known)}"
+        raise InputError(f"--formats: {expected}, got {text!r}")
+    return chosen
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"cannot make the folder {folder}: {error.strerror}") from None
