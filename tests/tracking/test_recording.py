@@ -2,21 +2,36 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 import motes
-from motes import FileError, InputError, Queries, Tracks
+from fuzzing import bounded
+from motes import FileError, InputError, MotesError, Queries, Tracker, Tracks
 from motes.queries.select import select
 from motes.tracking import recording
-from motes.tracking.recording import Recording, record, record_live
+from motes.tracking.identity import tracker_facts
+from motes.tracking.load import presets
+from motes.tracking.recording import Recording, record, record_live, recording_folder
 from motes.video import open_video, open_writer
 
+DAMAGED = [
+    b"", b"null", b"[]", b"5", b'"text"', b"{}", b'[["a", 1]]', b'{"complete": {}}',
+    b'{"first frame": "0"}', b'{"first frame": [0]}', b"\xff\xfe", b'{"complete": 1e999}', b"PK\x03\x04",
+]  # fmt: skip
 QUERIES = Queries.of([(0, 30, 20), (40, 20, 25)])
 
 
@@ -132,14 +147,16 @@ def test_another_recording_in_the_way(tracker, clip, tmp_path):
     record(tracker, clip, QUERIES, tmp_path / "r", every=100)
     with pytest.raises(InputError, match="expected a recording with queries"):
         record(tracker, clip, Queries.of([(0, 9, 9)]), tmp_path / "r", every=100)
-    with pytest.raises(InputError, match="expected a recording with every 50, got 100"):
+    with pytest.raises(InputError, match="expected a recording with frames per part 50, got 100"):
         record(tracker, clip, QUERIES, tmp_path / "r", every=50)
 
 
 def test_folders_that_do_not_fit(tracker, clip, tmp_path):
     (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").touch()
     with pytest.raises(FileError, match=r"found no recording\.json"):
         record(tracker, clip, QUERIES, tmp_path / "other")
+    assert [p.name for p in (tmp_path / "other").iterdir() if p.name != "lock"] == ["notes.txt"]
     with pytest.raises(FileError, match="cannot make the folder"):
         record(tracker, clip, QUERIES, tmp_path / "no" / "r")
 
@@ -238,3 +255,156 @@ def test_a_disk_that_is_full_while_tensors_are_written(clip, tmp_path, what):
     )
     assert re.match("cannot write .*(File too large|is the disk full)", out.stdout)
     assert not list(tmp_path.iterdir())
+
+
+def copied(clip, folder, name="long.mp4"):
+    return Path(shutil.copy2(clip, folder / name))
+
+
+def filmed_again(path):
+    with open_writer(path, (64, 48), 25) as writer:
+        for frame in list(open_video(path))[::-1]:
+            writer.write(frame)
+
+
+def changed_in_place(path):
+    """Same size and time, other bytes: only the content tells."""
+    stat, data = path.stat(), bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 64] = bytes(64)
+    path.write_bytes(data)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def touched(path):
+    os.utime(path, (1, 1))
+
+
+@pytest.mark.parametrize(
+    ("change", "fact"),
+    [
+        (filmed_again, "video size"),
+        (changed_in_place, "video content"),
+        (touched, "video time 1970-01-01 00:00:01"),
+    ],
+)
+def test_another_video_of_the_same_name_is_refused(tracker, clip, tmp_path, change, fact):
+    """It continued with the tracks of the old video, without a word."""
+    video = copied(clip, tmp_path)
+    record(tracker, video, QUERIES, tmp_path / "r", every=100)
+    change(video)
+    with pytest.raises(InputError, match=f"expected a recording with {fact}.*, got .*; choose"):
+        record(tracker, video, QUERIES, tmp_path / "r", every=100)
+
+
+def test_a_project_may_be_moved(tracker, clip, tmp_path):
+    (tmp_path / "a").mkdir()
+    video = copied(clip, tmp_path / "a")
+    record(tracker, video, QUERIES, tmp_path / "a" / "r", every=100)
+    (tmp_path / "a").rename(tmp_path / "b")
+    done = []
+    record(
+        tracker, tmp_path / "b" / "long.mp4", QUERIES, tmp_path / "b" / "r", every=100,
+        progress=done.append,
+    )  # fmt: skip
+    assert done == [150]
+
+
+def test_folders_of_images_and_arrays_have_an_identity(tracker, clip, tmp_path):
+    frames = np.stack(list(open_video(clip, end=6)))
+    with open_writer(tmp_path / "images", (64, 48), 25) as writer:
+        for frame in frames:
+            writer.write(frame)
+    queries = Queries.of([(0, 30, 20)])
+    record(tracker, tmp_path / "images", queries, tmp_path / "r")
+    touched(tmp_path / "images" / "00003.png")
+    with pytest.raises(InputError, match="with video content"):
+        record(tracker, tmp_path / "images", queries, tmp_path / "r")
+    record(tracker, frames, queries, tmp_path / "s")
+    record(tracker, frames.copy(), queries, tmp_path / "s")
+    with pytest.raises(InputError, match="with video content"):
+        record(tracker, frames[::-1], queries, tmp_path / "s")
+
+
+def test_other_weights_or_settings_are_refused(clip, tmp_path):
+    facts = tracker_facts(motes.load("lk"))
+    assert facts == tracker_facts(motes.load("lk"))
+    preset = replace(presets()["lk"], visible_above=0.9)
+    assert tracker_facts(Tracker(motes.load("lk").model, preset)) != facts
+    model = torch.nn.Linear(2, 2)
+    before = tracker_facts(Tracker(model, preset))
+    assert before == tracker_facts(Tracker(model, preset))
+    with torch.no_grad():
+        model.weight[0, 0] += 1e-6
+    assert tracker_facts(Tracker(model, preset))["weights"] != before["weights"]
+    assert tracker_facts(Tracker(model, preset, torch.bfloat16)) != before
+
+
+@pytest.mark.parametrize("left", [[], ["lock"], [".recording-motes-abcdef-1-00000000.json"]])
+def test_a_run_that_was_killed_before_it_began(tracker, clip, tmp_path, left):
+    """An empty folder was in the way of every later run."""
+    for name in ("r", "live"):
+        (tmp_path / name).mkdir()
+        for file in left:
+            (tmp_path / name / file).touch()
+    expected = tracker.track(clip, QUERIES)
+    assert record(tracker, clip, QUERIES, tmp_path / "r").tracks() == expected
+    assert record_live(tracker, clip, QUERIES, tmp_path / "live").tracks() == expected
+
+
+def test_two_runs_at_once(tracker, clip, tmp_path):
+    with recording_folder(tmp_path / "r") as path, ThreadPoolExecutor(1) as pool:
+        for run in (record, record_live):
+            other = pool.submit(run, tracker, clip, QUERIES, path)
+            assert "another run is writing there now" in str(other.exception())
+    assert not list(tmp_path.iterdir())  # nothing was recorded
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        ("00000000.npz", "expected parts up to frame 39, found none with frame 0"),
+        ("00000020.npz", "expected parts up to frame 39, found none with frame 20"),
+    ],
+)
+def test_a_part_that_is_missing(tracker, clip, tmp_path, missing, message):
+    folder, seen = tmp_path / "r", []
+
+    def interrupt(n):
+        seen.append(n)
+        if sum(seen) == 41:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as end:
+        record(tracker, clip, QUERIES, folder, every=20, progress=interrupt)
+    assert end.value.code == 128 + signal.SIGTERM
+    (folder / missing).rename(tmp_path / missing)
+    with pytest.raises(InputError, match=message):
+        record(tracker, clip, QUERIES, folder, every=20)
+    if missing == "00000000.npz":
+        with pytest.raises(
+            InputError, match=r"expected a first part from frame 0 on, got 00000020"
+        ):
+            Recording(folder).save(tmp_path / "a.csv")
+    (tmp_path / missing).rename(folder / missing)
+    (folder / "00000020.npz").write_bytes(b"damaged")
+    with pytest.raises(FileError, match="00000020"):
+        record(tracker, clip, QUERIES, folder, every=20)
+
+
+def test_parts_are_in_order_whatever_their_length(tmp_path):
+    names = ["99999999", "100000000", "00000500", "notes", "12a", "²"]
+    for name in names:
+        (tmp_path / f"{name}.npz").touch()
+    assert [p.stem for p in Recording(tmp_path).parts] == ["00000500", "99999999", "100000000"]
+
+
+@bounded(150)
+@given(st.one_of(st.binary(max_size=60), st.sampled_from(DAMAGED)))
+@example(b"[" * 200_000)
+def test_fuzz_the_facts_of_a_recording(tmp_path, content):
+    """Whatever stands there, the error is one of motes."""
+    (tmp_path / "recording.json").write_bytes(content)
+    (tmp_path / "00000000.npz").write_bytes(content)
+    for read in (lambda r: r.complete, list, lambda r: r.tracks(), lambda r: r.save("x.csv")):
+        with suppress(MotesError):
+            read(Recording(tmp_path))

@@ -1,7 +1,8 @@
-"""`Recording`: tracks of a long video or a camera on disk as they come; a killed run goes on.
+"""`Recording`: the tracks of a long video or a camera, written part by part; killed runs continue.
 
 A recording is a folder: ``00000000.npz``, ``00000500.npz``, ... hold the tracks of the frames from
-that number on, ``state.pt`` the stream after the last of them, ``recording.json`` what was asked.
+that number on, ``state.pt`` the stream after the last of them, ``recording.json`` what identifies
+the run (see `motes.tracking.identity`).  While a run writes, it holds the file ``lock``.
 """
 
 from __future__ import annotations
@@ -9,62 +10,83 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile, ZipFile
 
-from motes.common.files import remove, replacing
+import numpy as np
+
+from motes.common.files import LOCK, locked, remove, replacing
 from motes.common.interrupts import asked_to_stop
 from motes.common.progress import Progress, silent
+from motes.common.temporary import is_temporary
 from motes.errors import FileError, InputError, MotesError
 from motes.export import save_parts
 from motes.queries.points import Queries
-from motes.tracks import Tracks
+from motes.tracking.identity import query_facts, tracker_facts, video_facts
+from motes.tracks import Tracks, consecutive
 from motes.video import Video, open_video
 from motes.video.ahead import read_ahead
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from motes.tracking.stream import Stream
     from motes.tracking.tracker import Tracker
 
 log = logging.getLogger(__name__)
 
 FRAMES_PER_PART = 500
-"""Frames whose tracks go to disk at a time; at most these are lost when a run is killed."""
+"""Frames per part; at most this many are tracked again after a kill."""
+
+FACTS = "recording.json"
+STATE = "state.pt"
 
 
 @dataclass(frozen=True)
 class Recording:
     """A folder with the tracks of a long video.
 
+        for tracks in Recording(Path("bike.npz.part")):
+            print(tracks.frames)
+
     Attributes:
-        folder: Where it is.
+        folder: Its path.
     """
 
     folder: Path
 
     @property
     def complete(self) -> bool:
-        """Whether the video was tracked to its end."""
+        """Whether the video was tracked to its end.
+
+        Raises:
+            FileError: The folder holds no recording, or it cannot be read.
+        """
         return bool(_read_facts(self.folder).get("complete"))
 
     @property
     def parts(self) -> list[Path]:
         """Files of the consecutive stretches of frames, in order."""
-        return sorted(self.folder.glob("[0-9]*.npz"))
+        found = [p for p in self.folder.glob("*.npz") if p.stem.isdecimal() and p.stem.isascii()]
+        return sorted(found, key=_first_frame)
 
     def __iter__(self) -> Iterator[Tracks]:
-        """The tracks, one stretch of frames at a time."""
-        return (Tracks.load(part) for part in self.parts)
+        """The tracks, one stretch of frames at a time.
+
+        Raises:
+            InputError: A part is missing, or it does not follow the one before.
+            FileError: A part cannot be read.
+        """
+        _check_first(self.folder, self.parts)
+        return consecutive(Tracks.load(part) for part in self.parts)
 
     def tracks(self) -> Tracks:
         """All tracks at once.
 
         Raises:
-            InputError: Nothing has been recorded yet.
+            InputError: Nothing has been recorded yet, or a part is missing.
         """
         return Tracks.concat_frames(list(self))
 
@@ -72,7 +94,8 @@ class Recording:
         """Write all tracks to one file; all but `.json` without holding all of them.
 
         Raises:
-            InputError: No format has this suffix, or nothing has been recorded yet.
+            InputError: No format has this suffix, nothing has been recorded yet, or a part is
+                missing.
             MissingExtraError: What the format needs is not installed.
             FileError: The file cannot be written.
         """
@@ -92,15 +115,19 @@ def record(
 ) -> Recording:
     """Track points through a video of any length, in memory that does not grow with it.
 
-    What is there of the same recording is kept, and tracking goes on after it; so a run that was
-    interrupted or killed is continued by running it again.
+    A run that was interrupted or killed is continued by running it again: parts of the same
+    recording are kept, and tracking continues after them.
+
+        tracker = motes.load("lk")
+        made = record(tracker, "long.mp4", Queries.of([(0, 30, 20)]), "long.part")
+        made.save("long.csv")
 
     Args:
         tracker: Whose model is used.
         video: Anything that `motes.open_video` opens.
-        queries: What to follow.
-        folder: Where the recording is, or comes to be.
-        every: Frames whose tracks go to disk at a time.
+        queries: Points to follow, in pixels of the video.
+        folder: Folder of the recording; made if need be.
+        every: Frames per part.
         latency: See `Tracker.stream`.
         iterations: See `Tracker.track`.
         progress: Called with the number of frames just finished.
@@ -109,27 +136,27 @@ def record(
         The recording.
 
     Raises:
-        InputError: A query does not fit, or the folder holds another recording.
-        FileError: The video cannot be read, or the folder cannot be written.  What is there stays
-            readable.
+        InputError: A query does not fit; or the folder holds a recording of another video, other
+            weights, settings or queries, or lacks a part.
+        FileError: The video cannot be read, the folder cannot be written, or another run writes
+            there.  Parts that were written stay readable.
     """
     source = open_video(video)
-    place = Path(folder).expanduser()
-    asked = _asked(tracker, source, queries, every, latency, iterations)
-    stream = _continue(tracker, place, asked)
-    if stream is None:
-        stream = _begin(tracker, source, queries, latency, iterations)
-    advance = progress or silent
-    advance(stream.next_frame - source.start)
-    if not Recording(place).complete:
-        with asked_to_stop() as stop:
-            frames = _until(stop, _frames_left(source, stream.next_frame))
-            waiting = _follow(stream, frames, place, every, advance)
-            if stop():
-                _save(place, waiting, stream)
-                raise KeyboardInterrupt
-        _finish(stream, waiting, source, place, asked)
-    return Recording(place)
+    facts = _facts(tracker, source, queries, every, latency, iterations)
+    new = _new_stream(tracker, source, queries, latency, iterations)
+    with recording_folder(folder) as path:
+        stream = _saved_stream(tracker, path, facts) or new
+        advance = progress or silent
+        advance(stream.next_frame - source.start)
+        if not Recording(path).complete:
+            with asked_to_stop() as stop:
+                frames = _until(stop, _frames_left(source, stream.next_frame))
+                waiting = _track(stream, frames, path, every, advance)
+                if stop():
+                    _save(path, waiting, stream)
+                    stop.check()
+            _finish(stream, waiting, source, path, facts)
+        return Recording(path)
 
 
 def record_live(
@@ -144,17 +171,17 @@ def record_live(
     progress: Progress | None = None,
     tell: Callable[[str], object] = log.warning,
 ) -> Recording:
-    """Track points through what cannot be seen again, such as a camera, in flat memory.
+    """Track points through frames that cannot be read again, such as a camera's, in flat memory.
 
-    It ends with the camera, also with one that fails, and on SIGINT and SIGTERM; the recording then
-    holds every frame that came.
+    It ends with the camera, with an error of the camera, or on SIGINT, SIGTERM or SIGHUP; the
+    recording then holds every frame that arrived.
 
     Args:
         tracker: Whose model is used.
         video: Anything that `motes.open_video` opens.
-        queries: What to follow.
-        folder: Where the recording comes to be; nothing is there yet.
-        every: Frames whose tracks go to disk at a time; these are lost when the run is killed.
+        queries: Points to follow, in pixels of the video.
+        folder: Folder of the recording; it must not hold another one.
+        every: Frames per part; up to this many are lost when the run is killed.
         latency: See `Tracker.stream`.
         iterations: See `Tracker.track`.
         progress: Called with the number of frames just finished.
@@ -164,40 +191,73 @@ def record_live(
         The recording.
 
     Raises:
-        InputError: A query does not fit, or no frame came.
-        FileError: The folder is there already, or cannot be written.  What is there stays readable.
+        InputError: A query does not fit, or no frame arrived.
+        FileError: The folder holds a recording, or cannot be written.  Parts that were written
+            stay readable.
     """
     source = open_video(video)
     source.forget()
-    place = Path(folder).expanduser()
-    asked = _asked(tracker, source, queries, every, latency, iterations)
-    stream = _begin(tracker, source, queries, latency, iterations)
-    if place.exists():
-        raise FileError(
-            f"{place}: expected no such folder, found what an earlier run left; to write its "
-            f"tracks to a file: motes export {place} -o FILE; then remove it"
-        )
-    _make(place, asked)
-    with asked_to_stop() as stop:
-        frames = _until(stop, _while_it_works(source, tell))
-        waiting = _follow(stream, frames, place, every, progress or silent)
-        if stop():
-            tell("stopped")
-        _finish(stream, waiting, source, place, asked)
-    return Recording(place)
+    facts = _facts(tracker, source, queries, every, latency, iterations, live=True)
+    stream = _new_stream(tracker, source, queries, latency, iterations)
+    with recording_folder(folder) as path:
+        if not _is_unused(path):
+            raise FileError(
+                f"{path}: expected no such folder, found what an earlier run left; to write its "
+                f"tracks to a file: motes export {path} -o FILE; then remove it"
+            )
+        _write_facts(path, facts)
+        with asked_to_stop() as stop:
+            frames = _until(stop, _until_failure(source, tell))
+            waiting = _track(stream, frames, path, every, progress or silent)
+            if stop():
+                tell("stopped")
+            _finish(stream, waiting, source, path, facts)
+        return Recording(path)
 
 
-def _begin(tracker: Tracker, video: Video, queries: Queries, *options: int | None) -> Stream:
+@contextmanager
+def recording_folder(folder: str | PathLike[str]) -> Iterator[Path]:
+    """Make the folder of a recording, if need be, and let no other run write there.
+
+    A folder in which nothing was recorded is removed at the end.
+
+    Yields:
+        Its path.
+
+    Raises:
+        FileError: It cannot be made, or another run writes there.
+    """
+    path = Path(folder).expanduser()
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise FileError(f"cannot make the folder {path}: {error.strerror or error}") from None
+    with locked(path):
+        try:
+            yield path
+        finally:
+            if _is_unused(path):
+                remove(path)
+
+
+def _is_unused(folder: Path) -> bool:
+    """Whether nothing has been recorded in a folder: a run was killed before it could begin."""
+    with suppress(OSError):
+        return all(p.name == LOCK or is_temporary(p.name) for p in folder.iterdir())
+    return False
+
+
+def _new_stream(tracker: Tracker, video: Video, queries: Queries, *options: int | None) -> Stream:
     latency, iterations = options
     return tracker.stream(
         queries, fps=video.fps, start=video.start, latency=latency, iterations=iterations
     )
 
 
-def _follow(
+def _track(
     stream: Stream, frames: Iterable[np.ndarray], folder: Path, every: int, progress: Progress
 ) -> list[Tracks]:
-    """Push frames, and write a part whenever `every` are final; gives what then is not written."""
+    """Push frames, and write a part whenever `every` are final; returns those not written yet."""
     waiting: list[Tracks] = []
     for frame in frames:
         waiting += stream.push(frame)
@@ -209,7 +269,7 @@ def _follow(
 
 
 def _finish(
-    stream: Stream, waiting: list[Tracks], video: Video, folder: Path, asked: dict[str, Any]
+    stream: Stream, waiting: list[Tracks], video: Video, folder: Path, facts: dict[str, Any]
 ) -> None:
     """Close the stream, and write what is left."""
     rest = stream.close()
@@ -217,24 +277,24 @@ def _finish(
         remove(folder)
         raise InputError(f"{video.name}: expected at least one frame, got none")
     _save(folder, waiting + ([rest] if rest else []), stream)
-    _write_facts(folder, asked | {"complete": True})
+    _write_facts(folder, facts | {"complete": True})
 
 
 def _until(stop: Callable[[], bool], frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """The frames, as long as it is not asked to stop."""
+    """Frames until a stop is requested."""
     for frame in frames:
         yield frame
         if stop():
             return
 
 
-def _while_it_works(video: Video, tell: Callable[[str], object]) -> Iterator[np.ndarray]:
-    """The frames before one that cannot be had; then `tell` hears why."""
+def _until_failure(video: Video, tell: Callable[[str], object]) -> Iterator[np.ndarray]:
+    """Frames until one fails to decode; the reason goes to `tell`."""
     try:
         yield from video
     except MotesError as error:
         tell(str(error))
-    except Exception as error:  # a driver may raise anything; what came before it is kept
+    except Exception as error:  # a driver may raise anything; the frames before are kept
         tell(f"{video.name}: {type(error).__name__}: {error}")
 
 
@@ -246,61 +306,97 @@ def _frames_left(video: Video, first: int) -> Iterator[np.ndarray]:
 
 
 def _save(folder: Path, waiting: list[Tracks], stream: Stream) -> None:
-    """Write the next part, then the stream: one killed in between repeats that part."""
+    """Write the next part, then the stream: a run killed in between repeats that part."""
     if waiting:
         part = Tracks.concat_frames(waiting)
         part.save(folder / f"{part.start:08d}.npz")
-    stream.save(folder / "state.pt")
+    stream.save(folder / STATE)
 
 
-def _continue(tracker: Tracker, folder: Path, asked: dict[str, Any]) -> Stream | None:
-    """The stream of a recording that has begun; None, if there is nothing to go on with."""
-    if not folder.exists():
-        _make(folder, asked)
-        return None
-    found = _read_facts(folder)
-    different = [name for name in asked if found.get(name) != asked[name]]
-    if different:
-        name = different[0]
-        raise InputError(
-            f"{folder}: expected a recording with {name} {asked[name]}, got {found.get(name)}; "
-            "choose another folder, or remove this one"
-        )
-    state = folder / "state.pt"
-    return tracker.resume(state) if state.exists() else None
-
-
-def _asked(
-    tracker: Tracker, video: Video, queries: Queries, every: int, *options: int | None
+def _facts(
+    tracker: Tracker,
+    video: Video,
+    queries: Queries,
+    every: int,
+    *options: int | None,
+    live: bool = False,
 ) -> dict[str, Any]:
     """What must be the same for a recording to be continued."""
-    return {
-        "model": tracker.preset.name,
-        "dtype": str(tracker.dtype),
-        "video": video.name,
-        "size": list(video.size),
-        "range": [video.start, video.end],
-        "queries": queries.txy.tolist(),
-        "every": every,
-        "options": list(options),
-    }
+    facts = tracker_facts(tracker) | query_facts(queries)
+    if not live:
+        facts |= video_facts(video)
+    latency, iterations = options
+    numbers = {"latency": latency, "iterations": iterations, "frames per part": every}
+    return facts | numbers | {"first frame": video.start}
 
 
-def _make(folder: Path, asked: dict[str, Any]) -> None:
+def _saved_stream(tracker: Tracker, folder: Path, facts: dict[str, Any]) -> Stream | None:
+    """The stream of a recording that was started before; None, if there is none."""
+    if _is_unused(folder):
+        _write_facts(folder, facts)
+        return None
+    found = _read_facts(folder)
+    different = next((name for name in facts if found.get(name) != facts[name]), None)
+    if different:
+        raise InputError(
+            f"{folder}: expected a recording with {different} {facts[different]}, "
+            f"got {found.get(different)}; choose another folder, or remove this one"
+        )
+    if not (folder / STATE).exists():
+        return None
+    stream = tracker.resume(folder / STATE)
+    _check_parts(folder, stream)
+    return stream
+
+
+def _check_parts(folder: Path, stream: Stream) -> None:
+    """Make sure that the parts hold every frame that the stream has answered for."""
+    windows, stop = stream.state.windows, stream.state.start
+    for part in Recording(folder).parts:
+        if _first_frame(part) == stop:
+            stop += _num_frames(part)
+    final = stream.state.start + (windows.emitted if windows else 0)
+    if stop < final:
+        raise InputError(
+            f"{folder}: expected parts up to frame {final - 1}, found none with frame {stop}; "
+            "remove the folder to start again"
+        )
+
+
+def _check_first(folder: Path, parts: list[Path]) -> None:
+    expected = _read_facts(folder).get("first frame")
+    if parts and _first_frame(parts[0]) != expected:
+        raise InputError(
+            f"{folder}: expected a first part from frame {expected} on, got {parts[0].name}"
+        )
+
+
+def _first_frame(part: Path) -> int:
+    return int(part.stem)
+
+
+def _num_frames(part: Path) -> int:
+    """Number of frames in a part, from the header of an array."""
     try:
-        folder.mkdir()
-    except OSError as error:
-        raise FileError(f"cannot make the folder {folder}: {error.strerror}") from None
-    _write_facts(folder, asked)
+        with ZipFile(part) as archive, archive.open("visible.npy") as file:
+            np.lib.format.read_magic(file)
+            return int(np.lib.format.read_array_header_1_0(file)[0][1])
+    except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile) as error:
+        raise FileError(f"{part}: expected tracks; {error}") from None
 
 
 def _write_facts(folder: Path, facts: dict[str, Any]) -> None:
-    with replacing(folder / "recording.json") as temporary:
+    with replacing(folder / FACTS) as temporary:
         temporary.write_text(json.dumps(facts), encoding="utf-8")
 
 
 def _read_facts(folder: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((folder / "recording.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        raise FileError(f"{folder}: expected a recording, found no recording.json") from None
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    except OSError:
+        raise FileError(f"{folder}: expected a recording, found no {FACTS}") from None
+    except (ValueError, RecursionError):
+        facts = None
+    if not isinstance(facts, dict):
+        raise FileError(f"{folder}: expected a recording, found a damaged {FACTS}")
+    return facts
