@@ -103,3 +103,11 @@ def test_support_points_stand_in_the_frames_of_the_queries():
     assert np.ptp(near[:, 1]) == 10
     many = np.column_stack([np.arange(30), np.full((30, 2), 9)])
     assert len(support_points(many, SIZE, 2, 0, 0.0)) == 4 * MOST_FRAMES
+
+
+def test_refined_corners_stay_inside_the_image():
+    noise = np.random.default_rng(0).integers(0, 255, (24, 32), np.uint8)
+    frame = cv2.resize(noise, (96, 72), interpolation=cv2.INTER_CUBIC)[..., None].repeat(3, 2)
+    x, y = keypoints(frame, 500).xy.T
+    assert 0 <= x.min() <= x.max() <= 95
+    assert 0 <= y.min() <= y.max() <= 71

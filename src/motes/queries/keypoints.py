@@ -35,4 +35,5 @@ def keypoints(
         raise InputError(f"keypoints: expected corners {where}, found none")
     stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 20, 0.01)
     corners = cv2.cornerSubPix(grey, corners.astype(np.float32), (3, 3), (-1, -1), stop)
-    return Queries.of(corners.reshape(-1, 2), at)
+    last = np.array(grey.shape[::-1]) - 1  # the refinement may leave the image
+    return Queries.of(corners.reshape(-1, 2).clip(0, last), at)

@@ -1,0 +1,79 @@
+"""``motes stabilise``: take the shaking of the camera out of a video."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from motes.cli._common import console, progress
+from motes.common.files import check_overwrites
+
+
+def command(
+    video: Annotated[str, typer.Argument(help="A video file, a folder of images, a glob, a URL.")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="Where to write: .mp4, .gif or FOLDER/.")
+    ],
+    smoothness: Annotated[
+        float, typer.Option(help="Motions slower than about this many seconds stay.")
+    ] = 0.5,
+    lock: Annotated[
+        int | None, typer.Option(help="Hold the background as it is in this frame, instead.")
+    ] = None,
+    follow: Annotated[
+        Path | None, typer.Option(help="Hold the object in this mask (image of frame --lock).")
+    ] = None,
+    motion: Annotated[
+        str, typer.Option(help="translation, similarity, affine or homography.")
+    ] = "similarity",
+    borders: Annotated[
+        str, typer.Option(help="crop (zoom in), fill (from earlier frames) or black.")
+    ] = "crop",
+    report: Annotated[
+        Path | None, typer.Option(help="Picture of the path before and after, .png or .jpg.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="See: motes models.")] = "lk",
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
+) -> None:
+    """Stabilise a video.
+
+    The motion of the background is measured with tracks, smoothed, and taken out of the frames.
+    Moving objects are recognised as such while they cover less than half of the points.
+
+    Examples:
+      motes stabilise shaky.mp4 -o steady.mp4
+
+      motes stabilise shaky.mp4 -o fixed.mp4 --lock 0 --borders fill --report path.png
+
+      motes stabilise runner.mp4 -o held.mp4 --follow runner.png --borders black
+    """
+    from motes.edit.report import check_report, draw_report
+    from motes.edit.stabilise import stabilise
+    from motes.tracking.load import load
+    from motes.video import open_video
+
+    footage = open_video(video)
+    if report is not None:
+        check_report(report)
+    outputs = [Path(output), *([report] if report else [])]
+    check_overwrites(outputs, [*footage.files, *([follow] if follow else [])])
+    total = footage.num_frames and 2 * footage.num_frames
+    with progress(total, "stabilising") as advance:
+        found = stabilise(
+            footage,
+            output,
+            tracker=load(model, device=device),
+            kind=motion,
+            smoothness=smoothness,
+            lock=lock,
+            follow=follow,
+            borders=borders,
+            progress=advance,
+        )
+    if report is not None:
+        draw_report(found, report)
+    before, after = found.jitter()
+    lost = f", {(~found.known).sum()} frames interpolated" if not found.known.all() else ""
+    console.print(f"jitter {before:.2f} -> {after:.2f} pixels{lost}", highlight=False)
+    for path in (output, *outputs[1:]):
+        console.print(f"wrote {path}", highlight=False, markup=False)
