@@ -1,9 +1,10 @@
+import sys
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from motes import InputError, Tracks
+from motes import InputError, MissingExtraError, Tracks
 
 
 def make(N=4, T=6, start=10, seed=0, **changes):
@@ -59,8 +60,37 @@ def test_arrays_are_read_only_copies():
         ({"queries": np.zeros((3, 3))}, r"queries: expected shape \[4, 3\]"),
         ({"size": (0, 5)}, "size: expected positive"),
         ({"names": ["a"]}, "names: expected 4, one for each point, got 1"),
+        ({"names": 5}, "names: expected 4 texts, got 5"),
+        ({"names": "abcd"}, "names: expected 4 texts, got 'abcd'"),
+        ({"names": [1, 2, 3, None]}, "names: expected texts, got 1"),
         ({"skeleton": [(0, 4)]}, r"skeleton: expected pairs of indices below 4, got \(0, 4\)"),
+        ({"skeleton": [(0, 1, 2)]}, "skeleton: expected pairs"),
+        ({"skeleton": [(0, 0.5)]}, "skeleton: expected whole numbers, got 0.5"),
+        ({"size": (5, 2**40)}, "size: expected positive"),
+        ({"size": "wide"}, "size: expected whole numbers"),
         ({"fps": 0}, "fps: expected a positive number"),
+        ({"fps": -1}, "fps: expected a positive number"),
+        ({"fps": (1, 0)}, "fps: expected a positive number"),
+        ({"fps": float("nan")}, "fps: expected a positive number"),
+        ({"fps": float("inf")}, "fps: expected a positive number"),
+        ({"fps": 1e-300}, "fps: expected a positive number"),
+        ({"fps": 1e300}, "fps: expected a positive number"),
+        ({"fps": "fast"}, "fps: expected a positive number"),
+        ({"fps": [25]}, "fps: expected a positive number"),
+        ({"fps": None}, "fps: expected a positive number"),
+        ({"start": 0.7}, "start: expected whole numbers, got 0.7"),
+        ({"start": 2**60}, "start: expected a whole number"),
+        ({"ids": [0, 1, 2, 0.7]}, "ids: expected whole numbers, got 0.7"),
+        ({"ids": [0, 1, 2, np.nan]}, "ids: expected whole numbers, got nan"),
+        ({"ids": [0, 1, 2, 2**64]}, "ids: expected whole numbers"),
+        ({"ids": np.array([0, 1, 2, 2**63], np.uint64)}, "ids: expected whole numbers"),
+        ({"ids": list("abcd")}, "ids: expected whole numbers, got <U1"),
+        ({"xy": np.full((4, 6, 2), 1e300)}, "xy: expected finite numbers"),
+        ({"xy": np.zeros((4, 6, 2), complex)}, "xy: expected real numbers, got complex128"),
+        ({"xy": [[1], [2, 3]]}, "xy: expected real numbers"),
+        ({"visible": np.full((4, 6), 0.5)}, "visible: expected truth values"),
+        ({"visible": np.full((4, 6), np.nan)}, "visible: expected truth values"),
+        ({"queries": np.full((4, 3), 0.7)}, "queries: frame numbers: expected whole numbers"),
     ],
 )
 def test_what_does_not_fit_is_refused(changes, message):
@@ -142,3 +172,25 @@ def test_names_and_skeleton_follow_the_points():
     assert Tracks.concat_frames([tracks[:, :2], tracks[:, 2:]]) == tracks
     assert tracks != make()
     assert Tracks.from_dict(tracks.to_dict()) == tracks
+
+
+@pytest.mark.parametrize("fps", [29.97, "30000/1001", (30000, 1001), np.float32(25), 1])
+def test_rates_are_kept_exactly(fps):
+    expected = Fraction(*fps) if isinstance(fps, tuple) else Fraction(str(fps))
+    assert make(fps=fps).fps == pytest.approx(expected, rel=1e-15)
+
+
+def test_a_data_frame_has_one_row_a_point_and_frame():
+    tracks = make(N=2, T=3)
+    frame = tracks.to_dataframe()
+    assert list(frame.columns) == ["id", "t", "x", "y", "visible", "confidence"]
+    assert frame["t"].tolist() == [10, 11, 12] * 2
+    assert [frame[name].dtype for name in ("id", "x", "visible")] == [np.int64, np.float32, bool]
+    row = frame[(frame["id"] == 8) & (frame["t"] == 11)].iloc[0]
+    assert (row["x"], row["y"]) == tuple(tracks.xy[1, 1])
+
+
+def test_a_data_frame_without_pandas_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'motes\[pandas\]'"):
+        make().to_dataframe()

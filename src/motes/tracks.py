@@ -6,16 +6,28 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from motes.errors import InputError
+from motes.common.values import flag_array, rate, real_array, whole, whole_array
+from motes.errors import InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    import pandas
 
 DEFAULT_FPS = Fraction(25)
 """Frame rate of sources that have none, such as arrays and folders of images."""
 
 Pairs = tuple[tuple[int, int], ...]
+
+FIELDS = ("xy", "visible", "confidence", "queries", "ids", "size", "fps", "start")
+"""Of `Tracks`, as files store them."""
+
+OPTIONAL_FIELDS = ("names", "skeleton")
+"""Further ones, which files lack where there are none."""
+
+LARGEST_SIDE = 2**31 - 1
 
 Index = int | slice | Sequence[int] | np.ndarray
 
@@ -57,27 +69,24 @@ class Tracks:
     skeleton: Pairs = ()
 
     def __post_init__(self) -> None:
-        xy = np.array(self.xy, np.float32)
+        xy = real_array("xy", self.xy)
         if xy.ndim != 3 or xy.shape[2] != 2:
             raise InputError(f"xy: expected shape [N, T, 2], got {list(xy.shape)}")
         N, T, _ = xy.shape
         self._freeze("xy", xy, (N, T, 2))
-        self._freeze("visible", np.array(self.visible, bool), (N, T))
+        self._freeze("visible", flag_array("visible", self.visible), (N, T))
         given = self.visible if self.confidence is None else self.confidence
-        self._freeze("confidence", np.array(given, np.float32), (N, T))
+        self._freeze("confidence", real_array("confidence", given), (N, T))
         given = self._first_visible() if self.queries is None else self.queries
-        self._freeze("queries", np.array(given, np.float32), (N, 3))
+        self._freeze("queries", real_array("queries", given), (N, 3))
         given = np.arange(N) if self.ids is None else self.ids
-        self._freeze("ids", np.array(given, np.int64), (N,))
-        object.__setattr__(self, "size", (int(self.size[0]), int(self.size[1])))
-        object.__setattr__(self, "fps", Fraction(self.fps))
-        object.__setattr__(self, "start", int(self.start))
-        if self.names is not None:
-            object.__setattr__(self, "names", tuple(str(name) for name in self.names))
-        pairs = tuple((int(a), int(b)) for a, b in self.skeleton)
-        object.__setattr__(self, "skeleton", pairs)
+        self._freeze("ids", whole_array("ids", given), (N,))
+        object.__setattr__(self, "size", _size(self.size))
+        object.__setattr__(self, "fps", rate("fps", self.fps))
+        object.__setattr__(self, "start", whole("start", self.start))
+        object.__setattr__(self, "names", _names(self.names, N))
+        object.__setattr__(self, "skeleton", _pairs(self.skeleton, N))
         self._check_values()
-        self._check_names()
 
     def _freeze(self, name: str, value: np.ndarray, shape: tuple[int, ...]) -> None:
         if value.shape != shape:
@@ -96,23 +105,12 @@ class Tracks:
         for name in ("xy", "confidence", "queries"):
             if not np.isfinite(getattr(self, name)).all():
                 raise InputError(f"{name}: expected finite numbers, got NaN or infinity")
+        whole_array("queries: frame numbers", self.queries[:, 0])
         if self.confidence.size and not (0 <= self.confidence.min() <= self.confidence.max() <= 1):
             low, high = self.confidence.min(), self.confidence.max()
             raise InputError(f"confidence: expected values in [0, 1], got {low:g} to {high:g}")
         if len(np.unique(self.ids)) != len(self.ids):
             raise InputError("ids: expected unique numbers, got duplicates")
-        if min(self.size) < 1:
-            raise InputError(f"size: expected positive (width, height), got {self.size}")
-        if self.fps <= 0:
-            raise InputError(f"fps: expected a positive number, got {self.fps}")
-
-    def _check_names(self) -> None:
-        N = self.num_points
-        if self.names is not None and len(self.names) != N:
-            raise InputError(f"names: expected {N}, one for each point, got {len(self.names)}")
-        for pair in self.skeleton:
-            if not all(0 <= end < N for end in pair):
-                raise InputError(f"skeleton: expected pairs of indices below {N}, got {pair}")
 
     @property
     def num_points(self) -> int:
@@ -253,13 +251,31 @@ class Tracks:
         Raises:
             InputError: A field is missing, or its value does not fit.
         """
-        names = ("xy", "visible", "confidence", "queries", "ids", "size", "fps", "start")
-        missing = [name for name in names if name not in fields]
+        missing = [name for name in FIELDS if name not in fields]
         if missing:
-            raise InputError(f"tracks: expected the fields {', '.join(names)}; missing {missing}")
-        values = {name: fields[name] for name in names}
-        values["fps"] = Fraction(*(int(v) for v in values["fps"]))
-        return cls(**values, **{n: fields[n] for n in ("names", "skeleton") if n in fields})
+            raise InputError(f"tracks: expected the fields {', '.join(FIELDS)}; missing {missing}")
+        return cls(**{n: fields[n] for n in (*FIELDS, *OPTIONAL_FIELDS) if n in fields})
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """The tracks as a data frame of pandas, with one row a point and frame.
+
+        Returns:
+            The columns ``id, t, x, y, visible, confidence``, as in ``.csv`` files: x and y in
+            pixels, t the number of the frame; the rows of one point after the other.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+
+        Example:
+            >>> tracks.to_dataframe().query("visible").groupby("id").x.mean()
+        """
+        from motes.export.rows import to_columns
+
+        try:
+            import pandas
+        except ImportError:
+            raise MissingExtraError("A data frame", "pandas") from None
+        return pandas.DataFrame(to_columns(self))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write to a file; the suffix chooses the format (see `motes.export`).
@@ -283,6 +299,38 @@ class Tracks:
         from motes.export import load
 
         return load(path)
+
+
+def _size(value: Any) -> tuple[int, int]:
+    size = whole_array("size", value).ravel().tolist()
+    if len(size) != 2 or not 1 <= min(size) <= max(size) <= LARGEST_SIDE:
+        raise InputError(f"size: expected positive (width, height), got {size}")
+    return size[0], size[1]
+
+
+def _names(value: Any, count: int) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise InputError(f"names: expected {count} texts, got {value!r:.60}")
+    names = tuple(value)
+    if len(names) != count:
+        raise InputError(f"names: expected {count}, one for each point, got {len(names)}")
+    for name in names:
+        if not isinstance(name, str):
+            raise InputError(f"names: expected texts, got {name!r:.60}")
+    return tuple(map(str, names))
+
+
+def _pairs(value: Any, count: int) -> Pairs:
+    ends = whole_array("skeleton", value)
+    if ends.size and (ends.ndim != 2 or ends.shape[1] != 2):
+        raise InputError(f"skeleton: expected pairs of indices, got shape {list(ends.shape)}")
+    pairs = tuple((a, b) for a, b in ends.reshape(-1, 2).tolist())
+    for pair in pairs:
+        if not all(0 <= end < count for end in pair):
+            raise InputError(f"skeleton: expected pairs of indices below {count}, got {pair}")
+    return pairs
 
 
 def consecutive(parts: Iterable[Tracks]) -> Iterator[Tracks]:

@@ -1,6 +1,11 @@
+from contextlib import suppress
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from fuzzing import bounded
 from motes import FileError, InputError, Queries
 from motes.queries import parse_points
 
@@ -72,6 +77,35 @@ def test_read(tmp_path):
     path = tmp_path / "q.csv"
     path.write_text("t,x,y\n0,1.5,2\n\n10,3,4\n")
     assert Queries.read(path).txy.tolist() == [[0, 1.5, 2], [10, 3, 4]]
+
+
+def test_a_byte_order_mark_is_skipped(tmp_path):
+    path = tmp_path / "q.csv"
+    path.write_text("t,x,y\n0,1.5,2\n", encoding="utf-8-sig")
+    assert Queries.read(path).txy.tolist() == [[0, 1.5, 2]]
+
+
+def test_a_cell_that_never_ends_is_one_error(tmp_path):
+    path = tmp_path / "q.csv"
+    path.write_text("t,x,y\n" + "1" * 200_000)
+    with pytest.raises(FileError, match="field larger than"):
+        Queries.read(path)
+
+
+@bounded(150)
+@given(
+    st.lists(
+        st.lists(
+            st.sampled_from(["0", "-1", "0.7", "nan", "1e300", "", "x", '"', "\0"]), max_size=5
+        ),
+        max_size=4,
+    )
+)
+def test_any_cells_give_queries_or_one_error(tmp_path_factory, rows):
+    path = tmp_path_factory.getbasetemp() / "any_queries.csv"
+    path.write_text("\n".join(["t,x,y", *map(",".join, rows)]))
+    with suppress(InputError, FileError):
+        Queries.read(path)
 
 
 @pytest.mark.parametrize(

@@ -103,11 +103,16 @@ def load(path: str | PathLike[str]) -> Tracks:
     read = find_format(path).read
     if read is None:
         raise InputError(f"{path}: this format can be written, but not read back")
-    if not Path(path).is_file():
-        raise FileError(f"no such track file: {path}")
     try:
+        if not Path(path).is_file():
+            raise FileError(f"no such track file: {path}")
         return read(Path(path))
+    except FileError:
+        raise
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     except OSError as error:
-        raise FileError(f"cannot read {path}: {error}") from None
+        raise FileError(f"cannot read {path}: {error.strerror or error}") from None
+    except Exception as error:  # libraries raise anything on damaged files
+        what = f"expected a {Path(path).suffix} file of tracks, got a damaged or another one"
+        raise InputError(f"{path}: {what} ({type(error).__name__}: {error})") from error

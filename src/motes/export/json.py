@@ -1,11 +1,13 @@
 """``.json``: the fields of `Tracks` as plain lists, for the web and for other languages."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from motes.common.values import real_array, shortest_decimals, whole, whole_array
 from motes.errors import InputError
 from motes.export.base import Format
 from motes.tracks import Tracks
@@ -29,33 +31,37 @@ def read(path: Path) -> Tracks:
         InputError: Not JSON, not tracks, or a field does not fit.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
         raise InputError(f"expected JSON; {error}") from None
     if not isinstance(content, dict) or content.get("format") != "motes-tracks":
         raise InputError('expected an object with "format": "motes-tracks"')
     if content.get("version") != VERSION:
-        raise InputError(f"expected version {VERSION}, got {content.get('version')}")
-    try:
-        return Tracks.from_dict(_with_shapes(content))
-    except (TypeError, KeyError) as error:
-        raise InputError(f"expected the fields of tracks; {error}") from None
-    except ValueError as error:
-        raise InputError(str(error)) from None
+        raise InputError(f"expected version {VERSION}, got {content.get('version')!r:.40}")
+    return Tracks.from_dict(_with_shapes(content))
 
 
 def _with_shapes(content: dict[str, Any]) -> dict[str, Any]:
-    N, T = len(content["ids"]), content["frames"]
-    arrays = {n: np.array(content[n]).reshape(N, T, *shape) for n, shape in SHAPES.items()}
-    return content | arrays | {"queries": np.array(content["queries"]).reshape(N, 3)}
+    """The fields with the arrays in shape, as far as they are there."""
+    ids = whole_array("ids", content.get("ids", []))
+    frames = whole("frames", content.get("frames", 0))
+    shapes = {name: (ids.size, frames, *rest) for name, rest in SHAPES.items()}
+    shapes["queries"] = (ids.size, 3)
+    arrays = {n: _shaped(n, content[n], shape) for n, shape in shapes.items() if n in content}
+    return content | arrays
+
+
+def _shaped(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    array = real_array(name, value)
+    if min(shape) < 0 or array.size != math.prod(shape):
+        raise InputError(f"{name}: expected shape {list(shape)}, got {list(array.shape)}")
+    return array.reshape(shape)
 
 
 def _plain(value: Any) -> Any:
     if not isinstance(value, np.ndarray):
         return value
-    if value.dtype == np.float32:  # the shortest decimals that give the same float32 back
-        return [_plain(v) for v in value] if value.ndim > 1 else [float(str(v)) for v in value]
-    return value.tolist()
+    return shortest_decimals(value) if value.dtype == np.float32 else value.tolist()
 
 
 JSON = Format(".json", "plain lists, for the web and for other languages", write, read)

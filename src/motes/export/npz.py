@@ -10,9 +10,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from motes.errors import InputError
+from motes.common.archives import read_archive
 from motes.export.base import Format
-from motes.tracks import Tracks
+from motes.tracks import FIELDS, OPTIONAL_FIELDS, Tracks
 
 PLANES = {"xy": 2, "visible": 1, "confidence": 1}
 """Fields with a column a frame: how many numbers each has for a point in a frame."""
@@ -73,12 +73,7 @@ def read(path: Path) -> Tracks:
     Raises:
         InputError: The file is not an archive of arrays, or a field does not fit.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            fields = {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"expected a NumPy archive of arrays; {error}") from None
-    return Tracks.from_dict(fields)
+    return Tracks.from_dict(read_archive(path, (*FIELDS, *OPTIONAL_FIELDS), copies=2))
 
 
 NPZ = Format(".npz", "NumPy archive with the fields of Tracks", write, read, write_parts)

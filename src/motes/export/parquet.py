@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from motes.common.headroom import check_memory
 from motes.errors import InputError
 from motes.export.base import Format
 from motes.export.rows import COLUMNS, parse_facts, to_columns, to_facts, to_tracks
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 KEY = b"motes"
+ROW_BYTES = 64
+"""Memory that a row takes while it is read."""
+
 TYPES = ("int64", "int64", "float32", "float32", "bool", "float32")
 
 
@@ -52,6 +56,7 @@ def read(path: Path) -> Tracks:
 
     try:
         with pq.ParquetFile(path) as file:
+            check_memory(file.metadata.num_rows * ROW_BYTES, "reading these rows")
             table = file.read()
         facts = (table.schema.metadata or {}).get(KEY, b"{}")
         table = table.select(COLUMNS).cast(_schema())

@@ -5,12 +5,13 @@ dict of *facts* that goes beside the table.
 """
 
 import json
+import math
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
+from motes.common.values import real_array, shortest_decimals, whole, whole_array
 from motes.errors import InputError
 from motes.tracks import DEFAULT_FPS, Tracks
 
@@ -34,30 +35,44 @@ def to_columns(tracks: Tracks) -> dict[str, np.ndarray]:
     return dict(zip(COLUMNS, fields, strict=True))
 
 
-def to_facts(tracks: Tracks) -> str:
-    """The facts as JSON; where there is no row to tell them, also the points and frames."""
-    rowless = {"ids": tracks.ids.tolist(), "frames": tracks.num_frames}
-    facts = (rowless if not tracks.visible.size else {}) | {
+def to_facts(tracks: Tracks, per_point: bool = True) -> str:
+    """The facts as JSON; where there is no row to tell them, also the points and frames.
+
+    Args:
+        tracks: What to describe.
+        per_point: Whether the facts about single points, whose text grows with N, are included.
+    """
+    facts: dict[str, Any] = {
         "size": tracks.size,
         "fps": [tracks.fps.numerator, tracks.fps.denominator],
         "start": tracks.start,
-        "queries": [[float(str(v)) for v in query] for query in tracks.queries],
     }
-    facts |= {"names": tracks.names} if tracks.names is not None else {}
-    facts |= {"skeleton": tracks.skeleton} if tracks.skeleton else {}
+    if tracks.skeleton:
+        facts["skeleton"] = tracks.skeleton
+    if not tracks.visible.size:
+        facts["frames"] = tracks.num_frames
+    if per_point:
+        facts["queries"] = shortest_decimals(tracks.queries)
+    if per_point and tracks.names is not None:
+        facts["names"] = tracks.names
+    if per_point and not tracks.visible.size:
+        facts["ids"] = tracks.ids.tolist()
     return json.dumps(facts, separators=(",", ":"))
 
 
-def parse_facts(text: str) -> dict[str, Any]:
+def parse_facts(text: str | bytes) -> dict[str, Any]:
     """The inverse of `to_facts`.
 
     Raises:
         InputError: It is something else.
     """
     try:
-        return dict(json.loads(text))
-    except (ValueError, TypeError):
-        raise InputError(f"expected facts about the video, got {text[:80]!r}") from None
+        facts = json.loads(text)
+    except (ValueError, RecursionError):
+        facts = None
+    if not isinstance(facts, dict):
+        raise InputError(f"expected facts about the video, got {text[:80]!r}")
+    return facts
 
 
 def to_tracks(columns: Columns, facts: dict[str, Any]) -> Tracks:
@@ -68,12 +83,14 @@ def to_tracks(columns: Columns, facts: dict[str, Any]) -> Tracks:
     of their first rows.
 
     Raises:
-        InputError: A point lacks a frame, or a value does not fit.
+        InputError: A point lacks a frame or has one twice, or a value does not fit.
     """
+    _check_finite(columns)
     facts = _guess(columns) | facts
     ids, n = _points(columns["id"], facts)
-    start, t = int(facts["start"]), columns["t"] - int(facts["start"])
-    T = int(t.max()) + 1 if len(t) else int(facts["frames"])
+    start = whole("start", facts["start"])
+    t = columns["t"] - start
+    T = int(t.max()) + 1 if len(t) else whole("frames", facts["frames"])
     _check_complete(ids, n, t, start, T)
 
     def table(name: str) -> np.ndarray:
@@ -81,19 +98,35 @@ def to_tracks(columns: Columns, facts: dict[str, Any]) -> Tracks:
         values[n, t] = columns[name]
         return values
 
-    queries = {"queries": np.array(facts["queries"]).reshape(-1, 3)} if "queries" in facts else {}
+    queries = {"queries": _queries(facts["queries"], len(ids))} if "queries" in facts else {}
     return Tracks(
         np.stack([table("x"), table("y")], -1),
         table("visible"),
         table("confidence"),
         ids=ids,
         size=facts["size"],
-        fps=Fraction(*facts["fps"]),
+        fps=facts["fps"],
         start=start,
         names=facts.get("names"),
         skeleton=facts.get("skeleton", ()),
         **queries,
     )
+
+
+def _check_finite(columns: Columns) -> None:
+    for name in ("x", "y", "confidence"):
+        if not np.isfinite(columns[name]).all():
+            raise InputError(f"{name}: expected finite numbers, got NaN or infinity")
+    for name in ("id", "t"):
+        whole_array(name, columns[name])
+    if len(columns["t"]):
+        whole("t", columns["t"].min())
+        whole("t", columns["t"].max())
+
+
+def _queries(values: Any, count: int) -> np.ndarray:
+    queries = real_array("queries", values)
+    return queries.reshape(0, 3) if not count and not queries.size else queries
 
 
 def _guess(columns: Columns) -> dict[str, Any]:
@@ -102,24 +135,34 @@ def _guess(columns: Columns) -> dict[str, Any]:
     known = {"fps": fps, "start": 0, "size": (1, 1), "frames": 0, "ids": []}
     if not len(columns["t"]):
         return known
-    W, H = (max(int(np.ceil(columns[c].max())) + 1, 1) for c in ("x", "y"))
+    W, H = (max(math.ceil(columns[c].max()) + 1, 1) for c in ("x", "y"))
     return known | {"start": columns["t"].min(), "size": (W, H)}
 
 
 def _points(rows: np.ndarray, facts: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """The ids ``[N]`` in the order of their first rows, and which of them each row is about."""
     if not len(rows):
-        return np.array(facts["ids"], np.int64), np.zeros(0, np.int64)
+        return whole_array("ids", facts["ids"]), np.zeros(0, np.int64)
     ids, first, place = np.unique(rows, return_index=True, return_inverse=True)
     order = np.argsort(first)
     return ids[order], np.argsort(order)[place]
 
 
 def _check_complete(ids: np.ndarray, n: np.ndarray, t: np.ndarray, start: int, T: int) -> None:
-    if len(t) and t.min() < 0:
-        raise InputError(f"expected frames from {start} on, got {start + t.min()}")
-    cells = np.unique(n * T + t)  # and no array [N, T]: a wrong frame number could make it huge
-    if len(cells) < len(ids) * T:
+    """Make sure that every point has one row in every frame.
+
+    Some row is missing among the first R + 1 frames, if any is, where R is the number of rows; so
+    later ones need not be looked at, and a wrong frame number makes no huge array.
+    """
+    if T < 0 or (len(t) and t.min() < 0):
+        raise InputError(f"expected frames from {start} on, got {start + t.min() if len(t) else T}")
+    looked_at = min(T, len(t) + 1)
+    cells, counts = np.unique((n * looked_at + t)[t < looked_at], return_counts=True)
+    if len(cells) < len(ids) * looked_at:
         gap = np.append(cells != np.arange(len(cells)), True).argmax()
-        lacking, frame = ids[gap // T], start + gap % T
-        raise InputError(f"expected a row for point {lacking} in frame {frame}, got none")
+        point, frame = ids[gap // looked_at], start + gap % looked_at
+        raise InputError(f"expected a row for point {point} in frame {frame}, got none")
+    if (counts > 1).any():
+        twice = cells[counts.argmax()]
+        point, frame = ids[twice // looked_at], start + twice % looked_at
+        raise InputError(f"expected one row for point {point} in frame {frame}, got several")

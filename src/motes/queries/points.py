@@ -86,9 +86,9 @@ class Queries:
             InputError: The header or a row does not fit; the message names the line.
         """
         try:
-            with Path(path).open(newline="", encoding="utf-8") as file:
+            with Path(path).open(newline="", encoding="utf-8-sig") as file:
                 header, *lines = list(csv.reader(file)) or [[]]
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError, csv.Error) as error:
             raise FileError(f"cannot read queries from {path}: {error}") from None
         names = [name.strip() for name in header]
         if names != ["t", "x", "y"]:
