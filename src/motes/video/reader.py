@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -15,9 +15,10 @@ from motes.video.sources.arrays import open_array
 from motes.video.sources.base import Source
 from motes.video.sources.files import open_file
 from motes.video.sources.images import open_images
+from motes.video.sources.pipes import open_pipe
 from motes.video.sources.streams import open_camera, open_iterator
 
-OPENERS = (open_camera, open_images, open_file, open_array, open_iterator)
+OPENERS = (open_camera, open_images, open_pipe, open_file, open_array, open_iterator)
 """Each returns None for what is not its kind; the first that answers wins."""
 
 
@@ -63,8 +64,22 @@ class Video:
         return max(0, min(total, total if self.end is None else self.end) - self.start)
 
     @property
+    def times(self) -> np.ndarray | None:
+        """float64 ``[num_frames]``: seconds from frame 0 of the source to each frame.
+
+        None where the rate is steady, or the times are not known before all frames are read.
+        """
+        times = self._source.times
+        return None if times is None else times[self.start : self.end]
+
+    @property
+    def pixel_aspect(self) -> Fraction:
+        """Width of a pixel divided by its height, as players show it; 1 for square pixels."""
+        return self._source.pixel_aspect
+
+    @property
     def problem(self) -> str | None:
-        """After all frames were read: why fewer came than the file announces; else None."""
+        """After all frames were read: why fewer came than announced, or which are damaged."""
         return self._source.problem
 
     @property
@@ -75,6 +90,51 @@ class Video:
     def __repr__(self) -> str:
         W, H = self.size
         return f"Video({self.name!r}, {W}x{H}, {self.fps} fps, from frame {self.start})"
+
+    def __len__(self) -> int:
+        if (count := self.num_frames) is None:
+            raise TypeError(f"{self.name}: its length is known only when all frames have been read")
+        return count
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __getitem__(self, index: int | slice) -> np.ndarray:
+        """Read frame ``video[3]``, or frames ``video[3:9]``, counted from `start`.
+
+        Returns:
+            uint8 ``[H, W, 3]``; ``[n, H, W, 3]`` for a slice.
+
+        Raises:
+            IndexError: There is no such frame.
+            InputError: The slice has a step, or the frames are gone.
+        """
+        if isinstance(index, slice):
+            return self._slice(index)
+        number = index + len(self) if index < 0 else index
+        wanted = self.start + number
+        frames = list(self.read(wanted, wanted + 1)) if number >= 0 else []
+        if not frames:
+            raise IndexError(f"{self.name}: no frame {index}")
+        return frames[0]
+
+    def _slice(self, index: slice) -> np.ndarray:
+        if index.step not in (None, 1):
+            raise InputError(f"{self.name}: expected a slice of step 1, got {index}")
+        first, stop, _ = index.indices(len(self))
+        return self.read(self.start + first, self.start + max(first, stop))
+
+    def __enter__(self) -> Video:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file or camera that is open for consecutive reads; it can be read again."""
+        if isinstance(frames := self._ahead[1], Generator):
+            frames.close()
+        self._ahead = (-1, iter(()))
 
     def __iter__(self) -> Iterator[np.ndarray]:
         count = None if self.end is None else self.end - self.start
@@ -118,10 +178,14 @@ def open_video(source: Any, *, start: int = 0, end: int | None = None) -> Video:
     """Open anything that yields frames; nothing is read but what is asked for.
 
     Args:
-        source: A path (video file, GIF, image, folder of images, glob), a URL that PyAV opens, the
-            number of a camera, an array ``[T, H, W, 3]`` or ``[T, H, W]``, a tensor
-            ``[T, 3, H, W]`` (uint8, or float in [0, 1]), an iterator of frames, or a `Video`.
-            Folders and globs are in natural order; transparent parts come on black.
+        source: A path (video file, GIF, image or stack of images, folder, glob,
+            ``shot.%04d.png``, ``shot.####.exr``), a list of paths of images, a URL that PyAV opens,
+            the bytes of a file, an open binary file, ``"-"`` for standard input, the number of a
+            camera or a `cv2.VideoCapture`, an array ``[T, H, W, 3]`` or ``[T, H, W]``, a tensor
+            ``[T, 3, H, W]`` (uint8, bool, float in [0, 1], or deeper whole numbers, which are
+            scaled by the range of the sequence), an iterator of frames (arrays, tensors, PIL
+            images, frames of PyAV), or a `Video`.  Folders and globs are in natural order;
+            transparent parts come on black.
         start: Number of the first frame wanted.
         end: Number after the last one; None: all.  A video may end before.
 

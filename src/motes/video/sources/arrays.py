@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from motes.errors import InputError
-from motes.video.pixels import as_rgb, is_tensor
+from motes.video.pixels import Levels, as_array, as_rgb, is_deep, is_tensor, spread
 from motes.video.sources.base import Source, size_of
 
 
@@ -25,6 +25,7 @@ class ArraySource(Source):
         self.name = "tensor" if is_tensor(pictures) else "array"
         _check_shape(pictures, self.name)
         self._pictures = pictures
+        self._levels = _levels(pictures, self.name)
         self.size = size_of(self._frame(0))
 
     @property
@@ -38,7 +39,14 @@ class ArraySource(Source):
             yield self.checked(self._frame(number), number)
 
     def _frame(self, number: int) -> np.ndarray:
-        return as_rgb(self._pictures[number], f"{self.name}: frame {number}")
+        return as_rgb(self._pictures[number], f"{self.name}: frame {number}", self._levels)
+
+
+def _levels(pictures: Sequence[Any], name: str) -> Levels | None:
+    """One range for all frames, where they are deeper than 8 bits."""
+    if not is_deep(as_array(pictures[0], name).dtype):
+        return None
+    return Levels.of_sequence((as_array(pictures[i], name) for i in spread(len(pictures))), name)
 
 
 def _check_shape(pictures: Any, name: str) -> None:

@@ -20,13 +20,19 @@ class Source(ABC):
         name: For messages.
         size: ``(W, H)`` in pixels.
         fps: Frames per second, exact; the average where the rate varies.
-        problem: Why fewer frames came than were announced; None as long as nothing is known.
+        times: float64 ``[T]``, seconds after the first frame; None where the rate is steady, or
+            nothing is known.
+        pixel_aspect: Width of a pixel divided by its height, as players show it.
+        problem: Why fewer frames came than were announced, or which are damaged; None as long as
+            nothing is known.
         files: The local files that are read; outputs must not overwrite them.
     """
 
     name: str
     size: tuple[int, int]
     fps: Fraction = DEFAULT_FPS
+    times: np.ndarray | None = None
+    pixel_aspect: Fraction = Fraction(1)
     problem: str | None = None
     files: Sequence[Path] = ()
 

@@ -1,228 +1,199 @@
 """Video files and URLs, decoded by PyAV (FFmpeg).
 
-A frame's number is its place in the order of presentation, from the first that decodes.
+A frame's number is its rank in the order of presentation, from the first frame that decodes.  A
+frame that does not decode keeps its number: the frame before is repeated in its place.
 """
 
 from __future__ import annotations
 
-import os
-from bisect import bisect_right
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
 from functools import cached_property
-from itertools import chain, dropwhile, islice
-from pathlib import Path
+from itertools import chain, islice
 from typing import Any
-from urllib.parse import unquote
 
 import av
 import numpy as np
-from av.sidedata.sidedata import Type as SideData
 
 from motes.errors import FileError
 from motes.tracks import DEFAULT_FPS
-from motes.video.pixels import on_black
 from motes.video.sources.base import Source, size_of
+from motes.video.sources.complete import is_cut_off
+from motes.video.sources.decode import (
+    DamagedError,
+    Shown,
+    in_order,
+    open_container,
+    orientation,
+    packets,
+    seek,
+    shown,
+    shown_aspect,
+    to_rgb,
+    video_stream,
+)
+from motes.video.sources.index import FrameIndex
+from motes.video.sources.names import Place, ranges
+from motes.video.sources.timing import Timing
 
-Orient = Callable[[np.ndarray], np.ndarray]
 Opened = tuple[av.container.InputContainer, av.VideoStream]
 
 
 def open_file(source: Any) -> Source | None:
-    """A video file, an animated GIF, or a URL that PyAV opens."""
-    if not isinstance(source, (str, os.PathLike)):
+    """A video file, an animated GIF or PNG, a URL that PyAV opens, or the bytes of a file."""
+    if isinstance(source, (bytes, bytearray)):
+        return FileSource(Place("bytes", content=bytes(source)))
+    place = Place.of(source)
+    if place is None:
         return None
-    text = str(source)
-    if "://" in text:
-        return FileSource(text, text)
-    path = Path(source).expanduser()
-    if not path.exists():
-        raise FileError(f"{text}: expected a video, found no such file or folder")
-    return FileSource(str(path), path.name)
+    if place.path is not None and not place.path.exists():
+        raise FileError(f"{source}: expected a video, found no such file or folder")
+    return FileSource(place)
 
 
 class FileSource(Source):
     """A stream of compressed frames.
 
-    Reading from the start needs nothing but the decoder.  The first request for the length or for
-    a later frame reads through the packets once, without decoding them (`FrameIndex`).
+    Reading from the start needs nothing but the decoder.  The first request for the length, the
+    frame rate or a later frame reads through the packets once, without decoding them
+    (`FrameIndex`).
     """
 
-    def __init__(self, address: str, name: str) -> None:
-        self.name = name
-        self._address = address
-        self.files = _local_files(address)
+    def __init__(self, place: Place) -> None:
+        self.name, self._place = place.name, place
+        self.files = (place.path,) if place.path else ()
         self._read: int | None = None  # number of frames, once all have been read
+        self._damaged: set[int] = set()
         with self._open() as (container, stream):
-            self.fps = stream.guessed_rate or stream.average_rate or DEFAULT_FPS
+            self._container = container.format.name
             self._announced = _announced(container, stream)
-            first = next(_decoded(container, stream), None)
+            self._unit = Fraction(stream.time_base or 1)
+            self._rates = [r for r in (stream.guessed_rate, stream.average_rate) if r]
+            aspect = Fraction(stream.sample_aspect_ratio or 1)
+        first = next(self._pass(None, threads=True), None)
         if first is None:
-            raise FileError(f"{name}: expected a video, got a file without a frame that decodes")
-        self._first_time = first.pts
-        self._orient = orientation(first)
-        self.size = size_of(self._orient(to_rgb(first)))
+            message = "expected a video, got a file without a frame that decodes"
+            raise FileError(f"{self.name}: {message}")
+        self._first_time = first.time
+        self._orient = orientation(first.frame)
+        self.pixel_aspect = shown_aspect(first.frame, aspect)
+        self.size = size_of(self._picture(first.frame))
 
     @property
     def num_frames(self) -> int | None:
-        """Frames that the file holds; None for what is not a local file, until it has been read."""
+        """Frames in the file; None where the packets do not tell, until all have been read."""
         if self._read is not None:
             return self._read
-        return self._index.num_frames if Path(self._address).is_file() else None
+        return self._index.num_frames if self._indexed else None
+
+    @property
+    def fps(self) -> Fraction:  # type: ignore[override]
+        """Frames per second, exact; the average where the rate varies."""
+        return self._timing.fps
+
+    @property
+    def times(self) -> np.ndarray | None:  # type: ignore[override]
+        """See `Source.times`."""
+        return self._timing.times
+
+    @cached_property
+    def _timing(self) -> Timing:
+        if self._indexed and len(self._index.times) > 1:
+            return Timing.of(self._index.times, self._unit, self._rates)
+        return Timing(self._rates[0] if self._rates else DEFAULT_FPS)
+
+    @property
+    def _indexed(self) -> bool:
+        """Whether reading through the packets is cheap: not over a network."""
+        return self._place.is_local
 
     def frames(self, start: int) -> Iterator[np.ndarray]:
         """See `Source.frames`."""
         number = start
-        for frame in self._decoded_from(start):
-            yield self.checked(self._orient(to_rgb(frame)), number)
-            number += 1
+        for number, item in enumerate(self._shown_from(start), start + 1):
+            picture = self._picture(item.frame)
+            if size_of(picture) != self.size:
+                self._note_end(number - 1, "the size changes to {}x{}".format(*size_of(picture)))
+                return
+            if item.damaged:
+                self._damaged.add(number - 1)
+            yield picture
         if number > start:
-            self._note_end(number)
+            self._note_end(number, self._why_fewer(number))
 
-    def _note_end(self, read: int) -> None:
+    def _picture(self, frame: av.VideoFrame) -> np.ndarray:
+        return self._orient(to_rgb(frame))
+
+    def _note_end(self, read: int, why: str | None) -> None:
         self._read = read
-        if read < self._announced:
-            of = f"{read} of {self._announced} frames"
-            self.problem = f"{self.name}: read {of}; the file is truncated or damaged"
+        total = max(self._announced, self._index.num_frames or 0 if self._indexed else 0)
+        of = f"{read} of {total}" if total > read else f"{read}"
+        reasons = [f"read {of} frames; {why}"] if why else []
+        if self._damaged:
+            reasons.append(f"damaged: frames {ranges(self._damaged)}")
+        self.problem = f"{self.name}: {'; '.join(reasons)}" if reasons else None
 
-    def _decoded_from(self, start: int) -> Iterator[av.VideoFrame]:
-        """Decode from the nearest keyframe before `start`; from the beginning, if that fails."""
-        time = self._index.time(start) if start and self._is_whole else None
-        for key in self._index.keys_before(time):
-            frames = dropwhile(lambda frame: _before(frame, time), self._decoded(key))
-            first = next(frames, None)
-            if first is not None and first.pts == time:
-                yield from chain([first], frames)
+    def _why_fewer(self, read: int) -> str | None:
+        path = self._place.path
+        cut_off = path is not None and is_cut_off(path, self._container)
+        return "the file is truncated or damaged" if cut_off or read < self._announced else None
+
+    def _shown_from(self, start: int) -> Iterator[Shown]:
+        """Decode from a keyframe before `start`; from the beginning, where that is not certain."""
+        for key in self._keys_before(start):
+            if items := self._approach(key, start):
+                yield from items
                 return
         yield from islice(self._decoded(), start, None)
 
-    def _decoded(self, key: int | None = None) -> Iterator[av.VideoFrame]:
+    def _keys_before(self, start: int) -> tuple[int, ...]:
+        """None, if packets are known not to decode: then their times do not number the frames."""
+        if start == 0 or not self._indexed or self._read not in (None, self._index.num_frames):
+            return ()
+        return self._index.keys_before(start)
+
+    def _approach(self, key: int, start: int) -> Iterator[Shown] | None:
+        """Frames `start`, ... decoded from a keyframe; None, if those before do not fit."""
+        items = self._decoded(key)
+        first = self._index.number(key)
+        item = None
+        for expected in self._index.times[first : start + 1]:
+            item = next(items, None)
+            if item is None or item.damaged or item.time != expected:
+                return None
+        return None if item is None else chain([item], items)
+
+    def _decoded(self, key: int | None = None) -> Iterator[Shown]:
+        """Decode with several threads; where something is damaged, with one."""
+        times = self._index.times if self._indexed else ()
+        first = 0 if key is None else self._index.number(key)
+        done = 0
+        try:
+            for item in self._pass(key, threads=True):
+                yield item
+                done += 1
+        except DamagedError:
+            again = in_order(self._pass(key, threads=False), times, first)
+            yield from islice(again, done, None)
+
+    def _pass(self, key: int | None, threads: bool) -> Iterator[Shown]:
         with self._open() as (container, stream):
-            if key is not None:
-                with suppress(av.FFmpegError):  # what cannot seek is read from the beginning
-                    container.seek(key, stream=stream)
-            yield from _decoded(container, stream)
+            stream.thread_type = "AUTO" if threads else "NONE"
+            if key is None:
+                yield from shown(stream, packets(container, stream), threads)
+            else:
+                yield from shown(stream, seek(container, stream, key), threads, after=key)
 
     @cached_property
     def _index(self) -> FrameIndex:
         with self._open() as (container, stream):
             return FrameIndex.scan(container, stream, self._first_time)
 
-    @property
-    def _is_whole(self) -> bool:
-        """False, if packets are known not to decode: then their times do not number the frames."""
-        return self._read in (None, self._index.num_frames)
-
     @contextmanager
     def _open(self) -> Iterator[Opened]:
-        try:
-            # A packet that is cut short would decode to half a picture.
-            container = av.open(self._address, options={"fflags": "+discardcorrupt"})
-        except (av.FFmpegError, OSError) as error:
-            reason = error.strerror or type(error).__name__
-            raise FileError(f"{self.name}: expected a video, got: {reason}") from error
-        with container:
-            yield container, _video_stream(container, self.name)
-
-
-def _local_files(address: str) -> tuple[Path, ...]:
-    """The file of a path or a ``file:`` URL; none for what comes over a network."""
-    scheme, _, path = address.rpartition("://")
-    return (Path(unquote(path)),) if scheme in ("", "file") else ()
-
-
-@dataclass(frozen=True)
-class FrameIndex:
-    """When each frame is shown, as the packets tell.
-
-    Attributes:
-        num_frames: Number of frames.
-        times: Ascending, in units of the stream; empty where the container does not tell.
-        keys: Those of `times` where decoding can begin.
-    """
-
-    num_frames: int
-    times: tuple[int, ...] = ()
-    keys: tuple[int, ...] = ()
-
-    @classmethod
-    def scan(cls, container: Any, stream: Any, first: int | None) -> FrameIndex:
-        """Read all packets; those before the time `first` belong to frames that are not shown."""
-        packets = [(packet.pts, packet.is_keyframe) for packet in _packets(container, stream)]
-        timed = [(time, is_key) for time, is_key in packets if time is not None]
-        if first is None or len(dict(timed)) < len(packets):
-            return cls(len(packets))
-        shown = sorted((time, is_key) for time, is_key in timed if time >= first)
-        keys = tuple(time for time, is_key in shown if is_key)
-        return cls(len(shown), tuple(time for time, _ in shown), keys)
-
-    def time(self, number: int) -> int | None:
-        """When frame `number` is shown; None, if unknown."""
-        return self.times[number] if number < len(self.times) else None
-
-    def keys_before(self, time: int | None) -> tuple[int, ...]:
-        """The nearest keyframe up to a time, and the one before it, as a seek may land late."""
-        last = 0 if time is None else bisect_right(self.keys, time)
-        return self.keys[max(last - 2, 0) : last][::-1]
-
-
-def _before(frame: av.VideoFrame, time: int | None) -> bool:
-    return frame.pts is not None and time is not None and frame.pts < time
-
-
-def to_rgb(frame: av.VideoFrame) -> np.ndarray:
-    """The pixels of a decoded frame of any format: uint8 RGB ``[H, W, 3]``, alpha on black."""
-    if frame.format.has_palette or any(c.is_alpha for c in frame.format.components):
-        return on_black(frame.to_ndarray(format="rgba"))
-    return frame.to_ndarray(format="rgb24")
-
-
-def orientation(frame: av.VideoFrame) -> Orient:
-    """How to turn the frames upright, as their display matrix asks.
-
-    The matrix (FFmpeg, libavutil/display.h) maps a position of the stored frame to
-    ``(a x + c y, b x + d y)``; cameras write quarter turns and mirrors.
-    """
-    side_data: Any = frame.side_data
-    matrix = side_data.get(SideData.DISPLAYMATRIX)
-    if matrix is None:
-        return lambda picture: picture
-    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].astype(int)
-    turned = abs(b) > abs(a)
-    flip_x, flip_y = (c < 0, b < 0) if turned else (a < 0, d < 0)
-
-    def upright(picture: np.ndarray) -> np.ndarray:
-        picture = picture.swapaxes(0, 1) if turned else picture
-        return np.ascontiguousarray(picture[:: -1 if flip_y else 1, :: -1 if flip_x else 1])
-
-    return upright
-
-
-def _video_stream(container: Any, name: str) -> av.VideoStream:
-    """The main video stream; neither cover art nor text that FFmpeg would draw."""
-    stream = container.streams.best("video")
-    if stream is None or stream.codec_context.name == "ansi" or _is_cover(stream):
-        raise FileError(f"{name}: expected a video, got a file without a video stream")
-    stream.thread_type = "AUTO"
-    return stream
-
-
-def _is_cover(stream: av.VideoStream) -> bool:
-    return bool(stream.disposition & stream.disposition.attached_pic)
-
-
-def _packets(container: Any, stream: Any) -> Iterator[av.Packet]:
-    """Packets that hold data, to the end of the file or to where it cannot be read any more."""
-    with suppress(av.FFmpegError):
-        yield from (packet for packet in container.demux(stream) if packet.size)
-
-
-def _decoded(container: Any, stream: Any) -> Iterator[av.VideoFrame]:
-    """Every frame that decodes; packets that do not are passed over."""
-    for packet in chain(_packets(container, stream), [None]):
-        with suppress(av.FFmpegError):
-            yield from stream.codec_context.decode(packet)
+        with open_container(self._place.target(), self.name) as container:
+            yield container, video_stream(container, self.name)
 
 
 def _announced(container: Any, stream: Any) -> int:

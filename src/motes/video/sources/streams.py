@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -13,8 +14,11 @@ import numpy as np
 
 from motes.errors import FileError, InputError
 from motes.tracks import DEFAULT_FPS
-from motes.video.pixels import as_rgb
+from motes.video.pixels import Levels, as_array, as_rgb, is_deep
 from motes.video.sources.base import Source, size_of
+from motes.video.sources.images import quiet_opencv
+
+log = logging.getLogger(__name__)
 
 
 def open_iterator(source: Any) -> Source | None:
@@ -25,16 +29,21 @@ def open_iterator(source: Any) -> Source | None:
 
 
 def open_camera(source: Any) -> Source | None:
-    """The number of a camera, also as text: ``0`` or ``"0"``."""
+    """The number of a camera, also as text (``0`` or ``"0"``), or an open `cv2.VideoCapture`."""
+    if isinstance(source, cv2.VideoCapture):
+        return StreamSource(_captured(source), "capture", _rate(source))
     if isinstance(source, str) and source.isdecimal() and not Path(source).exists():
         source = int(source)
     if not isinstance(source, (int, np.integer)):
         return None
     name = f"camera {source}"
     capture = _capture(int(source), name)
+    return StreamSource(_captured(capture), name, _rate(capture))
+
+
+def _rate(capture: cv2.VideoCapture) -> Fraction:
     rate = capture.get(cv2.CAP_PROP_FPS)
-    fps = Fraction(rate).limit_denominator(1001) if rate > 0 else DEFAULT_FPS
-    return StreamSource(_captured(capture), name, fps)
+    return Fraction(rate).limit_denominator(1001) if rate > 0 else DEFAULT_FPS
 
 
 class StreamSource(Source):
@@ -46,6 +55,7 @@ class StreamSource(Source):
         self._held: dict[int, np.ndarray] = {}
         self._taken = 0
         self._ended = self._remembers = False
+        self._levels: Levels | None = None
         first = self._frame(0)
         if first is None:
             raise InputError(f"{name}: expected at least one frame, got none")
@@ -91,15 +101,18 @@ class StreamSource(Source):
             return
         if not self._remembers:
             self._held.clear()
-        self._held[self._taken] = as_rgb(picture, f"{self.name}: frame {self._taken}")
+        what = f"{self.name}: frame {self._taken}"
+        array = as_array(picture, what)
+        if self._taken == 0 and is_deep(array.dtype):
+            self._levels = Levels.of_depth(array)
+            log.warning("%s: values up to %g are scaled to 8 bits", self.name, self._levels.white)
+        self._held[self._taken] = as_rgb(array, what, self._levels)
         self._taken += 1
 
 
 def _capture(index: int, name: str) -> cv2.VideoCapture:
-    log = cv2.utils.logging
-    level = log.setLogLevel(log.LOG_LEVEL_SILENT)  # OpenCV would warn beside our error
-    capture = cv2.VideoCapture(index)
-    log.setLogLevel(level)
+    with quiet_opencv():
+        capture = cv2.VideoCapture(index)
     if not capture.isOpened():
         raise FileError(f"{name}: expected a camera that can be opened, found none")
     return capture
