@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,13 @@ WORKING_SET = 2**22
 
 WORKING_SET_ELSEWHERE = 2**26
 """Numbers at a time on an accelerator, for which many small parts are slow."""
+
+
+PEAK = 4
+"""Numbers by which `PeakCorrelation` describes a peak."""
+
+INITIAL_SHARPNESS = 2.64
+"""Logarithm of the factor from correlation to logit before training."""
 
 
 def stack(level: Tensor) -> Tensor:
@@ -108,9 +116,71 @@ class PatchCorrelation(nn.Module):
         each = xy.shape[1] * (2 * self.radius + 2) ** 2 * maps.shape[-1]
         done = []
         for own, frames, at in in_parts(each, support, index, xy):
-            volume = correlate(maps, own, frames, at, self.radius)
-            done.append(self.fc2(F.gelu(self.fc1(volume))))
+            done.append(self.describe(correlate(maps, own, frames, at, self.radius)))
         return torch.cat(done)
+
+    def describe(self, volume: Tensor) -> Tensor:
+        """Embed correlations ``[n, S, (2r+1)^4]`` as ``[n, S, out]``."""
+        return self.fc2(F.gelu(self.fc1(volume)))
+
+
+class Match(NamedTuple):
+    """What `PeakCorrelation` says about N points in S frames; L levels.
+
+    Attributes:
+        embedding: ``[B, N, S, out_channels]``, for the token.
+        offsets: ``[B, N, S, L, 2]``: where each level sees the query, from the position given, in
+            pixels of the first level.
+        logits: ``[B, N, S, L, (2r+1)^2]``: how likely each position of the window is; x slow.
+    """
+
+    embedding: Tensor
+    offsets: Tensor
+    logits: Tensor
+
+
+class PeakCorrelation(PatchCorrelation):
+    """`PatchCorrelation` that also says where the centre of the query matches best.
+
+    The soft argmax of the centre's correlation over the window gives an offset per level; the
+    offset, the highest correlation and the concentration of the softmax join the embedding.
+
+    Args:
+        radius: See `PatchCorrelation`.
+        levels: See `PatchCorrelation`.
+        hidden: See `PatchCorrelation`.
+        out: See `PatchCorrelation`.
+    """
+
+    steps: Tensor
+
+    def __init__(self, radius: int, levels: int, hidden: int, out: int) -> None:
+        super().__init__(radius, levels, hidden, out)
+        self.out_channels = levels * (out + PEAK)
+        self.sharpness = nn.Parameter(torch.full((1,), INITIAL_SHARPNESS))  # logarithm
+        side = torch.arange(-radius, radius + 1.0)
+        steps = torch.stack(torch.meshgrid(side, side, indexing="ij"), -1).flatten(0, 1)
+        self.register_buffer("steps", steps, persistent=False)
+
+    def match(self, levels: Sequence[Tensor], support: Sequence[Tensor], xy: Tensor) -> Match:
+        """Correlate; arguments as for `forward`."""
+        K, L = len(self.steps), len(levels)
+        found = self(levels, support, xy).unflatten(-1, (L, -1))
+        embedding, logits = found[..., :-K], found[..., -K:]
+        scale = 2.0 ** torch.arange(L, device=xy.device)
+        offsets = embedding[..., -PEAK : 2 - PEAK].float() * scale[:, None]
+        return Match(embedding.flatten(-2), offsets, logits)
+
+    def describe(self, volume: Tensor) -> Tensor:
+        """Embedding, peak (offset, maximum, concentration) and logits of the window."""
+        embedding, K = super().describe(volume), len(self.steps)
+        with torch.autocast(volume.device.type, enabled=False):
+            centre = volume.float().unflatten(-1, (K, K))[..., K // 2]
+            logits = centre * self.sharpness.exp()
+            weights = logits.softmax(-1)
+            offset, best = weights @ self.steps, centre.amax(-1, keepdim=True)
+            concentration = weights.square().sum(-1, keepdim=True)
+            return torch.cat([embedding.float(), offset, best, concentration, logits], -1)
 
 
 def in_parts(each: int, *inputs: Tensor) -> Iterator[tuple[Tensor, ...]]:

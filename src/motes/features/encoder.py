@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -79,15 +79,69 @@ class FrameEncoder(nn.Module):
         Returns:
             ``[n, C, H // stride, W // stride]``, channels-last in memory.
         """
+        return self.out(self.mixed(frames)[1])
+
+    def mixed(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """The first stage, ``[n, C0, H / 2, W / 2]``, and all stages joined, before `out`."""
         size = [side // self.stride for side in frames.shape[-2:]]
         x = frames.contiguous(memory_format=torch.channels_last)
         x = instance_norm(self.stem(x)).relu_()
-        scales = []
+        stages = []
         for stage in self.stages:
             x = stage(x)
-            scales.append(resize(x, size))
-        x = instance_norm(self.mix(torch.cat(scales, 1))).relu_()
-        return self.out(x)
+            stages.append(x)
+        joined = torch.cat([resize(x, size) for x in stages], 1)
+        return stages[0], instance_norm(self.mix(joined)).relu_()
+
+
+class FineEncoder(nn.Module):
+    """A `FrameEncoder` with one more map, at half the size of the frame.
+
+    The finest map is made from the first stage, which sees little of the frame, and a few channels
+    of what the deeper stages see.
+
+    Args:
+        widths: Channels of the four stages.
+        mixed: Channels after the stages are joined.
+        out_channels: Channels of both maps.
+        stride: The coarse map is 1/stride of the frame.
+        hint: Channels of what the deeper stages see.
+    """
+
+    def __init__(
+        self, widths: Sequence[int], mixed: int, out_channels: int, stride: int = 4, hint: int = 16
+    ) -> None:
+        super().__init__()
+        self.coarse = FrameEncoder(widths, mixed, out_channels, stride)
+        self.hint = nn.Conv2d(mixed, hint, 1)
+        self.mix = nn.Conv2d(widths[0] + hint, out_channels, 3, padding=1)
+        self.out = nn.Conv2d(out_channels, out_channels, 1)
+        for module in (self.hint, self.mix, self.out):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode frames.
+
+        Args:
+            frames: ``[n, 3, H, W]`` in [-1, 1].
+
+        Returns:
+            ``[n, C, H // 2, W // 2]`` and ``[n, C, H // stride, W // stride]``.
+        """
+        first, mixed = self.coarse.mixed(frames)
+        hint = F.interpolate(
+            self.hint(mixed), size=first.shape[-2:], mode="bilinear", align_corners=False
+        )
+        fine = instance_norm(self.mix(torch.cat([first, hint.to(first.dtype)], 1))).relu_()
+        return self.out(fine), self.coarse.out(mixed)
+
+    def pyramid(self, frames: Tensor, levels: int) -> tuple[Tensor, ...]:
+        """Unit features of frames ``[n, 3, H, W]`` in [-1, 1], per level ``[n, h, w, C]``.
+
+        The first level is the fine map; the others are the coarse map and its averages.
+        """
+        fine, coarse = (F.normalize(x.float(), dim=1, eps=1e-6) for x in self(frames))
+        return (fine.permute(0, 2, 3, 1), *pyramid(coarse, levels - 1))
 
 
 def encode_video(
@@ -104,15 +158,32 @@ def encode_video(
     Returns:
         Per level ``[B, T, h, w, C]``, the finest first.
     """
-    B, T = video.shape[:2]
     dtype = encoder.stem.weight.dtype
-    together = 1 if video.device.type == "cpu" else FRAMES_AT_A_TIME
-    parts = []
-    for frames in video.flatten(0, 1).split(together):
-        features = encoder((2 * frames - 1).to(dtype))
+
+    def encode(frames: Tensor) -> tuple[Tensor, ...]:
+        features = encoder(frames.to(dtype))
         if normalised:
             features = F.normalize(features, dim=1, eps=1e-6)
-        parts.append(pyramid(features, levels))
+        return pyramid(features, levels)
+
+    return encode_in_parts(encode, video)
+
+
+def encode_in_parts(
+    encode: Callable[[Tensor], tuple[Tensor, ...]], video: Tensor
+) -> tuple[Tensor, ...]:
+    """Encode the frames of a video, a few at a time.
+
+    Args:
+        encode: From frames ``[n, 3, H, W]`` in [-1, 1] to maps ``[n, h, w, C]``.
+        video: ``[B, T, 3, H, W]`` in [0, 1].
+
+    Returns:
+        Per map ``[B, T, h, w, C]``.
+    """
+    B, T = video.shape[:2]
+    together = 1 if video.device.type == "cpu" else FRAMES_AT_A_TIME
+    parts = [encode(2 * frames - 1) for frames in video.flatten(0, 1).split(together)]
     return tuple(torch.cat(level).unflatten(0, (B, T)) for level in zip(*parts, strict=True))
 
 

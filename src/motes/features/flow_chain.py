@@ -82,9 +82,20 @@ def step(
     there, unlike = fields.sample(ways, xy)
     moved = xy + there
     back, _ = fields.sample(ways_back, moved)
-    missed = torch.linalg.vector_norm(there + back, dim=-1) + LEFT * ~inside(moved, fields.size)
+    return moved, torch.hypot(error, step_error(moved, there + back, unlike, fields.size))
+
+
+def step_error(end: Tensor, missed: Tensor, unlike: Tensor, size: Sequence[int]) -> Tensor:
+    """How far off a single step may be, in pixels.
+
+    Args:
+        end: ``[..., 2]``, where it ends.
+        missed: ``[..., 2]``, from its beginning to where the way back ends.
+        unlike: ``[...]``, appearance cost.
+        size: Height and width of the frames.
+    """
     looks = UNLIKE * unlike.clamp(min=0) + OTHER * (unlike - 0.5).clamp(min=0)
-    return moved, torch.hypot(error, missed + looks)
+    return torch.linalg.vector_norm(missed, dim=-1) + LEFT * ~inside(end, size) + looks
 
 
 def best(xy: Tensor, error: Tensor) -> tuple[Tensor, Tensor]:

@@ -103,15 +103,9 @@ class Fields:
             How far points move, ``[B, N, W, 2]``, pixels, and how unlike it looks there,
             ``[B, N, W]``: see `between`.
         """
-        fields = [field for a, b in steps for field in self.between(a, b)]
-        table = torch.from_numpy(np.stack(fields)).to(xy.device)  # [W * videos, h, w, 3]
+        fields = [field for a, b in steps for field in self.between(a, b)]  # [W * videos]
         first = torch.arange(len(steps), device=xy.device) * len(self.videos)
-        index = (self.video + first).expand(xy.shape[:3]).flatten()
-        (h, w), (H, W) = table.shape[1:3], self.size
-        cells = (xy + 0.5) * xy.new_tensor([w / W, h / H]) - 0.5
-        values, fraction = neighbourhood(table, index, cells.flatten(0, 2), 0)
-        read = blend(values.float(), fraction).view(*xy.shape[:3], 3)
-        return read[..., :2], read[..., 2]
+        return read_fields(fields, (self.video + first).expand(xy.shape[:3]), xy, self.size)
 
     def find(self, *chains: Sequence[tuple[int, int]]) -> None:
         """Search for what is not known yet, chains of pairs (from, to) side by side.
@@ -130,6 +124,39 @@ class Fields:
         """
         return [self._field(video, a, b) for video in range(len(self.videos))]
 
+    @property
+    def num_frames(self) -> int:
+        """Number S of the frames."""
+        return len(self.videos[0])
+
+    def frame(self, b: int, t: int) -> np.ndarray:
+        """Frame t of video b of the batch, uint8 ``[H, W]``."""
+        return self.videos[int(self.video[b])][t]
+
+    def direct(
+        self, b: int, anchor: np.ndarray, t: int, hop: int, there: np.ndarray, back: np.ndarray
+    ) -> list[np.ndarray]:
+        """The flow from a frame, of any time, straight to one of these, and back.
+
+        Args:
+            b: Which video of the batch.
+            anchor: The frame, uint8 ``[H, W]``.
+            t: Number of the other.
+            hop: 1 or -1: frame t - hop lies between the two.
+            there: The field from the anchor to frame t - hop.
+            back: The field from there to the anchor.
+
+        Returns:
+            The fields, float16 ``[h, w, 3]``; see `between`.
+        """
+        video, frame = int(self.video[b]), self.frame(b, t)
+        if 0 <= t - hop < self.num_frames:
+            onward, homeward = (self._field(video, *ab) for ab in ((t - hop, t), (t, t - hop)))
+            there = compose(there[..., :2], onward[..., :2])
+            back = compose(homeward[..., :2], back[..., :2])
+        pairs = [(anchor, frame, there[..., :2]), (frame, anchor, back[..., :2])]
+        return list(_workers(getpid()).map(_direct_field, *zip(*pairs, strict=True)))
+
     def _field(self, video: int, a: int, b: int) -> np.ndarray:
         """From memory, or searched for."""
         seen = slice(max(min(a, b) - 1, 0), max(a, b) + 1)  # all frames that the guess depends on
@@ -137,34 +164,29 @@ class Fields:
         field = _memory.get(key)
         if field is None:
             frames = self.videos[video]
-            flow = _halved(_search(frames[a], frames[b], 0, self._guess(video, a, b)))
-            unlike = _unlikeness(_halved(frames[a]), _halved(frames[b]), flow)
-            field = np.dstack([flow, unlike]).astype(np.float16)
+            field = compute_field(frames[a], frames[b], self._likely(video, a, b))
             _memory.put(key, field)
         return field
-
-    def _guess(self, video: int, a: int, b: int) -> np.ndarray:
-        """Where a search begins, ``[H, W, 2]``."""
-        before, after = self.videos[video][a], self.videos[video][b]
-        coarse = _search(before, after, COARSE)
-        likely = self._likely(video, a, b)
-        if likely is None:
-            return coarse
-        coarse, before, after = _halved(coarse), _halved(before), _halved(after)
-        off, off_coarse = (_difference(before, after, flow) for flow in (likely, coarse))
-        likely[off_coarse + BETTER < off] = coarse[off_coarse + BETTER < off]
-        return cv2.resize(likely, self.size[::-1])
 
     def _likely(self, video: int, a: int, b: int) -> np.ndarray | None:
         """The flow ``[h, w, 2]`` that others lead to expect; None where there are no others."""
         if abs(b - a) > 1:
             hops = _hops(a, b, self.deltas)
-            fields = (self._field(video, *hop)[..., :2].astype(np.float32) for hop in hops)
-            return reduce(_onward, fields)
+            return reduce(compose, (self._field(video, *hop)[..., :2] for hop in hops))
         if min(a, b) == 0:
             return None
         frames = self.videos[video]
         return _halved(_search(frames[a - 1], frames[b - 1], COARSE))
+
+
+def _direct_field(before: np.ndarray, after: np.ndarray, likely: np.ndarray) -> np.ndarray:
+    """`compute_field`, from memory if all three were the same before."""
+    key = before.shape, *(_fingerprint(np.ascontiguousarray(a)) for a in (before, after, likely))
+    field = _memory.get(key)
+    if field is None:
+        field = compute_field(before, after, likely.astype(np.float32))
+        _memory.put(key, field)
+    return field
 
 
 @lru_cache(maxsize=1)
@@ -199,9 +221,60 @@ def _hops(a: int, b: int, deltas: Sequence[int]) -> list[tuple[int, int]]:
     return hops
 
 
-def _onward(field: np.ndarray, following: np.ndarray) -> np.ndarray:
-    """The flow over two steps, from that of the first and of the second, ``[h, w, 2]``."""
-    return field + _moved(following, field)
+def compose(field: np.ndarray, following: np.ndarray) -> np.ndarray:
+    """The flow over two steps, float32, from that of the first and the second, ``[h, w, 2]``."""
+    field = field.astype(np.float32)
+    return field + _moved(following.astype(np.float32), field)
+
+
+def compute_field(before: np.ndarray, after: np.ndarray, likely: np.ndarray | None) -> np.ndarray:
+    """Search the flow between two grey frames ``[H, W]``, and compare where it leads.
+
+    Args:
+        before: uint8 ``[H, W]``.
+        after: uint8 ``[H, W]``.
+        likely: Flow ``[h, w, 2]`` from which the search may begin; None: only a coarse search.
+
+    Returns:
+        float16 ``[h, w, 3]``, see `Fields.between`.
+    """
+    flow = _halved(_search(before, after, 0, _guess(before, after, likely)))
+    unlike = _unlikeness(_halved(before), _halved(after), flow)
+    return np.dstack([flow, unlike]).astype(np.float16)
+
+
+def read_fields(
+    fields: Sequence[np.ndarray], index: Tensor, xy: Tensor, size: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """Read fields between their cells, bilinearly; beyond the edges as at the edge.
+
+    Args:
+        fields: Of one size, ``[h, w, 3]`` each.
+        index: int64 ``[...]``: which field.
+        xy: ``[..., 2]``, pixels of frames of `size`.
+        size: Height and width of the frames.
+
+    Returns:
+        Flow ``[..., 2]`` in pixels and appearance cost ``[...]``.
+    """
+    table = torch.from_numpy(np.stack(fields)).to(xy.device)
+    (h, w), (H, W) = table.shape[1:3], size
+    cells = (xy + 0.5) * xy.new_tensor([w / W, h / H]) - 0.5
+    values, fraction = neighbourhood(table, index.reshape(-1), cells.reshape(-1, 2), 0)
+    read = blend(values.float(), fraction).view(*xy.shape[:-1], 3)
+    return read[..., :2], read[..., 2]
+
+
+def _guess(before: np.ndarray, after: np.ndarray, likely: np.ndarray | None) -> np.ndarray:
+    """Where a search begins, ``[H, W, 2]``: the coarse flow, or the likely one if no worse."""
+    coarse = _search(before, after, COARSE)
+    if likely is None:
+        return coarse
+    size = before.shape[::-1]
+    coarse, before, after = _halved(coarse), _halved(before), _halved(after)
+    off, off_coarse = (_difference(before, after, flow) for flow in (likely, coarse))
+    worse = (off_coarse + BETTER < off)[..., None]
+    return cv2.resize(np.where(worse, coarse, likely), size)
 
 
 def _moved(image: np.ndarray, flow: np.ndarray) -> np.ndarray:

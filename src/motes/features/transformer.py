@@ -20,6 +20,7 @@ class ProxyTransformer(nn.Module):
         depth: Number of rounds of time and space attention.
         virtual_tracks: Number of virtual tracks.
         ratio: Hidden width of the MLPs over `width`.
+        as_published: Whether to mask as the published models do, see `mask_biases`.
     """
 
     def __init__(
@@ -30,9 +31,11 @@ class ProxyTransformer(nn.Module):
         depth: int,
         virtual_tracks: int,
         ratio: int = 4,
+        as_published: bool = True,
     ) -> None:
         super().__init__()
         self.out_channels = width
+        self.as_published = as_published
         self.input = nn.Linear(in_channels, width)
         self.virtual_tracks = nn.Parameter(torch.randn(1, virtual_tracks, 1, width))
 
@@ -60,7 +63,9 @@ class ProxyTransformer(nn.Module):
         virtual = self.virtual_tracks.expand(B, -1, T, -1)
         x = torch.cat([self.input(tokens), virtual.to(tokens.dtype)], 1)  # [B, N + V, T, width]
         M = virtual.shape[1]
-        to_points, to_virtual = mask_biases(known, M, T, tokens.dtype)
+        to_points, to_virtual = mask_biases(
+            known, M if self.as_published else None, T, tokens.dtype
+        )
         rounds = zip(self.time, self.gather, self.virtual, self.spread, strict=True)
         for time, gather, among, spread in rounds:
             x = time(x.flatten(0, 1)).unflatten(0, (B, N + M))
@@ -73,7 +78,7 @@ class ProxyTransformer(nn.Module):
 
 
 def mask_biases(
-    known: Tensor | None, virtual_tracks: int, frames: int, dtype: torch.dtype
+    known: Tensor | None, virtual_tracks: int | None, frames: int, dtype: torch.dtype
 ) -> tuple[Tensor | None, Tensor | None]:
     """Additive attention biases that keep unknown points out.
 
@@ -83,7 +88,7 @@ def mask_biases(
 
     Args:
         known: bool ``[B, N]`` or None.
-        virtual_tracks: Number of virtual tracks.
+        virtual_tracks: Number of virtual tracks; None: keys are masked in any case.
         frames: Number of frames; they share the mask.
         dtype: Of the attention scores.
 

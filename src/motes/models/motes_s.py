@@ -1,0 +1,414 @@
+"""motes-s: several classical answers per point and frame, chosen and refined by a small network.
+
+    candidates of all points in all frames of a window: dense flow in several ways
+    features of the frames; patches around the queries
+    repeat: match patches and look at the candidates -> tokens -> transformer -> choose, move, score
+
+Dense flow finds a point to within a pixel in most short steps.  What it lacks is a second opinion
+when it is lost, knowing what is hidden, and precision after many steps.  The network need not
+search: it chooses, seeing all points together over 16 frames.  Its parts are those of CoTracker3
+(`motes.models.cotracker3`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from motes.coordinates import ResizeRule
+from motes.features.anchors import Anchors
+from motes.features.attention import init_linear
+from motes.features.candidates import (
+    HISTORY,
+    KINDS,
+    WORST_ERROR,
+    Candidates,
+    FlowWindow,
+    Followed,
+    find_candidates,
+    nothing_followed,
+)
+from motes.features.chooser import Chooser, similarity
+from motes.features.correlation import Match, PeakCorrelation, query_patches
+from motes.features.embeddings import OctaveEmbedding, resize_time, time_table
+from motes.features.encoder import FineEncoder, encode_in_parts
+from motes.features.flow_fields import REMEMBERED, fingerprints, grey, inside, remember
+from motes.features.overlap import frames_first, query_in_window
+from motes.features.transformer import ProxyTransformer
+from motes.models.base import Features, PointModel, Prediction, State
+from motes.models.cotracker3 import displacements
+from motes.models.preset import Preset, Support, WeightsInfo
+
+KEPT_FRAMES = 4
+"""Frames at the beginning of a window that keep the answer of the window before."""
+
+SCORE_WITHOUT_ERROR = 3.0
+"""Logit of visibility and confidence with which a candidate without error begins."""
+
+INITIAL_GATE = -3.0
+"""Logit with which the offsets of the correlation peaks are followed before training."""
+
+
+@dataclass(frozen=True)
+class MotesSConfig:
+    """Sizes and candidates of motes-s."""
+
+    candidates: tuple[str, ...] = ("flow", "half", "direct")  # of KINDS; the network knows all
+    frames: int = 16  # refined together
+    step: int = 8  # new frames of a window
+    side: int = 256  # longer side of the frames that the network reads
+    multiple: int = 8  # both sides are multiples of this
+    encoder_widths: tuple[int, ...] = (24, 32, 48, 64)  # at 1/2, 1/4, 1/8, 1/16 of the frame
+    encoder_mixed: int = 64  # where these are joined
+    channels: int = 48  # of the feature maps
+    levels: int = 4  # of strides 2, 4, 8, 16
+    radius: int = 2  # patches are 5 x 5
+    match_hidden: int = 96  # MLP that embeds the match of two patches
+    match_out: int = 48  # numbers per level that it gives
+    octaves: int = 6  # of the displacement embedding
+    width: int = 128  # of the transformer
+    heads: int = 4
+    depth: int = 2  # rounds of time and space attention
+    virtual_tracks: int = 16
+    unit: float = 64.0  # pixels that count as 1 in displacements
+    iterations: int = 3
+
+
+STRIDE = 2
+"""Pixels per cell of the finest feature map."""
+
+
+@dataclass(frozen=True)
+class MotesSState(State):
+    """What the next window needs to know; K frames are in both.
+
+    Attributes:
+        met: bool ``[B, N]``: the frame of the query has come.
+        support: Features around the query, per level ``[B, N, (2r+1)^2, C]``; zero until met.
+        xy: ``[B, N, K, 2]``, answers in pixels of the input.
+        scores: ``[B, N, K, 2]``, logits of visibility and confidence.
+        followed: Per source ``[B, N, K, M, 2]``, see `motes.features.candidates.Followed`.
+        certainty: Per source ``[B, N, K, M]``, likewise.
+        anchors: Likewise.
+    """
+
+    met: Tensor
+    support: tuple[Tensor, ...]
+    xy: Tensor
+    scores: Tensor
+    followed: tuple[Tensor, ...]
+    certainty: tuple[Tensor, ...]
+    anchors: Anchors
+
+
+class Estimate(NamedTuple):
+    """Tracks in the middle of refinement; S frames, K candidates, L levels.
+
+    Attributes:
+        xy: ``[B, N, S, 2]``, cells of the finest level.
+        scores: ``[B, N, S, 2]``, logits of visibility and confidence.
+        choice: Logits ``[B, N, S, 1 + K]`` of staying and of each candidate; None at the start.
+        peaks: See `motes.features.correlation.Match`; None at the start.
+    """
+
+    xy: Tensor
+    scores: Tensor
+    choice: Tensor | None = None
+    peaks: Tensor | None = None
+
+
+class MotesS(PointModel):
+    """Chooses among candidates and refines them; points help each other."""
+
+    times: Tensor
+
+    def __init__(self, config: MotesSConfig) -> None:
+        super().__init__()
+        c = self.config = config
+        self.window = HISTORY + c.step
+        self.step = c.step
+        self.stride = 2
+        self.iterations = c.iterations
+        self.point_bytes = 60_000
+        self.remembers = REMEMBERED
+        self.encoder = FineEncoder(c.encoder_widths, c.encoder_mixed, c.channels)
+        self.match = PeakCorrelation(c.radius, c.levels, c.match_hidden, c.match_out)
+        self.embed = OctaveEmbedding(4, c.octaves)
+        self.chooser = Chooser(len(KINDS), c.width)
+        point = 2 + self.match.out_channels + self.embed.out_channels
+        token = point + self.chooser.out_channels
+        self.transformer = ProxyTransformer(
+            token, c.width, c.heads, c.depth, c.virtual_tracks, as_published=False
+        )
+        self.gate = nn.Linear(c.width, c.levels)
+        self.motion = nn.Linear(c.width, 2)
+        self.scoring = nn.Linear(c.width, 2)
+        self._initialise()
+        self.register_buffer("times", time_table(c.frames, point), persistent=False)
+
+    def _initialise(self) -> None:
+        for head in (self.motion, self.scoring):
+            init_linear(head)
+            nn.init.trunc_normal_(head.weight, std=0.001)
+        nn.init.normal_(self.gate.weight, std=0.01)
+        nn.init.constant_(self.gate.bias, INITIAL_GATE)
+
+    @property
+    def iterated(self) -> tuple[nn.Module, ...]:
+        """The transformer."""
+        return (self.transformer,)
+
+    @property
+    def final(self) -> int:
+        """The next window keeps the first `KEPT_FRAMES` answers that it shares with this one."""
+        return (self.window or 0) - self.config.frames + self.step + KEPT_FRAMES
+
+    def remember(self, size: int) -> None:
+        """Keep no more than so many bytes of flow."""
+        remember(size)
+
+    def network_size(self, size: Sequence[int]) -> tuple[int, int]:
+        """Height and width of the frames that the network reads, for input of this size."""
+        c = self.config
+        scale = c.side / max(size)
+        h, w = (max(1, round(side * scale / c.multiple)) * c.multiple for side in size)
+        return h, w
+
+    def encode(self, video: Tensor) -> Features:
+        """Unit features of strides 2 to 16, grey frames, those at half their size, fingerprints."""
+        frames = grey(video)
+        halves = F.avg_pool2d(frames.float(), 2).add(0.5).floor().byte()
+        return Features((*self._levels(video), frames, halves, fingerprints(frames)))
+
+    def _levels(self, video: Tensor) -> tuple[Tensor, ...]:
+        """Feature maps ``[B, T, h, w, C]`` of frames ``[B, T, 3, H, W]`` in [0, 1]."""
+        size = self.network_size(video.shape[-2:])
+
+        def encode(frames: Tensor) -> tuple[Tensor, ...]:
+            if frames.shape[-2:] != size:
+                frames = F.interpolate(frames, size, mode="bilinear", antialias=True)
+            return self.encoder.pyramid(frames, self.config.levels)
+
+        return encode_in_parts(encode, video)
+
+    def start(self, queries: Tensor) -> MotesSState:
+        """No query has been met."""
+        c = self.config
+        B, N = queries.shape[:2]
+        none = self.motion.weight.new_zeros(B, N, (2 * c.radius + 1) ** 2, c.channels)
+        shared = (self.window or 0) - self.step
+        answers = queries.new_zeros(B, N, shared, 2)
+        met = torch.zeros(B, N, dtype=torch.bool, device=queries.device)
+        first = nothing_followed(c.candidates, queries, shared)
+        followed = first.xy, first.certainty, first.anchors
+        return MotesSState(met, (none,) * c.levels, answers, answers, *followed)
+
+    def advance(
+        self,
+        state: MotesSState,
+        features: Features,
+        queries: Tensor,
+        start: int,
+        iterations: int | None = None,
+    ) -> tuple[Prediction, MotesSState]:
+        """Find candidates in all frames, refine the last ones; see `PointModel.advance`."""
+        *levels, frames, halves, prints = features.levels
+        T, size = len(features), (frames.shape[2], frames.shape[3])
+        grid = CellGrid(size, self.network_size(size))
+        t, here = query_in_window(queries, start, T)
+        known, new = state.met, here & ~state.met
+        state = self._meet(state, levels, t, grid.cells(queries[..., 1:]), new)
+        followed = Followed(state.followed, state.certainty, state.anchors)
+        found, followed = find_candidates(
+            self.config.candidates,
+            FlowWindow(frames, halves, prints, start),
+            followed,
+            queries,
+            state.met,
+            new,
+            self.step,
+        )
+        candidates = grid.candidates(found)
+        now = least_error(candidates, grid.network)
+        for span in self._spans(start, T):
+            window = tuple(level[:, span] for level in levels)
+            history = self.refine(
+                window, state.support, candidates.frames(span), grid.network, state.met, iterations
+            )
+            now = _joined(now, history[-1], span)
+        xy, scores = grid.pixels(now.xy), now.scores
+        xy, scores = self._keep_answers(state, known, xy, scores)
+        shared = slice(self.step, None)
+        state = replace(
+            state,
+            xy=xy[:, :, shared],
+            scores=scores[:, :, shared],
+            followed=followed.xy,
+            certainty=followed.certainty,
+            anchors=followed.anchors,
+        )
+        visible, sure = frames_first(scores, T).sigmoid().unbind(-1)
+        return Prediction(frames_first(xy, T), visible, sure), state
+
+    def refine(
+        self,
+        levels: Sequence[Tensor],
+        support: Sequence[Tensor],
+        candidates: Candidates,
+        size: tuple[int, int],
+        known: Tensor | None = None,
+        iterations: int | None = None,
+    ) -> list[Estimate]:
+        """Choose and refine in a window of S frames.
+
+        Args:
+            levels: Feature maps ``[B, S, h, w, C]`` of strides 2, 4, 8 and 16.
+            support: Per level ``[B, N, (2r+1)^2, C]``, features around the queries.
+            candidates: Of the kinds in the configuration; positions in cells of the finest level,
+                errors in pixels of the frames that the network reads.
+            size: Height and width of these frames.
+            known: bool ``[B, N]``: points that have been met; None: all.
+            iterations: How often to refine; None: as the configuration says.
+
+        Returns:
+            The estimate after each iteration.
+        """
+        similar = similarity(levels, support, candidates.xy, self.config.radius)
+        mask, error = candidates.error.isfinite(), candidates.error.clamp(max=WORST_ERROR)
+        now = least_error(candidates, size)
+        history = []
+        for _ in range(iterations or self.config.iterations):
+            xy = now.xy.detach()
+            offset = candidates.xy - xy[..., None, :]
+            kinds = [KINDS.index(kind) for kind in self.config.candidates]
+            summary = self.chooser.summarise(offset, error, similar, mask, kinds)
+            match = self.match.match(levels, support, xy)
+            x = self.transformer(self._tokens(xy, now.scores, match, summary), known)
+            choice = self.chooser(x, summary[..., kinds, :], mask)
+            move = self._move(x, choice, offset, match) + self.motion(x).float()
+            now = Estimate(xy + move, now.scores + self.scoring(x).float(), choice, match.logits)
+            history.append(now)
+        return history
+
+    def _tokens(self, xy: Tensor, scores: Tensor, match: Match, summary: Tensor) -> Tensor:
+        """What is known of each point in each frame, ``[B, N, S, D]``."""
+        steps = self.embed(displacements(xy) * self.stride / self.config.unit)
+        point = torch.cat([scores, match.embedding, steps], -1)
+        point = point + resize_time(self.times, xy.shape[2])
+        return torch.cat([point, summary.flatten(-2).to(point.dtype)], -1)
+
+    def _move(self, x: Tensor, choice: Tensor, offset: Tensor, match: Match) -> Tensor:
+        """To the chosen candidate, or, where the point stays, along the gated peaks.
+
+        The hard choice is taken; the soft one has the gradient.
+        """
+        soft = choice.softmax(-1)
+        hard = F.one_hot(soft.argmax(-1), soft.shape[-1]).float()
+        weight = (hard + soft - soft.detach())[..., None] if soft.requires_grad else hard[..., None]
+        gate = self.gate(x).float().sigmoid()[..., None]
+        stay, chosen = weight[..., 0, :], weight[..., 1:, :]
+        return (chosen * offset).sum(-2) + stay * (gate * match.offsets).sum(-2)
+
+    def _meet(
+        self,
+        state: MotesSState,
+        levels: Sequence[Tensor],
+        t: Tensor,
+        cells: Tensor,
+        new: Tensor,
+    ) -> MotesSState:
+        """Take the features around queries whose frame has come."""
+        found = query_patches(levels, t, cells, self.config.radius)
+        pairs = zip(found, state.support, strict=True)
+        support = tuple(torch.where(new[..., None, None], a, b) for a, b in pairs)
+        return replace(state, met=state.met | new, support=support)
+
+    def _spans(self, start: int, length: int) -> list[slice]:
+        """Which frames of a window are refined together: the last ones, and at first all."""
+        S = self.config.frames
+        last = slice(max(length - S, 0), length)
+        return [slice(0, S), last] if start == 0 and length > S else [last]
+
+    def _keep_answers(
+        self, state: MotesSState, known: Tensor, xy: Tensor, scores: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """What the window before has said of its first frames stays, for points that it knew."""
+        kept = min(self.final - self.step, state.xy.shape[2], xy.shape[2])
+        old = F.pad(known[:, :, None].expand(-1, -1, kept), (0, xy.shape[2] - kept))[..., None]
+        before_xy, before_scores = (
+            F.pad(v[:, :, :kept], (0, 0, 0, xy.shape[2] - kept)) for v in (state.xy, state.scores)
+        )
+        return torch.where(old, before_xy, xy), torch.where(old, before_scores, scores)
+
+
+@dataclass(frozen=True)
+class CellGrid:
+    """Pixels of the input, pixels of the frames that the network reads, and cells.
+
+    Attributes:
+        size: Height and width of the input.
+        network: Height and width of the frames that the network reads.
+    """
+
+    size: tuple[int, int]
+    network: tuple[int, int]
+
+    def cells(self, xy: Tensor) -> Tensor:
+        """Positions ``[..., 2]`` in cells of the finest level, from pixels of the input."""
+        return ((xy + 0.5) * self._ratio(xy) - 0.5) / STRIDE
+
+    def pixels(self, cells: Tensor) -> Tensor:
+        """The inverse of `cells`."""
+        return (cells * STRIDE + 0.5) / self._ratio(cells) - 0.5
+
+    def candidates(self, found: Candidates) -> Candidates:
+        """Positions in cells, errors in pixels of the frames that the network reads."""
+        return Candidates(self.cells(found.xy), found.error * max(self.network) / max(self.size))
+
+    def _ratio(self, like: Tensor) -> Tensor:
+        (H, W), (h, w) = self.size, self.network
+        return like.new_tensor([w / W, h / H])
+
+
+def least_error(candidates: Candidates, size: tuple[int, int]) -> Estimate:
+    """The candidate of least error, and what its error says of the scores.
+
+    Args:
+        candidates: In cells, errors in pixels; where all are missing, the first counts.
+        size: Height and width of the frames that the network reads.
+    """
+    error, chosen = candidates.error.clamp(max=WORST_ERROR).min(-1)
+    xy = candidates.xy.take_along_dim(chosen[..., None, None], 3)[..., 0, :]
+    logit = SCORE_WITHOUT_ERROR - torch.log1p(error**2)
+    logit = torch.where(inside(xy * STRIDE, size), logit, -SCORE_WITHOUT_ERROR)
+    return Estimate(xy, logit[..., None].expand(-1, -1, -1, 2))
+
+
+def _joined(before: Estimate, new: Estimate, span: slice) -> Estimate:
+    """Replace the frames of a span; behind the first span, its first frames keep their answer."""
+    first = span.start + (KEPT_FRAMES if span.start else 0)
+    skipped, rest = first - span.start, slice(first, span.stop)
+
+    def join(a: Tensor, b: Tensor) -> Tensor:
+        return torch.cat([a[:, :, : rest.start], b[:, :, skipped:], a[:, :, rest.stop :]], 2)
+
+    return Estimate(join(before.xy, new.xy), join(before.scores, new.scores))
+
+
+MOTES_S = Preset(
+    name="motes-s",
+    summary="chooses among several dense flows and refines them; 1 million parameters, CPU",
+    build=MotesS,
+    config=MotesSConfig(),
+    resize=ResizeRule(long_side=512, multiple=2),
+    visible_above=0.3,
+    score_with_confidence=True,
+    support=Support(global_grid=5, local_grid=4, local_extent=32.0, below=8),
+    weights=WeightsInfo("Apache-2.0", "motes-s.safetensors", embedded=True),
+)
+"""The flow works at 512 pixels on the long side, as in the `flow` preset; the network at 256."""
