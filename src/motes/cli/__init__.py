@@ -32,7 +32,6 @@ def build_app() -> typer.Typer:
         name="motes",
         help="Track any point through any video.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
     )
     app.callback(invoke_without_command=True)(_root)
