@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 import motes
 from motes.synthetic.shots import film, moving_card, shaking_camera
@@ -26,13 +27,18 @@ def card(request):
     return scene, film(scene, 12, samples=1)
 
 
-@pytest.fixture
-def mask_of():
+@pytest.fixture(scope="session")
+def turning():
+    """A scene with a card (surface 1) that turns, and its 12 frames."""
+    scene = moving_card("turn", (240, 180))
+    return scene, film(scene, 12, samples=1)
+
+
+@pytest.fixture(scope="session")
+def masks():
     """The pixels of a frame that show a surface, bool [H, W]."""
 
     def build(scene, at, surface=1):
-        import torch
-
         H, W = scene.size
         y, x = np.mgrid[:H, :W]
         xy = torch.tensor(np.stack([x, y], -1).reshape(1, -1, 2), dtype=torch.float64)

@@ -1,6 +1,20 @@
 """Editing with tracks: stabilise a video, attach pictures to it, carry changes through it."""
 
+from motes.edit.attach import Look, attach
+from motes.edit.content import text
 from motes.edit.fits import Fit, MotionPath, fit_motion, fit_path
 from motes.edit.stabilise import Stabilisation, stabilise
+from motes.edit.surface import Surface
 
-__all__ = ["Fit", "MotionPath", "Stabilisation", "fit_motion", "fit_path", "stabilise"]
+__all__ = [
+    "Fit",
+    "Look",
+    "MotionPath",
+    "Stabilisation",
+    "Surface",
+    "attach",
+    "fit_motion",
+    "fit_path",
+    "stabilise",
+    "text",
+]
