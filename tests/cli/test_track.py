@@ -2,8 +2,10 @@
 
 import os
 import re
+import shutil
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -12,7 +14,7 @@ import pytest
 
 from motes import FileError, Tracks, load, open_video, open_writer
 from motes.cli import run, track
-from motes.tracking.recording import record_live
+from motes.tracking.recording import record_live, recording_folder
 from motes.video.sources.streams import _captured
 
 SIZE, FRAMES = (64, 48), 30
@@ -281,3 +283,95 @@ def test_the_version_and_help(capsys):
     assert run(["track", "--help"]) == 0
     assert run([]) == 0
     assert "Track any point" in capsys.readouterr().out
+
+
+def test_several_videos(clip, tmp_path, monkeypatch, capsys):
+    """Each has outputs of its own; one that fails costs nothing else."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b", "out"):
+        (tmp_path / name).mkdir()
+    for name in ("a/clip.mp4", "b/clip.mp4"):
+        shutil.copy(clip, name)
+    (tmp_path / "broken.mp4").write_text("no video")
+    arguments = [
+        "track",
+        "a/clip.mp4",
+        "broken.mp4",
+        "b/clip.mp4",
+        "--model",
+        "lk",
+        "--grid",
+        "2",
+        "--end",
+        "5",
+    ]
+    assert run([*arguments, "-o", "out/{name}.csv", "-o", "out/{name}.npz"]) == 1
+    written = ["a_clip.csv", "a_clip.npz", "b_clip.csv", "b_clip.npz"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == written
+    assert Tracks.load("out/a_clip.csv") == Tracks.load("out/b_clip.npz")
+    err = capsys.readouterr().err.splitlines()
+    assert err[0].startswith("motes: broken.mp4: ")
+    assert err[1] == "motes: 1 of 3 videos could not be tracked"
+
+
+def test_several_videos_without_outputs(clip, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(clip, tmp_path / "other.mp4")
+    (tmp_path / "clip").mkdir()
+    with open_writer("clip/", SIZE, 25) as writer:
+        for frame in open_video(clip, end=3):
+            writer.write(frame)
+    options = ["--model", "lk", "--grid", "2", "--end", "3"]
+    assert run(["track", "clip/*.png", "other.mp4", ".", *options]) == 1  # "." has no images
+    names = ["clip", "clip_tracks.mp4", "clip_tracks.npz"]
+    names += ["other.mp4", "other_tracks.mp4", "other_tracks.npz"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("clip.mp4 clip.mp4 -o a.csv", 'expected {name} in it, as there are 2 videos: -o "{name}.csv"'),
+        ("a.mp4 b.mp4 -o {name}.csv -o a.csv", "expected {name} in it"),
+        ("a.mp4 b.mp4 -o {name}.mp4", "a.mp4: expected an output that is not an input"),
+        ("a.mp4 a_tracks.mp4", "a_tracks.mp4: expected an output that is not an input"),
+        ("a.mp4 --latency 3 -o a.csv", "--latency: expected it together with --live"),
+        ("a.mp4 --live -1 -o a.csv", "Invalid value for '--live'"),
+        ("a.mp4 --start -1 -o a.csv", "Invalid value for '--start'"),
+        ("--live 0 -o clip.npz", "clip.npz: expected a new file for a camera, found one"),
+        ("a.mp4 --live 0 -o a.csv", "expected a video or --live, got both"),
+    ],
+)  # fmt: skip
+def test_what_is_refused_before_any_work(tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clip.npz").touch()
+    assert run(["track", *arguments.split()]) != 0
+    err = capsys.readouterr().err
+    assert message in err and err.count("\n") == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["clip.npz"]
+
+
+def test_a_camera_takes_a_name_that_is_free(cameras, tmp_path):
+    for _ in range(2):
+        assert run(["track", "--live", "0", "--model", "lk", "--grid", "2", "--end", "5"]) == 0
+    names = ["camera0_tracks.npz", "camera0_tracks_2.npz"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
+
+
+def test_another_run_with_the_same_output(clip, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(track, "LONG", 10)
+    arguments = ["track", str(clip), "--model", "lk", "--grid", "2", "-o", "t.csv"]
+    with recording_folder("t.csv.part"), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(run, arguments).result() == 1
+    assert "another run is writing there now" in capsys.readouterr().err
+    assert run(arguments) == 0
+    assert [p.name for p in tmp_path.iterdir()] == ["t.csv"]
+
+
+def test_keypoints_is_another_word_for_corners(clip, tmp_path):
+    for option in ("--corners", "--keypoints"):
+        arguments = ["track", str(clip), "--model", "lk", option, "5", "-o"]
+        assert run([*arguments, f"{tmp_path}/{option}.npz"]) == 0
+    found = [Tracks.load(tmp_path / f"{o}.npz") for o in ("--corners", "--keypoints")]
+    assert found[0] == found[1]

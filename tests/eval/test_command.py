@@ -56,8 +56,8 @@ def test_skipped_clips_are_reported(capsys, clips):
         (["--model", "lk", "--model", "lk"], "lk twice"),
         (["--protocol", "davis"], "unknown protocol"),
         (["--mode", "last"], "expected one of first, strided"),
-        (["--points", "0"], "--points: expected at least 1"),
-        (["--limit", "0"], "limit: expected at least 1"),
+        (["--points", "0"], "Invalid value for '--points'"),
+        (["--limit", "0"], "Invalid value for '--limit'"),
         (["-o", "{clips}/x.mp4/results"], "cannot make the folder"),
     ],
 )

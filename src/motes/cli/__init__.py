@@ -14,14 +14,13 @@ from typing import Any
 
 import typer
 
+from motes.cli._common import describe, warn
+from motes.cli._help import Command
 from motes.cli._terminal import make_safe
 from motes.common.interrupts import SIGNALLED, ending_in_order
 from motes.errors import MotesError
 
 DEBUG = "--debug"
-
-LONGEST_LINE = 1000
-"""Characters of an error message; it may quote what a user typed."""
 
 ORDER = ("demo", "track", "render", "plot", "export", "models", "fetch")
 
@@ -36,7 +35,7 @@ def build_app() -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(_root)
     for name in _command_names():
-        app.command(name)(importlib.import_module(f"{__name__}.{name}").command)
+        app.command(name, cls=Command)(importlib.import_module(f"{__name__}.{name}").command)
     return app
 
 
@@ -89,21 +88,15 @@ def _run(arguments: Sequence[str]) -> int:
     return code
 
 
-def _report(error: BaseException, debug: bool) -> int:
+def _report(error: Any, debug: bool) -> int:
     """Print one line about an error; the exit code of the process."""
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         return _complain("interrupted", SIGNALLED + signal.SIGINT)
-    if isinstance(error, MotesError):
-        return _complain(str(error), 1)
     if hasattr(error, "format_message"):  # a usage error of typer, whichever click it carries
         return _usage(error)
-    if isinstance(error, OSError) and error.strerror:
-        where = "" if error.filename is None else f"{error.filename}: "
-        return _complain(f"{where}{error.strerror}", 1)
-    if isinstance(error, MemoryError):
-        return _complain("there is not enough memory", 1)
-    hint = "" if debug else f" (motes {DEBUG} ... shows where)"
-    return _complain(f"unexpected {type(error).__name__}: {error}{hint}", 1)
+    known = isinstance(error, MotesError | OSError | MemoryError)
+    hint = "" if debug or known else f" (motes {DEBUG} ... shows where)"
+    return _complain(describe(error) + hint, 1)
 
 
 def _usage(error: Any) -> int:
@@ -116,6 +109,5 @@ def _usage(error: Any) -> int:
 
 
 def _complain(message: str, code: int) -> int:
-    line = " ".join(message.split())
-    sys.stderr.write(f"motes: {line[:LONGEST_LINE]}\n")
+    warn(" ".join(message.split()))
     return code

@@ -17,16 +17,35 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from motes.errors import MotesError
+
 console = Console()
 """Where tables and results go (stdout)."""
 
-if not sys.stdout.isatty():
+if sys.stdout is None or not sys.stdout.isatty():
     console.width = 10_000  # files and pipes get whole lines
+
+
+LONGEST_LINE = 1000
+"""Characters of an error message; it may quote what a user typed."""
 
 
 def say(text: str) -> None:
     """Print a line as it is, without colours."""
     console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def describe(error: Exception) -> str:
+    """One line about an error, whatever it is."""
+    if isinstance(error, MotesError):
+        text = str(error)
+    elif isinstance(error, OSError) and error.strerror:
+        text = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+    elif isinstance(error, MemoryError):
+        text = "there is not enough memory"
+    else:
+        text = f"unexpected {type(error).__name__}: {error}"
+    return " ".join(text.split())[:LONGEST_LINE]
 
 
 def warn(message: str) -> None:

@@ -4,12 +4,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from motes.cli._common import progress, say
+from motes.common.files import check_writable
 from motes.errors import InputError
 from motes.export import check_output as check_tracks
 from motes.export import formats, save_parts
 from motes.tracks import Tracks
 from motes.video import Video, writer_suffixes
 from motes.video import check_output as check_video
+
+SMALLEST_CELL = 4
+"""Bytes of a point in a frame, at least, in a track file."""
 
 
 def check_outputs(outputs: Sequence[str], pictures: bool = True) -> None:
@@ -20,8 +24,8 @@ def check_outputs(outputs: Sequence[str], pictures: bool = True) -> None:
         pictures: Whether there will be a video to draw on.
 
     Raises:
-        InputError: A suffix that nobody writes; the message names those that somebody does.
-        FileError: A folder does not exist.
+        InputError: An unknown suffix; the message names the known ones.
+        FileError: An output cannot be written.
     """
     for output in outputs:
         if _is_picture(output) and pictures:
@@ -37,11 +41,26 @@ def check_outputs(outputs: Sequence[str], pictures: bool = True) -> None:
             )
 
 
-def write_outputs(parts: Iterable[Tracks], video: Video, outputs: Sequence[str]) -> None:
-    """Write consecutive stretches of tracks to every output, and say so.
+def check_space(outputs: Sequence[str], cells: int) -> None:
+    """Make sure that there is space for tracks.
 
     Args:
-        parts: Gone through once an output, so that only what needs all of them holds all of them.
+        outputs: Paths.
+        cells: Number of points times number of frames.
+
+    Raises:
+        FileError: There is less space than the smallest file would take.
+    """
+    for output in outputs:
+        if Path(output).suffix.lower() in formats():
+            check_writable(output, size=SMALLEST_CELL * cells)
+
+
+def write_outputs(parts: Iterable[Tracks], video: Video, outputs: Sequence[str]) -> None:
+    """Write consecutive stretches of tracks to every output, and print its name.
+
+    Args:
+        parts: Read once for each output, so that only formats that need all of them hold them.
         video: What pictures are drawn on.
         outputs: Paths.
     """

@@ -37,18 +37,24 @@ def command(
     ] = "npz",
     model: Annotated[str | None, typer.Option(help="See: motes models.")] = None,
     weights: Annotated[str | None, typer.Option(help="Checkpoint to use instead.")] = None,
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
-    grid: Annotated[int | None, typer.Option(help="Points a side, evenly spread [20].")] = None,
+    dtype: Annotated[str, typer.Option(help="Number type: $dtypes.")] = "float32",
+    grid: Annotated[
+        int | None, typer.Option(help="Points a side, evenly spread (default: 20).")
+    ] = None,
     points: Annotated[str | None, typer.Option(help='"x,y;x,y" or "t,x,y;t,x,y", pixels.')] = None,
     queries: Annotated[str | None, typer.Option(help="CSV file with the header t,x,y.")] = None,
     corners: Annotated[int | None, typer.Option(help="The N strongest corners.")] = None,
     dense: Annotated[int | None, typer.Option(help="Every pixel (1), every 2nd (2).")] = None,
     mask: Annotated[str | None, typer.Option(help="Image: only points where it is not 0.")] = None,
-    at: Annotated[int | None, typer.Option(help="Frame of the points [the first].")] = None,
+    at: Annotated[
+        int | None, typer.Option(help="Frame of the points (default: the first).")
+    ] = None,
     backward: Annotated[bool, typer.Option(help="Also track towards the start.")] = False,
     start: Annotated[int, typer.Option(help="First frame.")] = 0,
     end: Annotated[int | None, typer.Option(help="Frame to stop before.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes [one per core or GPU].")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes (default: one per core or GPU).")
+    ] = None,
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, or several: cuda:0,cuda:1.")
     ] = None,

@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 
 def command(
-    dataset: Annotated[str, typer.Argument(help="clips, tapvid, kubric or pointodyssey.")],
+    dataset: Annotated[str, typer.Argument(help="One of $datasets.")],
     path: Annotated[Path, typer.Argument(help="Folder or file of the data set.")],
     model: Annotated[
         list[str] | None, typer.Option(help="Name, or NAME=WEIGHTS; repeatable. See: motes models.")
     ] = None,
     protocol: Annotated[
         str,
-        typer.Option(help="tapvid, native, cotracker-single, cotracker-joint, cotracker-online."),
+        typer.Option(help="One of $protocols."),
     ] = "tapvid",
     mode: Annotated[str, typer.Option(help="Queries: first or strided.")] = "first",
-    limit: Annotated[int | None, typer.Option(help="Only the first so many clips.")] = None,
-    points: Annotated[int | None, typer.Option(help="At most so many queries a clip.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first N clips.", min=1)] = None,
+    points: Annotated[int | None, typer.Option(help="At most N queries per clip.", min=1)] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+    dtype: Annotated[str, typer.Option(help="Number type: $dtypes.")] = "float32",
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Folder for numbers, predictions and charts."),

@@ -18,12 +18,12 @@ def command(
     ],
     output: Annotated[
         list[Path],
-        typer.Option("--output", "-o", help="File to write; the suffix says what. Repeatable."),
+        typer.Option(
+            "--output", "-o", help="File to write, by suffix: $track_suffixes.  Repeatable."
+        ),
     ],
 ) -> None:
     """Convert tracks to other file formats.
-
-    The formats are .npz (NumPy), .csv and .parquet (one row a point and frame) and .json.
 
     Example:
       motes export bike.npz -o bike.csv -o bike.json

@@ -13,10 +13,10 @@ from motes.errors import InputError
 
 def command(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the clips.")],
-    count: Annotated[int, typer.Option(help="Clips that the folder shall have.")] = 100,
-    frames: Annotated[int, typer.Option(help="Frames of a clip.")] = 24,
+    count: Annotated[int, typer.Option(help="Clips that the folder will have.", min=1)] = 100,
+    frames: Annotated[int, typer.Option(help="Frames per clip.", min=2)] = 24,
     size: Annotated[str, typer.Option(help="Width x height (320x240) or one side.")] = "256",
-    points: Annotated[int, typer.Option(help="Tracks of a clip.")] = 256,
+    points: Annotated[int, typer.Option(help="Tracks per clip.", min=1)] = 256,
     textures: Annotated[
         Path | None, typer.Option(help="Folder of photographs; default: patterns made of numbers.")
     ] = None,

@@ -25,16 +25,14 @@ def command(
     ] = None,
     title: Annotated[str | None, typer.Option(help="Default: the name of the video.")] = None,
     color: Annotated[
-        str, typer.Option(help="position, point, speed, confidence or '#ff8800'.")
+        str, typer.Option(help="One of $colors, or one colour as '#ff8800'.")
     ] = "position",
     width: Annotated[
         float | None,
         typer.Option(help="Width of the trails in pixels; default: by the size of the video."),
     ] = None,
     opacity: Annotated[float, typer.Option(help="Opacity of the drawing, up to 1.")] = 1.0,
-    background: Annotated[
-        str, typer.Option(help="normal, dim (darker) or mono (grey).")
-    ] = "normal",
+    background: Annotated[str, typer.Option(help="One of $backgrounds.")] = "normal",
     hidden: Annotated[bool, typer.Option(help="Draw hidden points, as rings.")] = True,
 ) -> None:
     """Make one picture of a whole clip.

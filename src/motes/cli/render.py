@@ -14,18 +14,17 @@ def command(
     tracks: Annotated[Path, typer.Argument(help="Its tracks, such as bike.npz or bike.csv.")],
     output: Annotated[
         list[str],
-        typer.Option("--output", "-o", help="Where to write: .mp4, .gif or FOLDER/. Repeatable."),
+        typer.Option(
+            "--output", "-o", help="File to write, by suffix: $video_suffixes.  Repeatable."
+        ),
     ],
     look: Annotated[
         str,
-        typer.Option(help="trails, dots, arrows (from the first position) or labels (with ids)."),
+        typer.Option(help="One of $looks."),
     ] = "trails",
     color: Annotated[
         str,
-        typer.Option(
-            help="position (rainbow over the first positions), point (one for each), speed, "
-            "confidence, or one colour as '#ff8800'."
-        ),
+        typer.Option(help="One of $colors, or one colour as '#ff8800'."),
     ] = "position",
     tail: Annotated[int, typer.Option(help="Length of the tails in frames.")] = 20,
     width: Annotated[
@@ -33,9 +32,7 @@ def command(
         typer.Option(help="Width of the trails in pixels; default: by the size of the video."),
     ] = None,
     opacity: Annotated[float, typer.Option(help="Opacity of the drawing, up to 1.")] = 1.0,
-    background: Annotated[
-        str, typer.Option(help="normal, dim (darker) or mono (grey).")
-    ] = "normal",
+    background: Annotated[str, typer.Option(help="One of $backgrounds.")] = "normal",
     hidden: Annotated[bool, typer.Option(help="Draw hidden points, as rings.")] = True,
     scale: Annotated[
         float,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from motes.cli._common import progress, say, warn
-from motes.cli._outputs import check_outputs, write_outputs
+from motes.cli._common import describe, progress, say, warn
+from motes.cli._names import free_path, video_names
+from motes.cli._outputs import check_outputs, check_space, write_outputs
 from motes.common.files import check_overwrites, remove
-from motes.errors import InputError
+from motes.errors import FileError, InputError
 from motes.queries import Queries, parse_points
 from motes.tracks import Tracks
 
@@ -21,53 +25,118 @@ if TYPE_CHECKING:
     from motes.video import Video
 
 LONG = 2000
-"""Videos with more frames are tracked by way of a recording, so that a killed run can go on."""
+"""Videos with more frames are tracked by way of a recording, so that a killed run can continue."""
+
+NAME = "{name}"
+"""Stands for the name of the video in an output."""
+
+POINTS, FRAMES = "Points", "Frames"
+MODEL, LIVE, OUTPUT = "Model and machine", "Camera", "Output"
 
 
 def command(
-    video: Annotated[
-        str | None, typer.Argument(help="A video file, a folder of images, a glob, a URL.")
+    videos: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="VIDEO", help="Video files, folders of images, globs, URLs; several allowed."
+        ),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="See: motes models.")] = None,
-    weights: Annotated[Path | None, typer.Option(help="Checkpoint to use instead.")] = None,
-    grid: Annotated[int | None, typer.Option(help="So many points a side, evenly spread.")] = None,
-    points: Annotated[str | None, typer.Option(help='"x,y;x,y" or "t,x,y;t,x,y", pixels.')] = None,
-    queries: Annotated[Path | None, typer.Option(help="CSV file with the header t,x,y.")] = None,
-    corners: Annotated[int | None, typer.Option(help="So many of the strongest corners.")] = None,
+    grid: Annotated[
+        int | None,
+        typer.Option(help="N x N points, evenly spread.  (default: 20)", rich_help_panel=POINTS),
+    ] = None,
+    points: Annotated[
+        str | None,
+        typer.Option(help='"x,y;x,y" or "t,x,y;t,x,y", in pixels.', rich_help_panel=POINTS),
+    ] = None,
+    queries: Annotated[
+        Path | None,
+        typer.Option(help="CSV file with the columns t, x and y.", rich_help_panel=POINTS),
+    ] = None,
+    corners: Annotated[
+        int | None,
+        typer.Option(
+            "--corners", "--keypoints", help="The N strongest corners.", rich_help_panel=POINTS
+        ),
+    ] = None,
     dense: Annotated[
-        int | None, typer.Option(help="Every pixel (1), every second (2), ...")
+        int | None,
+        typer.Option(help="Every pixel (1), every 2nd (2), ...", rich_help_panel=POINTS),
     ] = None,
-    mask: Annotated[Path | None, typer.Option(help="Image: only points where it is not 0.")] = None,
-    at: Annotated[int | None, typer.Option(help="Frame of the points; default: the first.")] = None,
-    backward: Annotated[bool, typer.Option(help="Also track towards the start.")] = False,
-    start: Annotated[int, typer.Option(help="First frame.")] = 0,
-    end: Annotated[int | None, typer.Option(help="Frame to stop before.")] = None,
-    live: Annotated[int | None, typer.Option(help="Number of a camera; stop with Ctrl-C.")] = None,
-    latency: Annotated[
-        int | None, typer.Option(help="With --live: frames that an answer may take.")
+    mask: Annotated[
+        Path | None,
+        typer.Option(help="Image: only points where it is not 0.", rich_help_panel=POINTS),
     ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+    at: Annotated[
+        int | None,
+        typer.Option(help="Frame of the points.  (default: the first)", rich_help_panel=POINTS),
+    ] = None,
+    start: Annotated[int, typer.Option(help="First frame.", min=0, rich_help_panel=FRAMES)] = 0,
+    end: Annotated[
+        int | None, typer.Option(help="Frame to stop before.", rich_help_panel=FRAMES)
+    ] = None,
+    backward: Annotated[
+        bool, typer.Option(help="Also track towards the start.", rich_help_panel=FRAMES)
+    ] = False,
+    model: Annotated[
+        str | None, typer.Option(help="See: motes models.", rich_help_panel=MODEL)
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Checkpoint to use instead.", rich_help_panel=MODEL)
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:1, ...", rich_help_panel=MODEL)
+    ] = None,
+    dtype: Annotated[
+        str, typer.Option(help="Number type: $dtypes.", rich_help_panel=MODEL)
+    ] = "float32",
     memory: Annotated[
         str | None,
-        typer.Option(help="What tracking may take, such as 2G; default: by what is free."),
+        typer.Option(
+            help="Limit for tracking, such as 2G.  (default: by free memory)",
+            rich_help_panel=MODEL,
+        ),
     ] = None,
     compile: Annotated[
         bool,
-        typer.Option("--compile", help="Compile the model first (torch.compile); takes a minute."),
+        typer.Option(
+            "--compile",
+            help="Compile the model first (torch.compile); takes a minute.",
+            rich_help_panel=MODEL,
+        ),
     ] = False,
+    live: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of a camera; Ctrl-C ends it.", min=0, max=9999, rich_help_panel=LIVE
+        ),
+    ] = None,
+    latency: Annotated[
+        int | None,
+        typer.Option(
+            help="Frames after which the answer for a frame comes at the latest.",
+            min=1,
+            rich_help_panel=LIVE,
+        ),
+    ] = None,
     output: Annotated[
         list[str] | None,
-        typer.Option("--output", "-o", help="Where to write; the suffix says what. Repeatable."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="File to write, by suffix: $track_suffixes, $video_suffixes.  Repeatable.  "
+            "{name} stands for the name of the video.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
 ) -> None:
-    """Follow points through a video.
+    """Follow points through videos.
 
     Without a choice of points, a grid of 20 x 20 is followed.  Without -o, the tracks go to
-    VIDEO_tracks.npz and a video with the trails to VIDEO_tracks.mp4, in this folder.
+    NAME_tracks.npz and a video with the trails to NAME_tracks.mp4, in this folder.
 
-    A long video is tracked in flat memory; a run that is killed goes on when it is started again.
-    So is a camera; what came before it failed, or before Ctrl-C, is written.
+    A long video is tracked in flat memory; a run that was killed continues when it is started
+    again.  A camera is recorded the same way, and every frame that arrived is kept.
 
     Examples:
       motes track bike.mp4
@@ -76,41 +145,130 @@ def command(
 
       motes track bike.mp4 --corners 300 --mask rider.png -o rider.gif
 
+      motes track monday/*.mp4 -o "tracked/{name}.csv"
+
       motes track --live 0 --grid 10 -o live.csv
     """
-    outputs = output or _default_outputs(video, live)
-    check_outputs(outputs, pictures=live is None)
-    chosen = _points(grid, points, queries, corners, dense, at)
-    if (video is None) == (live is None):
-        raise InputError(
-            "expected a video or --live, got " + ("neither" if live is None else "both")
+    jobs = _jobs(videos or [], live, output or [])
+    choice = _points(grid, points, queries, corners, dense, at) | {"mask": mask, "at": at}
+    if latency is not None and live is None:
+        raise InputError("--latency: expected it together with --live")
+    _check_all_outputs(jobs, [p for p in (queries, mask, weights) if p])
+
+    from motes.tracking.load import DEFAULT_MODEL, load
+
+    @cache
+    def tracker() -> Tracker:
+        return load(
+            model or DEFAULT_MODEL,
+            weights=weights,
+            device=device,
+            dtype=dtype,
+            memory=memory,
+            compile=compile,
         )
 
+    failed = 0
+    for job in jobs:
+        try:
+            _run(job, start, end, choice, tracker, backward, latency)
+        except Exception as error:
+            if len(jobs) == 1:
+                raise
+            warn(f"{job.video}: {describe(error)}")
+            failed += 1
+    if failed:
+        raise FileError(f"{failed} of {len(jobs)} videos could not be tracked")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One video, or the number of a camera, and its outputs."""
+
+    video: str | int
+    outputs: Sequence[str]
+
+    @property
+    def live(self) -> bool:
+        """Whether it is a camera."""
+        return isinstance(self.video, int)
+
+    @property
+    def part_folder(self) -> Path:
+        """Folder of the recording of a long run, until the outputs are written."""
+        first = Path(self.outputs[0].rstrip("/"))
+        return first.with_name(f"{first.name}.part")
+
+
+def _jobs(videos: Sequence[str], live: int | None, outputs: Sequence[str]) -> list[Job]:
+    if bool(videos) == (live is not None):
+        raise InputError(f"expected a video or --live, got {'both' if videos else 'neither'}")
+    if live is not None:
+        names = [output.replace(NAME, f"camera{live}") for output in outputs]
+        return [Job(live, names or [free_path(f"camera{live}_tracks.npz")])]
+    if len(videos) > 1 and not all(NAME in output for output in outputs):
+        raise InputError(
+            f'-o: expected {NAME} in it, as there are {len(videos)} videos: -o "{NAME}.csv"'
+        )
+    outputs = outputs or [f"{NAME}_tracks.npz", f"{NAME}_tracks.mp4"]
+    names = video_names(videos)
+    return [
+        Job(video, [output.replace(NAME, name) for output in outputs])
+        for video, name in zip(videos, names, strict=True)
+    ]
+
+
+def _check_all_outputs(jobs: Sequence[Job], inputs: Sequence[Path]) -> None:
+    """Raise, before any work, what is known to go wrong at its end."""
+    videos = [job.video for job in jobs if isinstance(job.video, str)]
+    check_overwrites([output for job in jobs for output in job.outputs], [*videos, *inputs])
+    for job in jobs:
+        check_outputs(job.outputs, pictures=not job.live)
+        if job.live:
+            _check_new(job.outputs)
+
+
+def _check_new(outputs: Sequence[str]) -> None:
+    """A camera cannot be filmed again, so nothing that it gave is written over."""
+    for output in outputs:
+        if Path(output).expanduser().exists():
+            raise FileError(
+                f"{output}: expected a new file for a camera, found one; it would be lost"
+            )
+
+
+def _run(
+    job: Job,
+    start: int,
+    end: int | None,
+    choice: dict[str, Any],
+    get_tracker: Callable[[], Tracker],
+    backward: bool,
+    latency: int | None,
+) -> None:
+    """Track through one video, and write its outputs."""
     from motes.queries.select import select
-    from motes.tracking.load import DEFAULT_MODEL, load
     from motes.video import open_video
 
-    source = open_video(video if live is None else live, start=start, end=end)
-    check_overwrites(outputs, [*source.files, *filter(None, (queries, mask, weights))])
-    found = select(source, **chosen, mask=mask, at=at)
-    tracker = load(
-        model or DEFAULT_MODEL,
-        weights=weights,
-        device=device,
-        dtype=dtype,
-        memory=memory,
-        compile=compile,
-    )
-    parts: Recording | list[Tracks]
-    if live is not None:
-        parts = _track_live(tracker, source, found, latency, outputs)
-    elif (source.num_frames or 0) > LONG and not backward:
-        parts = _track_long(tracker, source, found, outputs)
+    video = open_video(job.video, start=start, end=end)
+    check_overwrites(job.outputs, video.files)
+    queries = select(video, **choice)
+    check_space(job.outputs, len(queries) * (video.num_frames or 0))
+    tracker = get_tracker()
+    if job.live:
+        with _recording_folder(job) as folder:
+            _deliver(_track_live(tracker, video, queries, latency, folder), video, job)
+    elif (video.num_frames or 0) > LONG and not backward:
+        with _recording_folder(job) as folder:
+            _deliver(_track_long(tracker, video, queries, folder), video, job)
     else:
-        parts = _track(tracker, source, found, backward)
-    if source.problem:
-        warn(source.problem)
-    _deliver(parts, source, outputs, live is not None)
+        _deliver(_track(tracker, video, queries, backward), video, job)
+
+
+def _recording_folder(job: Job) -> AbstractContextManager[Path]:
+    from motes.tracking.recording import recording_folder
+
+    return recording_folder(job.part_folder)
 
 
 def _track(tracker: Tracker, video: Video, queries: Queries, backward: bool) -> list[Tracks]:
@@ -120,42 +278,35 @@ def _track(tracker: Tracker, video: Video, queries: Queries, backward: bool) -> 
         return [tracker.track(video, queries, backward=backward, progress=advance)]
 
 
-def _track_long(
-    tracker: Tracker, video: Video, queries: Queries, outputs: Sequence[str]
-) -> Recording:
+def _track_long(tracker: Tracker, video: Video, queries: Queries, folder: Path) -> Recording:
     from motes.tracking.recording import record
 
     with progress(video.num_frames, f"tracking with {tracker.preset.name}") as advance:
-        return record(tracker, video, queries, _part_folder(outputs), progress=advance)
+        return record(tracker, video, queries, folder, progress=advance)
 
 
 def _track_live(
-    tracker: Tracker,
-    video: Video,
-    queries: Queries,
-    latency: int | None,
-    outputs: Sequence[str],
+    tracker: Tracker, video: Video, queries: Queries, latency: int | None, folder: Path
 ) -> Recording:
-    """Until the camera ends or fails, or Ctrl-C is pressed; what has come is kept."""
+    """Until the camera ends or fails, or Ctrl-C is pressed; what has arrived is kept."""
     from motes.tracking.recording import record_live
 
-    folder = _part_folder(outputs)
     with progress(None, f"tracking live with {tracker.preset.name}") as advance:
         return record_live(
             tracker, video, queries, folder, latency=latency, progress=advance, tell=warn
         )
 
 
-def _deliver(
-    parts: Recording | list[Tracks], video: Video, outputs: Sequence[str], live: bool
-) -> None:
-    """Write what was found, and describe it; a recording stays until all of it is written."""
+def _deliver(parts: Recording | list[Tracks], video: Video, job: Job) -> None:
+    """Write the outputs, and describe them; a recording stays until all of them are written."""
+    if video.problem:
+        warn(video.problem)
     try:
-        write_outputs(parts, video, outputs)
+        write_outputs(parts, video, job.outputs)
     except BaseException:
-        if live:  # a file can be tracked again
-            folder = _part_folder(outputs)
-            warn(f"the tracks are kept; to write them to a file: motes export {folder} -o FILE")
+        if job.live:  # a file can be tracked again
+            command = f"motes export {job.part_folder} -o FILE"
+            warn(f"the tracks are kept; to write them to a file: {command}")
         raise
     say(_summary(parts))
     if not isinstance(parts, list):
@@ -168,19 +319,6 @@ def _summary(parts: Iterable[Tracks]) -> str:
     starts, stops, points, seen, cells = zip(*rows, strict=True)
     share = sum(seen) / max(sum(cells), 1)
     return f"{points[0]} points, frames {starts[0]}..{stops[-1] - 1}, {share:.0%} visible"
-
-
-def _part_folder(outputs: Sequence[str]) -> Path:
-    """Where a long run keeps what it has finished, until the outputs are written."""
-    first = Path(outputs[0].rstrip("/"))
-    return first.with_name(f"{first.name}.part")
-
-
-def _default_outputs(video: str | None, live: int | None) -> list[str]:
-    if video is None:
-        return [f"camera{live}_tracks.npz"]
-    stem = Path(video.rstrip("/")).stem
-    return [f"{stem}_tracks.npz", f"{stem}_tracks.mp4"]
 
 
 def _points(

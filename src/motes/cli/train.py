@@ -19,7 +19,7 @@ def command(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder of the run [default: runs/NAME]."),
+        typer.Option("--output", "-o", help="Folder of the run (default: runs/NAME)."),
     ] = None,
     resume: Annotated[bool, typer.Option(help="Continue from a checkpoint in the folder.")] = True,
 ) -> None:
