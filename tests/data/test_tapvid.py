@@ -69,7 +69,7 @@ def shorten(clip):
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (damage, "bad, frame 2: damaged image"),
+        (damage, "bad, frame 2: expected an image, got something else or a damaged one"),
         (shorten, "bad: 5 frames, but tracks of 4"),
         (lambda clip: clip.pop("points"), "expected a dict with video, points and occluded"),
         (lambda clip: clip.update(video=[1, 2]), "encoded images"),

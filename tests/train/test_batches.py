@@ -15,10 +15,11 @@ class Numbers:
     """Every clip is a number; one in `broken` cannot be used."""
 
     broken: float = 0.0
+    error: Exception | None = None
 
     def draw(self, generator: torch.Generator, stage: Stage) -> Sample:
         if torch.rand((), generator=generator) < self.broken:
-            raise InputError("broken clip")
+            raise self.error or InputError("broken clip")
         T, N = stage.frames, stage.points
         video = torch.randint(256, (1,), generator=generator, dtype=torch.uint8)
         xy = torch.rand(T, N, 2, generator=generator)
@@ -50,6 +51,14 @@ def test_samples_do_not_depend_on_where_a_run_was_resumed() -> None:
     whole = numbers(list(batches(draws(STAGE), 0, 6, Share())))
     assert numbers(list(batches(draws(STAGE), 8, 2, Share()))) == whole[8:]
     assert len(set(whole)) == len(whole)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("by 0"), OSError("gone"), MemoryError("full")])
+def test_a_clip_is_skipped_and_named_whatever_the_exception(error: Exception) -> None:
+    config = DataConfig((SourceConfig("numbers"),), attempts=50)
+    batch = Draws([Numbers(0.5, error)], config, STAGE, seed=3)
+    skipped = [line for i in range(8) for line in batch[i, 2].skipped]
+    assert set(skipped) == {f"{type(error).__name__}: {error}"}
 
 
 def test_workers_make_the_same_samples_in_the_same_order(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,26 @@ LARGEST_TERM = 2**63 - 1
 """Of a fraction: files store its two numbers as int64."""
 
 
+def numbers(name: str, value: Any, expected: str = "real numbers") -> np.ndarray:
+    """An array of truth values, whole or real numbers, in the type that it has.
+
+    Args:
+        name: What messages call it.
+        value: Anything that NumPy takes for an array.
+        expected: What messages call its elements.
+
+    Raises:
+        InputError: It is ragged, complex, text or something else.
+    """
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError, OverflowError, RuntimeError) as error:
+        raise InputError(f"{name}: expected {expected}; {error}") from None
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{name}: expected {expected}, got {array.dtype} {_brief(value)}")
+    return array
+
+
 def real_array(name: str, value: Any) -> np.ndarray:
     """A new float32 array of real numbers.
 
@@ -34,7 +54,7 @@ def real_array(name: str, value: Any) -> np.ndarray:
         array([1. , 2.5], dtype=float32)
     """
     with np.errstate(over="ignore", invalid="ignore"):  # too large ones become infinite
-        return np.array(_numbers(name, value, "real numbers"), np.float32)
+        return np.array(numbers(name, value), np.float32)
 
 
 def flag_array(name: str, value: Any) -> np.ndarray:
@@ -43,7 +63,7 @@ def flag_array(name: str, value: Any) -> np.ndarray:
     Raises:
         InputError: It holds something else.
     """
-    array = _numbers(name, value, "truth values")
+    array = numbers(name, value, "truth values")
     if array.dtype.kind == "b":
         return np.array(array.view(np.uint8) != 0)  # files may hold other bytes than 0 and 1
     if not ((array == 0) | (array == 1)).all():
@@ -57,7 +77,7 @@ def whole_array(name: str, value: Any) -> np.ndarray:
     Raises:
         InputError: It holds something else, such as NaN, 0.7 or a number that int64 cannot hold.
     """
-    array = _numbers(name, value, "whole numbers")
+    array = numbers(name, value, "whole numbers")
     if array.dtype.kind == "f":
         if not (np.abs(array) <= LARGEST_WHOLE).all() or (array != np.floor(array)).any():
             raise InputError(f"{name}: expected whole numbers, got {_first_odd(array)}")
@@ -114,16 +134,6 @@ def _fraction(name: str, value: Any) -> Fraction:
     if not math.isfinite(number):
         raise ValueError(number)
     return Fraction(number)
-
-
-def _numbers(name: str, value: Any, expected: str) -> np.ndarray:
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError, OverflowError, RuntimeError) as error:
-        raise InputError(f"{name}: expected {expected}; {error}") from None
-    if array.dtype.kind not in "biuf":
-        raise InputError(f"{name}: expected {expected}, got {array.dtype} {_brief(value)}")
-    return array
 
 
 def _first_odd(array: np.ndarray) -> float:

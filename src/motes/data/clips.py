@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from motes.coordinates import raster_to_pixels
-from motes.data.dataset import Clip, Dataset, Entry, make_clip, read_arrays
+from motes.common.values import flag_array
+from motes.data.dataset import Clip, Dataset, Entry, make_clip, raster_positions, read_arrays
 from motes.errors import FileError
 from motes.video import open_video
 
@@ -34,10 +34,9 @@ def load_clip(file: Path) -> Clip:
     """
     arrays = read_arrays(file, ("points", "occluded"))
     video = open_video(_video_of(file))
-    xy = raster_to_pixels(arrays["points"], video.size)
-    return make_clip(
-        file.stem, video, xy, ~arrays["occluded"].astype(bool), arrays.get("annotated")
-    )
+    xy = raster_positions(arrays["points"], video.size)
+    visible = ~flag_array("occluded", arrays["occluded"])
+    return make_clip(file.stem, video, xy, visible, arrays.get("annotated"))
 
 
 def _video_of(file: Path) -> Path:

@@ -9,9 +9,9 @@ A file of this package that declares a `Dataset` makes its layout known to `load
 
 from __future__ import annotations
 
-import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from os import PathLike
 from pathlib import Path
@@ -19,7 +19,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from motes.common.archives import read_archive
 from motes.common.registry import discover, suggest
+from motes.common.values import flag_array, numbers
+from motes.coordinates import raster_to_pixels
 from motes.errors import FileError, InputError, MotesError
 from motes.tracks import Tracks
 
@@ -150,8 +153,8 @@ class Collection:
         for entry in self.entries:
             try:
                 result = use(entry.load())
-            except (MotesError, MemoryError) as reason:
-                self.skipped[entry.name] = str(reason)
+            except Exception as reason:  # decoders and parsers raise anything on damaged files
+                self.skipped[entry.name] = describe(reason)
                 continue
             yield result
         self._check_left()
@@ -170,8 +173,8 @@ class Collection:
             entry = left[rng.integers(len(left))]
             try:
                 return use(entry.load())
-            except (MotesError, MemoryError) as reason:
-                self.skipped[entry.name] = str(reason)
+            except Exception as reason:
+                self.skipped[entry.name] = describe(reason)
 
     def _check_left(self) -> None:
         if all(entry.name in self.skipped for entry in self.entries):
@@ -204,12 +207,52 @@ def load(name: str, path: str | PathLike[str], limit: int | None = None) -> Coll
     if limit is not None and limit < 1:
         raise InputError(f"limit: expected at least 1 clip, got {limit}")
     path = Path(path)
-    if not path.exists():
-        raise FileError(f"{path}: no such file or folder")
-    entries = list(islice(known[name].find(path), limit))
+    try:
+        if not path.exists():
+            raise FileError(f"{path}: no such file or folder")
+        entries = list(islice(known[name].find(path), limit))
+    except MotesError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a null character
+        raise FileError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     if not entries:
         raise FileError(f"{path}: expected {known[name].layout}, found none")
-    return Collection(path, entries)
+    return Collection(path, _with_own_names(entries))
+
+
+def _with_own_names(entries: list[Entry]) -> list[Entry]:
+    """The second clip of a name becomes ``NAME#2``, so that results do not replace each other."""
+    counts: Counter[str] = Counter()
+    renamed = []
+    for entry in entries:
+        counts[entry.name] += 1
+        number = counts[entry.name]
+        renamed.append(entry if number == 1 else _renamed(entry, f"{entry.name}#{number}"))
+    return renamed
+
+
+def _renamed(entry: Entry, name: str) -> Entry:
+    return Entry(name, lambda: replace(entry.load(), name=name))
+
+
+def describe(reason: Exception) -> str:
+    """What went wrong, in one line."""
+    text = " ".join(str(reason).split())
+    return text if isinstance(reason, MotesError) else f"{type(reason).__name__}: {text}"
+
+
+def raster_positions(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Positions ``[..., 2]`` in pixels (float32), from raster ones as files hold them.
+
+    Args:
+        points: In TAP-Vid raster coordinates, see `raster_to_pixels`.
+        size: ``(W, H)`` of the video.
+
+    Raises:
+        InputError: They are no numbers.
+    """
+    with np.errstate(over="ignore"):  # too large ones become infinite, which means unknown
+        return raster_to_pixels(numbers("points", points), size)
 
 
 def make_clip(
@@ -231,20 +274,28 @@ def make_clip(
     Raises:
         FileError: The parts do not fit each other.
     """
-    annotated = np.ones(visible.shape, bool) if annotated is None else annotated.astype(bool)
+    annotated = np.ones(visible.shape, bool) if annotated is None else annotated
     check_shapes(name, xy, visible, annotated)
+    visible, annotated = flag_array("visible", visible), flag_array("annotated", annotated)
     finite = np.isfinite(xy).all(-1)
     known = finite & annotated
     placed = np.where(finite[..., None], xy, 0)
-    tracks = Tracks(placed, visible.astype(bool) & known, size=video.size, fps=video.fps)
+    tracks = Tracks(placed, visible & known, size=video.size, fps=video.fps)
     return Clip(name, video, tracks, known)
 
 
 def check_shapes(name: str, xy: np.ndarray, *flags: np.ndarray) -> None:
-    """Raise `FileError` unless positions are ``[N, T, 2]`` and all flags ``[N, T]``."""
+    """Raise unless positions are numbers ``[N, T, 2]`` and all flags ``[N, T]``.
+
+    Raises:
+        FileError: A shape does not fit.
+        InputError: There is something else than numbers.
+    """
     if xy.ndim != 3 or xy.shape[2] != 2 or any(f.shape != xy.shape[:2] for f in flags):
         got = ", ".join(str(list(a.shape)) for a in (xy, *flags))
         raise FileError(f"{name}: expected positions [N, T, 2] and flags [N, T], got {got}")
+    for array in (xy, *flags):
+        numbers(name, array)
 
 
 def read_arrays(path: Path, needed: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -254,10 +305,11 @@ def read_arrays(path: Path, needed: tuple[str, ...]) -> dict[str, np.ndarray]:
         FileError: The file cannot be read, holds objects, or lacks an array.
     """
     try:
-        with np.load(path) as file:
-            missing = [name for name in needed if name not in file]
-            if missing:
-                raise FileError(f"{path}: expected arrays {', '.join(needed)}; missing {missing}")
-            return {name: file[name] for name in (*needed, "annotated") if name in file}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as reason:
-        raise reason if isinstance(reason, FileError) else FileError(f"{path}: {reason}") from None
+        arrays = read_archive(path, (*needed, "annotated"))
+    except InputError as reason:
+        raise FileError(f"{path}: {reason}") from None
+    except OSError as reason:
+        raise FileError(f"{path}: {reason.strerror or reason}") from None
+    if missing := [name for name in needed if name not in arrays]:
+        raise FileError(f"{path}: expected arrays {', '.join(needed)}; missing {missing}")
+    return arrays

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from motes.common.values import flag_array
 from motes.coordinates import inside
 from motes.data.dataset import Clip, Dataset, Entry, check_shapes, make_clip
 from motes.data.unpickle import read_npy
@@ -41,8 +42,11 @@ def load_clip(folder: Path) -> Clip:
     content = read_npy(folder / f"{folder.name}.npy")
     if not isinstance(content, dict) or not {"coords", "visibility"} <= content.keys():
         raise FileError(f"{folder}: expected a dict with coords and visibility")
-    xy, flags = np.asarray(content["coords"]), np.asarray(content["visibility"], bool)
+    xy, flags = content["coords"], content["visibility"]
+    if not isinstance(xy, np.ndarray) or not isinstance(flags, np.ndarray):
+        raise FileError(f"{folder}: expected arrays coords and visibility")
     check_shapes(str(folder), xy, flags)
+    flags = flag_array("visibility", flags)
     video = open_video(folder / "frames")
     return make_clip(folder.name, video, xy, visible_points(xy, flags, video.size))
 

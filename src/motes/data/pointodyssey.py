@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from motes.common.values import flag_array
 from motes.coordinates import inside
 from motes.data.dataset import Clip, Dataset, Entry, check_shapes, make_clip, read_arrays
+from motes.errors import FileError
 from motes.video import open_video
 
 FOLDERS = ("anno.npz", "*/anno.npz", "*/*/anno.npz")
@@ -33,12 +35,15 @@ def load_clip(folder: Path) -> Clip:
         FileError: A part is missing, damaged, or does not fit.
     """
     arrays = read_arrays(folder / "anno.npz", ("trajs_2d", "visibs", "valids"))
-    xy, seen, valid = (arrays[name].swapaxes(0, 1) for name in ("trajs_2d", "visibs", "valids"))
+    by_frame = [arrays[name] for name in ("trajs_2d", "visibs", "valids")]
+    if any(array.ndim < 2 for array in by_frame):
+        raise FileError(f"{folder}: expected arrays [T, N, ...]")
+    xy, seen, valid = (array.swapaxes(0, 1) for array in by_frame)
     check_shapes(str(folder), xy, seen, valid)
     video = open_video(folder / "rgbs")
     with np.errstate(invalid="ignore"):
-        visible = seen.astype(bool) & inside(xy, video.size)
-    return make_clip(folder.name, video, xy, visible, valid.astype(bool))
+        visible = flag_array("visibs", seen) & inside(xy, video.size)
+    return make_clip(folder.name, video, xy, visible, valid)
 
 
 POINTODYSSEY = Dataset("pointodyssey", "folders SEQ with rgbs/ and anno.npz", find)

@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from motes.coordinates import raster_to_pixels
-from motes.data.dataset import Clip, Dataset, Entry, make_clip
+from motes.common.headroom import check_memory
+from motes.common.images import decode_image
+from motes.common.values import flag_array
+from motes.data.dataset import Clip, Dataset, Entry, make_clip, raster_positions
 from motes.data.unpickle import read_pickle
 from motes.errors import FileError
 from motes.video import open_video
@@ -72,9 +74,12 @@ def parse_clip(name: str, content: Any) -> Clip:
     """
     if not isinstance(content, Mapping) or not {"video", "points", "occluded"} <= content.keys():
         raise FileError(f"{name}: expected a dict with video, points and occluded")
+    points, occluded = content["points"], content["occluded"]
+    if not isinstance(points, np.ndarray) or not isinstance(occluded, np.ndarray):
+        raise FileError(f"{name}: expected arrays points and occluded")
     video = open_video(decode_frames(name, content["video"]))
-    xy = raster_to_pixels(content["points"], video.size)
-    return make_clip(name, video, xy, ~np.asarray(content["occluded"], bool))
+    xy = raster_positions(points, video.size)
+    return make_clip(name, video, xy, ~flag_array("occluded", occluded))
 
 
 def decode_frames(name: str, frames: np.ndarray | Sequence[bytes]) -> np.ndarray:
@@ -85,18 +90,28 @@ def decode_frames(name: str, frames: np.ndarray | Sequence[bytes]) -> np.ndarray
     """
     if isinstance(frames, np.ndarray) and frames.dtype == np.uint8 and frames.ndim == 4:
         return np.asarray(frames)
-    if len(frames) == 0 or not all(isinstance(frame, bytes) for frame in frames):
+    if not isinstance(frames, list | tuple | np.ndarray) or not all(
+        isinstance(frame, bytes) for frame in frames
+    ):
         raise FileError(f"{name}: expected uint8 frames [T, H, W, 3], or encoded images")
-    return np.stack([_decode(f"{name}, frame {t}", frame) for t, frame in enumerate(frames)])
+    if not len(frames):
+        raise FileError(f"{name}: expected at least one frame, got none")
+    first = _decode(f"{name}, frame 0", frames[0])
+    check_memory(len(frames) * first.nbytes, f"{name}: decoding {len(frames)} frames")
+    video = np.empty((len(frames), *first.shape), np.uint8)
+    for t, frame in enumerate(frames):
+        image = _decode(f"{name}, frame {t}", frame)
+        if image.shape != first.shape:
+            got = f"{list(first.shape)} and {list(image.shape)}"
+            raise FileError(f"{name}, frame {t}: expected frames of one shape, got {got}")
+        video[t] = image
+    return video
 
 
 def _decode(what: str, image: bytes) -> np.ndarray:
     import cv2
 
-    bgr = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR)
-    if bgr is None:
-        raise FileError(f"{what}: damaged image")
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(decode_image(image, cv2.IMREAD_COLOR, what), cv2.COLOR_BGR2RGB)
 
 
 TAPVID = Dataset("tapvid", "TAP-Vid pickles (*.pkl)", find)

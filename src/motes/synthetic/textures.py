@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from motes.common.images import decode_image
 from motes.errors import FileError
 from motes.synthetic.dice import Dice
 
@@ -68,9 +69,7 @@ def _images(folder: Path) -> list[Path]:
 
 
 def _decode(path: Path, side: int) -> np.ndarray:
-    image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise FileError(f"textures: cannot decode {path}")
+    image = decode_image(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR, f"textures: {path}")
     scale = min(1.0, side / max(image.shape[:2]))
     image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(image[:, :, ::-1].transpose(2, 0, 1))

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from motes.data.dataset import describe
 from motes.data.sample import Sample, collate
-from motes.errors import FileError, MotesError
+from motes.errors import FileError
 from motes.train.config import DataConfig, Stage
 
 
@@ -81,8 +82,8 @@ class Draws(Dataset[Batch]):
             source = self.sources[int(torch.multinomial(self.weights, 1, generator=generator))]
             try:
                 sample = source.draw(generator, stage)
-            except (MotesError, OSError) as error:
-                skipped.append(str(error))
+            except Exception as error:  # decoders raise anything on damaged files
+                skipped.append(describe(error))
                 continue
             queries = draw_queries(sample, self.config.first_queries, generator)
             return Batch(collate([sample]), queries[None], tuple(skipped))
