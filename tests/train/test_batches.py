@@ -1,30 +1,11 @@
-from dataclasses import dataclass
-from pathlib import Path
-
 import pytest
 import torch
 
 from motes.data.sample import Sample
-from motes.errors import FileError, InputError
+from motes.errors import FileError
 from motes.train.batches import Batch, Draws, Share, batches, draw_queries, seeded
 from motes.train.config import DataConfig, SourceConfig, Stage
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """Every clip is a number; one in `broken` cannot be used."""
-
-    broken: float = 0.0
-    error: Exception | None = None
-
-    def draw(self, generator: torch.Generator, stage: Stage) -> Sample:
-        if torch.rand((), generator=generator) < self.broken:
-            raise self.error or InputError("broken clip")
-        T, N = stage.frames, stage.points
-        video = torch.randint(256, (1,), generator=generator, dtype=torch.uint8)
-        xy = torch.rand(T, N, 2, generator=generator)
-        yes = torch.ones(T, N, dtype=torch.bool)
-        return Sample(video.expand(T, 3, *stage.size).contiguous(), xy, yes, yes)
+from numbered import Numbers
 
 
 def draws(stage: Stage, broken: float = 0.0, workers: int = 0, attempts: int = 20) -> Draws:
@@ -61,9 +42,7 @@ def test_a_clip_is_skipped_and_named_whatever_the_exception(error: Exception) ->
     assert set(skipped) == {f"{type(error).__name__}: {error}"}
 
 
-def test_workers_make_the_same_samples_in_the_same_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    root = Path(__file__).parents[2]
-    monkeypatch.syspath_prepend(str(root))  # workers are new processes; they import this module
+def test_workers_make_the_same_samples_in_the_same_order() -> None:
     alone = numbers(list(batches(draws(STAGE), 0, 3, Share())))
     assert numbers(list(batches(draws(STAGE, workers=2), 0, 3, Share()))) == alone
 
