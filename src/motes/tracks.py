@@ -24,7 +24,7 @@ Pairs = tuple[tuple[int, int], ...]
 FIELDS = ("xy", "visible", "confidence", "queries", "ids", "size", "fps", "start")
 """Of `Tracks`, as files store them."""
 
-OPTIONAL_FIELDS = ("names", "skeleton")
+OPTIONAL_FIELDS = ("names", "skeleton", "times")
 """Further ones, which files lack where there are none."""
 
 LARGEST_SIDE = 2**31 - 1
@@ -52,6 +52,8 @@ class Tracks:
         start: Number of the first frame.
         names: What each point is, such as ``"left_paw"``; an empty string where it has no name.
         skeleton: Pairs of points that belong together, as indices from 0 to N-1.
+        times: float64 ``[T]``, ascending: seconds from frame 0 of the video to each frame, where
+            its frame rate varies (`fps` is then the average); None where the rate is steady.
 
     Raises:
         InputError: A shape, range or value does not fit; the message states expected and actual.
@@ -67,6 +69,7 @@ class Tracks:
     start: int = 0
     names: tuple[str, ...] | None = None
     skeleton: Pairs = ()
+    times: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         xy = real_array("xy", self.xy)
@@ -86,6 +89,8 @@ class Tracks:
         object.__setattr__(self, "start", whole("start", self.start))
         object.__setattr__(self, "names", _names(self.names, N))
         object.__setattr__(self, "skeleton", _pairs(self.skeleton, N))
+        if self.times is not None:
+            self._freeze("times", _times(self.times), (T,))
         self._check_values()
 
     def _freeze(self, name: str, value: np.ndarray, shape: tuple[int, ...]) -> None:
@@ -175,6 +180,7 @@ class Tracks:
             start=self.start + first,
             names=self.names and tuple(self.names[row] for row in rows),
             skeleton=_kept_pairs(self.skeleton, rows),
+            times=None if self.times is None else self.times[times],
         )
 
     @staticmethod
@@ -224,12 +230,14 @@ class Tracks:
         joined: dict[str, Any] = {
             f: np.concatenate([getattr(p, f) for p in parts], 1) for f in fields
         }
+        times = [p.times for p in parts if p.times is not None]
+        joined["times"] = np.concatenate(times) if len(times) == len(parts) else None
         return replace(first, **joined)
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as arrays and plain numbers, as the file formats store them.
 
-        Names and the skeleton are left out where there are none.
+        Names, the skeleton and times are left out where there are none.
         """
         fields = {
             "xy": self.xy,
@@ -241,7 +249,7 @@ class Tracks:
             "fps": (self.fps.numerator, self.fps.denominator),
             "start": self.start,
         }
-        optional = {"names": self.names, "skeleton": self.skeleton or None}
+        optional = {"names": self.names, "skeleton": self.skeleton or None, "times": self.times}
         return fields | {name: value for name, value in optional.items() if value is not None}
 
     @classmethod
@@ -261,7 +269,8 @@ class Tracks:
 
         Returns:
             The columns ``id, t, x, y, visible, confidence``, as in ``.csv`` files: x and y in
-            pixels, t the number of the frame; the rows of one point after the other.
+            pixels, t the number of the frame; the rows of one point after the other.  A column
+            ``time`` in seconds follows where there are `times`.
 
         Raises:
             MissingExtraError: pandas is not installed.
@@ -331,6 +340,14 @@ def _pairs(value: Any, count: int) -> Pairs:
         if not all(0 <= end < count for end in pair):
             raise InputError(f"skeleton: expected pairs of indices below {count}, got {pair}")
     return pairs
+
+
+def _times(value: Any) -> np.ndarray:
+    real_array("times", value)  # refuses what is no number
+    times = np.array(value, np.float64)
+    if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+        raise InputError("times: expected ascending seconds, got others")
+    return times
 
 
 def consecutive(parts: Iterable[Tracks]) -> Iterator[Tracks]:

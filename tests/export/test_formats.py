@@ -44,6 +44,18 @@ def test_read_back_without_loss(tmp_path, suffix, shape):
 
 
 @pytest.mark.parametrize("suffix", READABLE)
+@pytest.mark.parametrize("N", [0, 3])
+def test_times_of_a_variable_frame_rate_come_back(tmp_path, suffix, N):
+    path, tracks = tmp_path / f"tracks{suffix}", make(N, times=[0.5, 0.7 + 1e-9, 1.1, 3.2])
+    tracks.save(path)
+    assert Tracks.load(path) == tracks
+    save_parts([tracks[:, :1], tracks[:, 1:]], path)
+    assert Tracks.load(path) == tracks
+    tracks[:, :0].save(path)
+    assert Tracks.load(path).num_frames == 0
+
+
+@pytest.mark.parametrize("suffix", READABLE)
 @pytest.mark.parametrize("names", [("nose", "left, paw", ""), ("é", "a", "a")])
 def test_names_and_skeleton_come_back(tmp_path, suffix, names):
     path, tracks = tmp_path / f"tracks{suffix}", make(names=names, skeleton=((0, 1), (2, 1)))

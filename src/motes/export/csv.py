@@ -1,13 +1,15 @@
 """``.csv``: one row a point and frame, for spreadsheets and scripts.
 
 The columns are ``id,t,x,y,visible,confidence``, and ``query_t,query_x,query_y`` (and ``name``, if
-points have names), which are filled in the first row of each point.  A point without frames has one
+points have names), which are filled in the first row of each point.  Where the frame rate varies,
+``time`` after ``confidence`` holds seconds.  A point without frames has one
 row without ``t,x,y,visible,confidence``.  What concerns the whole video (its size, frame rate and
 first frame) stands as JSON in one more cell of the header, which rows leave empty: readers that go
 by column names never see it.
 """
 
 import csv
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -19,7 +21,7 @@ import numpy as np
 from motes.common.values import LARGEST_WHOLE
 from motes.errors import InputError
 from motes.export.base import Format
-from motes.export.rows import COLUMNS, parse_facts, to_columns, to_facts, to_tracks
+from motes.export.rows import COLUMNS, TIME, parse_facts, to_columns, to_facts, to_tracks
 from motes.tracks import Tracks
 
 NAMES = ",".join(COLUMNS)
@@ -41,16 +43,18 @@ def write_parts(parts: Iterable[Tracks], path: Path) -> None:
     parts = iter(parts)
     first = next(parts)
     names = () if first.names is None else (NAME,)
+    time = () if first.times is None else (TIME,)
     points: list[Cells] | None = _point_cells(first)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*COLUMNS, *QUERY, *names, to_facts(first, per_point=False)])
+        writer.writerow([*COLUMNS, *time, *QUERY, *names, to_facts(first, per_point=False)])
         for part in chain([first], parts):
             writer.writerows(_rows(part, points, len(QUERY) + len(names)))
             points = None if part.num_frames else points
         if points is not None:  # no part had a frame
             cells = zip(first.ids, points, strict=True)
-            writer.writerows((number, *NO_FRAME, *point) for number, point in cells)
+            no_frame = (*NO_FRAME, *("" for _ in time))
+            writer.writerows((number, *no_frame, *point) for number, point in cells)
 
 
 def _point_cells(tracks: Tracks) -> list[Cells]:
@@ -116,6 +120,8 @@ class _Rows:
         has_queries = places.keys() >= set(QUERY)
         self._query_places = [places[name] for name in QUERY] if has_queries else []
         self._name_place = places.get(NAME)
+        self._time_place = places.get(TIME)
+        self._times: dict[int, float] = {}
         self._queries: dict[int, Cells] = {}
         self._names: dict[int, str] = {}
         self.without_frame: list[int] = []
@@ -144,6 +150,8 @@ class _Rows:
         if not t:
             self.without_frame.append(number)
             return None
+        if self._time_place is not None and cells[self._time_place]:
+            self._times[_whole(t)] = float(cells[self._time_place])
         flag = FLAGS[visible.strip().lower()]
         return number, _whole(t), float(x), float(y), flag, float(confidence)
 
@@ -157,7 +165,7 @@ class _Rows:
             self._names[number] = self._names.get(number) or cells[self._name_place]
 
     def complete(self, tracks: Tracks) -> Tracks:
-        """Tracks with the queries and names that rows gave; other points keep their query."""
+        """Tracks with queries, names and times from the rows; other points keep their query."""
         ids = tracks.ids.tolist()
         if self._queries:
             pairs = zip(ids, tracks.queries, strict=True)
@@ -165,6 +173,9 @@ class _Rows:
             tracks = replace(tracks, queries=np.array(queries))
         if self._name_place is not None:
             tracks = replace(tracks, names=tuple(self._names.get(number, "") for number in ids))
+        if self._times:
+            times = [self._times.get(frame, math.nan) for frame in tracks.frames]
+            tracks = replace(tracks, times=np.array(times))
         return tracks
 
 

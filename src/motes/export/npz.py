@@ -30,6 +30,7 @@ def write_parts(parts: Iterable[Tracks], path: Path) -> None:
     so the numbers wait in temporary files beside `path`.
     """
     facts: dict[str, Any] = {}
+    times: list[np.ndarray] = []
     T = 0
     with ExitStack() as stack:
         planes = {
@@ -39,7 +40,10 @@ def write_parts(parts: Iterable[Tracks], path: Path) -> None:
         for part in parts:
             fields = part.to_dict()
             facts, T = facts or fields, T + part.num_frames
+            times.append(fields.get("times", np.zeros(0)))
             _put_aside(fields, planes)
+        if "times" in facts:
+            facts["times"] = np.concatenate(times)
         archive = stack.enter_context(zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED))
         for name, value in facts.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:

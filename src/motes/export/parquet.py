@@ -1,7 +1,8 @@
 """``.parquet``: the rows of ``.csv`` with their types, small and fast, for data frames and queries.
 
-The columns are ``id, t, x, y, visible, confidence``; what a row cannot hold (see
-`motes.export.rows`) is JSON in the metadata of the schema, under the key ``motes``.
+The columns are ``id, t, x, y, visible, confidence``, and ``time`` where the frame rate varies; what
+a row cannot hold (see `motes.export.rows`) is JSON in the metadata of the schema, under the key
+``motes``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from motes.common.headroom import check_memory
 from motes.errors import InputError
 from motes.export.base import Format
-from motes.export.rows import COLUMNS, parse_facts, to_columns, to_facts, to_tracks
+from motes.export.rows import COLUMNS, TIME, parse_facts, to_columns, to_facts, to_tracks
 from motes.tracks import Tracks
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def write_parts(parts: Iterable[Tracks], path: Path) -> None:
 
     parts = iter(parts)
     first = next(parts)
-    schema = _schema().with_metadata({KEY: to_facts(first)})
+    schema = _schema(first.times is not None).with_metadata({KEY: to_facts(first)})
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for part in chain([first], parts):
             writer.write_table(pa.table(to_columns(part), schema))
@@ -59,21 +60,23 @@ def read(path: Path) -> Tracks:
             check_memory(file.metadata.num_rows * ROW_BYTES, "reading these rows")
             table = file.read()
         facts = (table.schema.metadata or {}).get(KEY, b"{}")
-        table = table.select(COLUMNS).cast(_schema())
+        columns = [*COLUMNS, *({TIME} & {*table.column_names})]
+        table = table.select(columns).cast(_schema(TIME in columns))
     except KeyError:
         got = ",".join(table.column_names)
         raise InputError(f"expected the columns {','.join(COLUMNS)}, got {got}") from None
     except pa.ArrowInvalid as error:
         raise InputError(f"expected a Parquet file of tracks; {error}") from None
-    if empty := [name for name in COLUMNS if table[name].null_count]:
+    if empty := [name for name in columns if table[name].null_count]:
         raise InputError(f"{empty[0]}: expected a value in every row, got empty ones")
-    return to_tracks({name: table[name].to_numpy() for name in COLUMNS}, parse_facts(facts))
+    return to_tracks({name: table[name].to_numpy() for name in columns}, parse_facts(facts))
 
 
-def _schema() -> pa.Schema:
+def _schema(has_times: bool) -> pa.Schema:
     import pyarrow as pa
 
-    return pa.schema(list(zip(COLUMNS, map(pa.type_for_alias, TYPES), strict=True)))
+    fields = list(zip(COLUMNS, map(pa.type_for_alias, TYPES), strict=True))
+    return pa.schema([*fields, (TIME, pa.float64())] if has_times else fields)
 
 
 PARQUET = Format(

@@ -17,6 +17,9 @@ from motes.tracks import DEFAULT_FPS, Tracks
 
 COLUMNS = ("id", "t", "x", "y", "visible", "confidence")
 
+TIME = "time"
+"""One more column, in seconds, where the frame rate of the video varies."""
+
 Columns = Mapping[str, np.ndarray]
 """Each of `COLUMNS` as an array ``[R]``: ``id`` and ``t`` whole numbers, ``visible`` bool."""
 
@@ -32,7 +35,8 @@ def to_columns(tracks: Tracks) -> dict[str, np.ndarray]:
         tracks.visible.ravel(),
         tracks.confidence.ravel(),
     )
-    return dict(zip(COLUMNS, fields, strict=True))
+    columns = dict(zip(COLUMNS, fields, strict=True))
+    return columns if tracks.times is None else columns | {TIME: np.tile(tracks.times, N)}
 
 
 def to_facts(tracks: Tracks, per_point: bool = True) -> str:
@@ -51,6 +55,8 @@ def to_facts(tracks: Tracks, per_point: bool = True) -> str:
         facts["skeleton"] = tracks.skeleton
     if not tracks.visible.size:
         facts["frames"] = tracks.num_frames
+        if tracks.times is not None:
+            facts["times"] = tracks.times.tolist()
     if per_point:
         facts["queries"] = shortest_decimals(tracks.queries)
     if per_point and tracks.names is not None:
@@ -109,8 +115,16 @@ def to_tracks(columns: Columns, facts: dict[str, Any]) -> Tracks:
         start=start,
         names=facts.get("names"),
         skeleton=facts.get("skeleton", ()),
+        times=_times(columns, t, T) if TIME in columns and len(t) else facts.get("times"),
         **queries,
     )
+
+
+def _times(columns: Columns, t: np.ndarray, T: int) -> np.ndarray:
+    """Seconds of each frame ``[T]``, from those of the rows."""
+    times = np.full(T, np.nan)
+    times[t] = columns[TIME]
+    return times
 
 
 def _check_finite(columns: Columns) -> None:
