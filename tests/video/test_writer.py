@@ -9,7 +9,21 @@ from motes.video import check_output, open_video, open_writer, writer_suffixes
 FPS = 25
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.gif", "A.MP4", "folder", "folder/", "v1.2/"])
+NAMES = [
+    "a.mp4",
+    "a.gif",
+    "A.MP4",
+    "a.mov",
+    "a.mkv",
+    "a.webm",
+    "12:30.mp4",
+    "folder",
+    "folder/",
+    "v1.2/",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_what_is_written_can_be_read(name, tmp_path, numbered, number_of):
     with open_writer(f"{tmp_path}/{name}", (64, 48), FPS) as writer:
         for number in range(12):
@@ -73,7 +87,7 @@ def occupied(folder):
 @pytest.mark.parametrize(
     "name, prepare, error, message",
     [
-        ("a.foo", None, InputError, "expected .gif, a folder, .mp4, got .foo"),
+        ("a.foo", None, InputError, "expected .gif, .mp4, .mov, .mkv, a folder, .webm, got .foo"),
         ("no/a.mp4", None, FileError, "expected an existing folder, .*no is none"),
         ("frames", occupied, FileError, "expected a new or an empty folder, found one with"),
         ("file", lambda f: (f / "file").touch(), FileError, "expected a folder, found a file"),
@@ -117,4 +131,4 @@ def test_trouble_of_the_system_names_the_output(tmp_path, numbered, monkeypatch)
 
 
 def test_suffixes():
-    assert sorted(writer_suffixes()) == ["", ".gif", ".mp4"]
+    assert sorted(writer_suffixes()) == ["", ".gif", ".mkv", ".mov", ".mp4", ".webm"]

@@ -30,7 +30,7 @@ def write_video(
     """
     from motes.video import open_writer
 
-    with open_writer(out, source.size, source.fps) as writer:
+    with open_writer(out, source.size, source.fps, like=source) as writer:
         for frame in frames:
             writer.write(frame)
             tell(1)

@@ -51,7 +51,7 @@ def render(
     source = open_video(video, start=tracks.start, end=tracks.frames.stop)
     check_same_size(source.size, tracks)
     check_overwrites([out], source.files)
-    with open_writer(out, painter.size, tracks.fps) as writer:
+    with open_writer(out, painter.size, tracks.fps, like=source) as writer:
         for picture in pictures(source, painter):
             writer.write(picture)
             if progress:

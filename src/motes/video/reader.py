@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from motes.errors import InputError
+from motes.video.sound import Sound
 from motes.video.sources.arrays import open_array
 from motes.video.sources.base import Source
 from motes.video.sources.files import open_file
@@ -76,6 +77,11 @@ class Video:
     def pixel_aspect(self) -> Fraction:
         """Width of a pixel divided by its height, as players show it; 1 for square pixels."""
         return self._source.pixel_aspect
+
+    @property
+    def sound(self) -> Sound | None:
+        """What is heard during these frames; None: nothing, or not of a file."""
+        return self._source.sound(self.start, self.end)
 
     @property
     def problem(self) -> str | None:

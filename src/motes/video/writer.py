@@ -15,7 +15,8 @@ import numpy as np
 from motes.common.files import check_writable, replacing
 from motes.common.registry import discover
 from motes.errors import FileError, InputError
-from motes.video.sinks.base import Kind, Sink
+from motes.video.reader import Video
+from motes.video.sinks.base import Kind, Plan, Sink
 
 LARGEST_DENOMINATOR = 1_000_000
 """Of a frame rate: 30000/1001 stays what it is, and the float 29.97 becomes 2997/100."""
@@ -49,7 +50,11 @@ class Writer:
 
 
 def open_writer(
-    path: str | os.PathLike[str], size: tuple[int, int], fps: Rational | float
+    path: str | os.PathLike[str],
+    size: tuple[int, int],
+    fps: Rational | float,
+    *,
+    like: Video | None = None,
 ) -> AbstractContextManager[Writer]:
     """Open an output for frames.
 
@@ -57,10 +62,13 @@ def open_writer(
     well; otherwise nothing is left behind, and what was there before stays.
 
     Args:
-        path: By its suffix ``.mp4`` (H.264; odd sizes get one more row or column) or ``.gif``; a
-            folder of PNG images where there is no suffix, or a slash at the end.
+        path: By its suffix ``.mp4``, ``.mov``, ``.mkv`` (H.264), ``.webm`` (VP9; in all four odd
+            sizes get one more row or column) or ``.gif``; a folder of PNG images where there is no
+            suffix, or a slash at the end.
         size: ``(W, H)`` in pixels.
         fps: Frames per second; kept exact.
+        like: The video of which the frames are versions, in order from its first: the output gets
+            its times, where its rate varies, its shape of pixels, and its sound, copied.
 
     Returns:
         A context manager that gives the `Writer`.
@@ -74,7 +82,10 @@ def open_writer(
     if min(size) < 1 or fps <= 0:
         raise InputError(f"{path}: expected a positive size and frame rate, got {size} and {fps}")
     rate = Fraction(fps).limit_denominator(LARGEST_DENOMINATOR)
-    return _writing(_kind(path), Path(path).expanduser(), size, rate)
+    plan = Plan(size, rate)
+    if like is not None:
+        plan = Plan(size, rate, like.times, like.pixel_aspect, like.sound)
+    return _writing(_kind(path), Path(path).expanduser(), plan)
 
 
 def check_output(path: str | os.PathLike[str]) -> None:
@@ -97,12 +108,12 @@ def writer_suffixes() -> tuple[str, ...]:
 
 
 @contextmanager
-def _writing(kind: Kind, path: Path, size: tuple[int, int], fps: Fraction) -> Iterator[Writer]:
+def _writing(kind: Kind, path: Path, plan: Plan) -> Iterator[Writer]:
     with replacing(path) as temporary:
         with _file_errors(path):
-            sink = kind.open(temporary, size, fps)
+            sink = kind.open(temporary, plan)
         try:
-            writer = Writer(sink, path, size)
+            writer = Writer(sink, path, plan.size)
             yield writer
         except BaseException:
             with suppress(av.FFmpegError, OSError):

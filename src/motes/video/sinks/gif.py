@@ -10,7 +10,7 @@ from typing import Any
 import av
 import numpy as np
 
-from motes.video.sinks.base import Kind, Sink
+from motes.video.sinks.base import Kind, Plan, Sink
 
 TICK = Fraction(1, 100)
 """A GIF counts time in hundredths of a second."""
@@ -22,20 +22,20 @@ SHORTEST = 2
 class GifSink(Sink):
     """Frames beyond 50 per second are left out, as no player shows them at their time."""
 
-    def __init__(self, path: Path, size: tuple[int, int], fps: Fraction) -> None:
-        self._ticks = 1 / (fps * TICK)
-        last = {"final_delay": str(max(SHORTEST, round(self._ticks)))}
-        self._graph = _palettes(size)
-        self._container = av.open(str(path), "w", format="gif", options=last)
+    def __init__(self, path: Path, plan: Plan) -> None:
+        self._plan = plan
+        last = {"final_delay": str(max(SHORTEST, round(1 / (plan.fps * TICK))))}
+        self._graph = _palettes(plan.size)
+        self._container = av.open(f"file:{path}", "w", format="gif", options=last)
         self._stream = self._container.add_stream("gif")
-        self._stream.width, self._stream.height = size
+        self._stream.width, self._stream.height = plan.size
         self._stream.pix_fmt = "pal8"
         self._stream.time_base = self._stream.codec_context.time_base = TICK
         self._count = self._next = 0
 
     def write(self, frame: np.ndarray) -> None:
         """See `Sink.write`."""
-        time = round(self._count * self._ticks)
+        time = round(self._plan.seconds(self._count) / TICK)
         self._count += 1
         if time < self._next:
             return

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from motes.video.sinks.base import Kind, Sink
+from motes.video.sinks.base import Kind, Plan, Sink
 
 
 class ImageSink(Sink):
     """``00000.png``, ``00001.png``, ..."""
 
-    def __init__(self, path: Path, size: tuple[int, int], fps: Fraction) -> None:
+    def __init__(self, path: Path, plan: Plan) -> None:
         path.mkdir()
         self._folder = path
         self._count = 0

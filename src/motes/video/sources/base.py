@@ -11,6 +11,7 @@ import numpy as np
 
 from motes.errors import InputError
 from motes.tracks import DEFAULT_FPS
+from motes.video.sound import Sound
 
 
 class Source(ABC):
@@ -54,6 +55,10 @@ class Source(ABC):
 
     def forget(self) -> None:  # noqa: B027 - not abstract: most hold nothing
         """Called before the last pass: a frame that has passed in it is not wanted again."""
+
+    def sound(self, start: int, end: int | None) -> Sound | None:
+        """What is heard during frames ``start .. end - 1``; None: nothing that can be copied."""
+        return None
 
     def checked(self, frame: np.ndarray, number: int) -> np.ndarray:
         """The frame itself, if it is of the size of the video."""

@@ -18,6 +18,7 @@ import numpy as np
 
 from motes.errors import FileError
 from motes.tracks import DEFAULT_FPS
+from motes.video.sound import Sound
 from motes.video.sources.base import Source, size_of
 from motes.video.sources.complete import is_cut_off
 from motes.video.sources.decode import (
@@ -68,6 +69,7 @@ class FileSource(Source):
         with self._open() as (container, stream):
             self._container = container.format.name
             self._announced = _announced(container, stream)
+            self._has_sound = container.streams.best("audio") is not None
             self._unit = Fraction(stream.time_base or 1)
             self._rates = [r for r in (stream.guessed_rate, stream.average_rate) if r]
             aspect = Fraction(stream.sample_aspect_ratio or 1)
@@ -102,6 +104,19 @@ class FileSource(Source):
         if self._indexed and len(self._index.times) > 1:
             return Timing.of(self._index.times, self._unit, self._rates)
         return Timing(self._rates[0] if self._rates else DEFAULT_FPS)
+
+    def sound(self, start: int, end: int | None) -> Sound | None:
+        """See `Source.sound`."""
+        if not self._has_sound or not self._indexed or self._first_time is None:
+            return None
+        stop = None if end is None or end >= (self.num_frames or 0) else self._seconds(end)
+        return Sound(self._place, self._seconds(start), stop)
+
+    def _seconds(self, number: int) -> float:
+        """When a frame is shown, on the clock of the file."""
+        if number < len(self._index.times):
+            return float(self._index.times[number] * self._unit)
+        return float((self._first_time or 0) * self._unit + number / self.fps)
 
     @property
     def _indexed(self) -> bool:
