@@ -6,8 +6,10 @@ import shutil
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -93,6 +95,31 @@ def test_a_short_video_leaves_other_folders_alone(clip, tmp_path):
     (tmp_path / "t.npz.part").mkdir()
     assert run(["track", str(clip), "--model", "lk", "--grid", "3", "-o", f"{tmp_path}/t.npz"]) == 0
     assert (tmp_path / "t.npz.part").is_dir()
+
+
+@pytest.mark.parametrize("long", [2000, 10])
+def test_a_variable_frame_rate(long, tmp_path, monkeypatch):
+    """Each frame keeps its time, in the tracks and in the picture."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(track, "LONG", long)
+    times = np.cumsum(np.random.default_rng(0).integers(1, 200, FRAMES))
+    with av.open("v.mkv", "w") as out:
+        stream = out.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "bgr0"
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+        for time in times.tolist():
+            picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), time % 256, np.uint8))
+            picture.pts, picture.time_base = time, stream.time_base
+            out.mux(stream.encode(picture))
+        out.mux(stream.encode(None))
+    command = "track v.mkv --model lk --grid 2 --start 3 -o t.npz -o t.csv -o t.mp4"
+    assert run(command.split()) == 0
+    tracks = Tracks.load("t.npz")
+    seconds = (times - times[0]) / 1000
+    assert np.allclose(tracks.times, seconds[3:])
+    assert float(tracks.fps) == pytest.approx((FRAMES - 1) / seconds[-1], rel=1e-4)
+    assert Tracks.load("t.csv") == tracks
+    assert np.allclose(open_video("t.mp4").times, seconds[3:] - seconds[3], atol=1e-4)
 
 
 class Camera:

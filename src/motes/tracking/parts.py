@@ -21,6 +21,7 @@ from motes.tracking import windows
 from motes.tracking.results import to_model, to_tracks
 from motes.tracking.session import Session
 from motes.tracking.support import with_support
+from motes.tracking.times import with_times
 from motes.tracks import Tracks
 
 PROMPT = 4
@@ -109,7 +110,8 @@ class _Direction:
             found, start = found.reversed(), self.frame - done - count + 1
         session = self.session
         visible, fps = session.engine.visible(found), session.video.fps
-        return to_tracks(found, visible, self.queries, session.resize, fps, start, everywhere=True)
+        tracks = to_tracks(found, visible, self.queries, session.resize, fps, start, True)
+        return with_times(tracks, session.video)
 
 
 def _common_frame(queries: Queries) -> int:

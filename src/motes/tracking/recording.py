@@ -27,6 +27,7 @@ from motes.errors import FileError, InputError, MotesError
 from motes.export import save_parts
 from motes.queries.points import Queries
 from motes.tracking.identity import query_facts, tracker_facts, video_facts
+from motes.tracking.times import with_times
 from motes.tracks import Tracks, consecutive
 from motes.video import Video, open_video
 from motes.video.ahead import read_ahead
@@ -151,7 +152,7 @@ def record(
         if not Recording(path).complete:
             with asked_to_stop() as stop:
                 frames = _until(stop, _frames_left(source, stream.next_frame))
-                waiting = _track(stream, frames, path, every, advance)
+                waiting = _track(stream, source, frames, path, every, advance)
                 if stop():
                     _save(path, waiting, stream)
                     stop.check()
@@ -208,7 +209,7 @@ def record_live(
         _write_facts(path, facts)
         with asked_to_stop() as stop:
             frames = _until(stop, _until_failure(source, tell))
-            waiting = _track(stream, frames, path, every, progress or silent)
+            waiting = _track(stream, source, frames, path, every, progress or silent)
             if stop():
                 tell("stopped")
             _finish(stream, waiting, source, path, facts)
@@ -255,12 +256,17 @@ def _new_stream(tracker: Tracker, video: Video, queries: Queries, *options: int 
 
 
 def _track(
-    stream: Stream, frames: Iterable[np.ndarray], folder: Path, every: int, progress: Progress
+    stream: Stream,
+    video: Video,
+    frames: Iterable[np.ndarray],
+    folder: Path,
+    every: int,
+    progress: Progress,
 ) -> list[Tracks]:
     """Push frames, and write a part whenever `every` are final; returns those not written yet."""
     waiting: list[Tracks] = []
     for frame in frames:
-        waiting += stream.push(frame)
+        waiting += [with_times(tracks, video) for tracks in stream.push(frame)]
         progress(1)
         if sum(t.num_frames for t in waiting) >= every:
             _save(folder, waiting, stream)
@@ -276,7 +282,7 @@ def _finish(
     if stream.next_frame == video.start:
         remove(folder)
         raise InputError(f"{video.name}: expected at least one frame, got none")
-    _save(folder, waiting + ([rest] if rest else []), stream)
+    _save(folder, waiting + ([with_times(rest, video)] if rest else []), stream)
     _write_facts(folder, facts | {"complete": True})
 
 

@@ -22,6 +22,7 @@ from motes.tracking.engine import Engine
 from motes.tracking.memory import MemoryPlan, make_plan
 from motes.tracking.results import to_model, to_tracks
 from motes.tracking.support import with_support
+from motes.tracking.times import with_times
 from motes.tracks import Tracks
 from motes.video import Video
 
@@ -142,7 +143,8 @@ class Session:
     def _tracks(self, points: Queries, found: Prediction, both_ways: bool) -> Tracks:
         visible = self.engine.visible(found)
         fps, start = self.video.fps, self.video.start
-        return to_tracks(found, visible, points, self.resize, fps, start, both_ways)
+        tracks = to_tracks(found, visible, points, self.resize, fps, start, both_ways)
+        return with_times(tracks, self.video)
 
     def _check_length(self, points: Queries) -> None:
         """The number of frames is certain only now."""

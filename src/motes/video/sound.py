@@ -9,6 +9,7 @@ from typing import Any
 
 import av
 
+from motes.video.sources.decode import packets
 from motes.video.sources.names import Place
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ class SoundCopy:
         shift = round(self._sound.start / stream.time_base)
         stop = self._sound.stop
         self._source.seek(max(shift, 0), stream=stream)
-        for packet in self._source.demux(stream):
+        for packet in packets(self._source, stream):
             if packet.pts is None or packet.pts < shift:
                 continue
             if stop is not None and packet.pts * stream.time_base >= stop:
