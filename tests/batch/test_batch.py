@@ -113,7 +113,7 @@ def test_a_killed_run_goes_on_and_gives_the_same_files(clips, finished, tmp_path
 def test_a_worker_that_is_killed_costs_its_video_only(clips, tmp_path):
     jobs = read_jobs([str(clips / "b")], Options(model="lk", grid=3), ["csv"])
     states = {}
-    for event in run_local(jobs, tmp_path, workers=1):
+    for event in run_local(jobs, str(tmp_path), workers=1):
         if event.job == jobs[1] and event.job.name not in states:
             multiprocessing.active_children()[0].kill()
         states[event.job.name] = (event.state, event.value)
@@ -131,6 +131,9 @@ def test_a_worker_that_is_killed_costs_its_video_only(clips, tmp_path):
         ("batch . -o out --grid 3 --corners 3", "got grid and corners"),
         ("batch . -o out --workers 0", "--workers: expected at least 1, got 0"),
         ("batch . -o file/out", "cannot make the folder file/out"),
+        ("batch . -o memory://out", "--ledger: expected a local file"),
+        ("batch . -o out --cluster here", "--cluster: expected auto or HOST:PORT"),
+        ("batch . -o out --cluster 127.0.0.1:1", "cluster 127.0.0.1:1: cannot be reached"),
     ],
 )
 def test_bad_input_is_one_line(tmp_path, monkeypatch, capsys, arguments, message):

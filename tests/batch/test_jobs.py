@@ -92,7 +92,7 @@ def test_files_that_are_no_manifest(folder, content):
 
 
 def test_outputs_of_an_earlier_run_are_not_videos(folder):
-    jobs = read_jobs(["."], GRID, ["mp4"], folder / "a")
+    jobs = read_jobs(["."], GRID, ["mp4"], str(folder / "a"))
     assert [job.name for job in jobs] == ["1.mov", "1.mp4"]
 
 

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from motes.batch.storage import is_remote, joined, local_path
 from motes.errors import FileError, InputError, MissingExtraError
 
 VIDEO_SUFFIXES = (".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
@@ -93,9 +94,9 @@ class Job:
     options: Options
     formats: tuple[str, ...]
 
-    def outputs(self, folder: Path) -> list[Path]:
-        """The files that this job writes."""
-        return [folder / f"{self.name}.{suffix}" for suffix in self.formats]
+    def outputs(self, folder: str) -> list[str]:
+        """The files that this job writes; the folder may be remote (``s3://bucket/tracked``)."""
+        return [joined(folder, f"{self.name}.{suffix}") for suffix in self.formats]
 
     def fingerprint(self) -> str:
         """Changes with the video, the options, the formats, and the files that the options name."""
@@ -105,7 +106,7 @@ class Job:
 
 
 def read_jobs(
-    inputs: Sequence[str], options: Options, formats: Sequence[str], output: Path | None = None
+    inputs: Sequence[str], options: Options, formats: Sequence[str], output: str | None = None
 ) -> list[Job]:
     """Make jobs of folders, globs, videos and manifests.
 
@@ -143,7 +144,7 @@ def read_jobs(
     return jobs
 
 
-def _rows(text: str, output: Path | None) -> Iterable[dict[str, Any]]:
+def _rows(text: str, output: str | None) -> Iterable[dict[str, Any]]:
     """The videos of one input, each with its path and what a manifest says of it."""
     path = Path(text).expanduser()
     if "://" in text:
@@ -160,11 +161,12 @@ def _rows(text: str, output: Path | None) -> Iterable[dict[str, Any]]:
     return [{"path": str(path)}]
 
 
-def _videos(folder: Path, output: Path | None) -> Iterable[Path]:
+def _videos(folder: Path, output: str | None) -> Iterable[Path]:
     """The videos below a folder, hidden ones and outputs left out."""
+    written = local_path(output).resolve() if output and not is_remote(output) else None
     for path in folder.rglob("*"):
         is_video = path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
-        if is_video and not (output and path.resolve().is_relative_to(output.resolve())):
+        if is_video and not (written and path.resolve().is_relative_to(written)):
             yield path
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from pathlib import Path
 from types import TracebackType
 
 from motes.batch.jobs import Job
+from motes.batch.storage import exists, redacted
 from motes.errors import FileError
 
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
@@ -38,7 +39,7 @@ class Entry:
 
     Attributes:
         name: Name of the job.
-        video: Its video.
+        video: Its video, without passwords.
         fingerprint: See `Job.fingerprint`.
         state: waiting, running, done or failed.
         version: Version of motes.
@@ -105,7 +106,7 @@ class Ledger:
         rows = self._base.execute(f"SELECT {', '.join(COLUMNS)} FROM videos ORDER BY name")
         return [Entry(*row) for row in rows]
 
-    def missing(self, jobs: Sequence[Job], folder: Path, again: bool = True) -> list[Job]:
+    def missing(self, jobs: Sequence[Job], folder: str, again: bool = True) -> list[Job]:
         """The jobs that are not done: new, changed, failed, interrupted, or with outputs removed.
 
         Args:
@@ -118,7 +119,7 @@ class Ledger:
 
     def plan(self, jobs: Iterable[Job]) -> None:
         """Write rows for jobs that are going to be run."""
-        entries = [Entry(job.name, job.video, job.fingerprint()) for job in jobs]
+        entries = [_entry(job) for job in jobs]
         with self._base:
             self._base.execute("BEGIN IMMEDIATE")
             self._put(entries)
@@ -127,8 +128,8 @@ class Ledger:
         """Note that a job is running."""
         from motes import __version__
 
-        entry = Entry(job.name, job.video, job.fingerprint(), RUNNING, __version__, time.time())
-        self._put([entry])
+        running = replace(_entry(job), state=RUNNING, version=__version__, started=time.time())
+        self._put([running])
 
     def finish(self, job: Job, facts: Facts) -> None:
         """Note that all outputs of a job are written."""
@@ -152,9 +153,13 @@ class Ledger:
         )
 
 
-def _is_settled(entry: Entry | None, job: Job, folder: Path, again: bool) -> bool:
+def _entry(job: Job) -> Entry:
+    return Entry(job.name, redacted(job.video), job.fingerprint())
+
+
+def _is_settled(entry: Entry | None, job: Job, folder: str, again: bool) -> bool:
     if entry is None or entry.fingerprint != job.fingerprint():
         return False
     if entry.state == FAILED:
         return not again
-    return entry.state == DONE and all(path.exists() for path in job.outputs(folder))
+    return entry.state == DONE and all(map(exists, job.outputs(folder)))

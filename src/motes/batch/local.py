@@ -14,27 +14,12 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import Any
 
+from motes.batch.events import Event, failure
 from motes.batch.jobs import Job
 from motes.batch.ledger import DONE, FAILED, RUNNING
 from motes.common.processes import available_cores, end_with_parent
-
-
-@dataclass(frozen=True)
-class Event:
-    """News of a job.
-
-    Attributes:
-        job: Which one.
-        state: ``running`` when it starts and for every count of frames; ``done``; ``failed``.
-        value: The number of frames just finished, the `Facts`, or the reason of the failure.
-    """
-
-    job: Job
-    state: str
-    value: Any = None
 
 
 @dataclass
@@ -68,7 +53,7 @@ class _Worker:
 
 def run_local(
     jobs: Sequence[Job],
-    folder: Path,
+    folder: str,
     workers: int,
     devices: Sequence[str | None] = (None,),
 ) -> Generator[Event, None, None]:
@@ -108,7 +93,7 @@ def run_local(
             worker.end()
 
 
-def _hire(job: Job, folder: Path, workers: int, device: str | None) -> _Worker:
+def _hire(job: Job, folder: str, workers: int, device: str | None) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     threads = max(1, available_cores() // workers)
@@ -123,7 +108,7 @@ def _hire(job: Job, folder: Path, workers: int, device: str | None) -> _Worker:
 def _work(
     connection: Connection,
     parent: int,
-    folder: Path,
+    folder: str,
     threads: int,
     workers: int,
     device: str | None,
@@ -148,7 +133,7 @@ def _work(
 
 
 def _outcome(
-    job: Job, folder: Path, device: str | None, memory: int, connection: Connection
+    job: Job, folder: str, device: str | None, memory: int, connection: Connection
 ) -> tuple[str, Any]:
     from motes.batch.work import track_video
 
@@ -161,5 +146,5 @@ def _outcome(
             progress=lambda count: connection.send((RUNNING, count)),
         )
     except Exception as error:  # whatever it is, it costs this video only
-        return FAILED, " ".join(str(error).split()) or type(error).__name__
+        return FAILED, failure(error)
     return DONE, facts

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from motes.batch.jobs import Job, Options
 from motes.batch.ledger import Facts
+from motes.batch.storage import fetched, is_remote, local_path, stored
 from motes.common.files import check_overwrites, remove
-from motes.errors import FileError
+from motes.errors import MotesError
 from motes.export import save_parts
 from motes.queries import Queries, parse_points
 from motes.queries.select import select
@@ -23,10 +26,13 @@ if TYPE_CHECKING:
 LONG = 2000
 """Videos with more frames go through a recording, so that a killed run continues."""
 
+PROCESS_BYTES = 600 * 2**20
+"""What a process takes before it tracks anything: Python, torch, OpenCV, FFmpeg."""
+
 
 def track_video(
     job: Job,
-    folder: Path,
+    folder: str,
     *,
     device: str | None = None,
     memory: int | None = None,
@@ -36,7 +42,7 @@ def track_video(
 
     Args:
         job: What to do.
-        folder: Where outputs go.
+        folder: Where outputs go; may be remote.
         device: Such as ``"cuda:1"``; by default a GPU if there is one.
         memory: Bytes that tracking may take.
         progress: Called with the number of frames just finished.
@@ -47,20 +53,36 @@ def track_video(
     Raises:
         MotesError: The video cannot be read, a point does not fit, an output cannot be written.
     """
+    options, outputs = job.options, job.outputs(folder)
+    with fetched(job.video) as path, _recording_folder(outputs[0]) as recording:
+        video = open_video(path, start=options.start, end=options.end)
+        local = [local_path(output) for output in outputs if not is_remote(output)]
+        check_overwrites(local, [*video.files, *options.files])
+        queries = select(video, **point_choice(options), mask=options.mask, at=options.at)
+        tracker = _tracker(options.model, options.weights, options.dtype, device, memory)
+        parts = _parts(tracker, video, queries, options, recording, progress)
+        for output in outputs:
+            with stored(output) as target:
+                _write(parts, video, target)
+        return _facts(parts, video)
+
+
+def planned_memory(job: Job) -> int | None:
+    """Bytes that a job will take, by the plan of its model; None if that cannot be told.
+
+    What is wrong with a job is said when it is run.
+    """
+    from motes.tracking.session import Session
+
     options = job.options
-    outputs = job.outputs(folder)
-    video = open_video(job.video, start=options.start, end=options.end)
-    check_overwrites(outputs, [*video.files, *options.files])
-    _make_folders(outputs)
-    queries = select(video, **point_choice(options), mask=options.mask, at=options.at)
-    tracker = _tracker(options.model, options.weights, options.dtype, device, memory)
-    recording = outputs[0].with_name(f"{outputs[0].name}.part")
-    parts = _parts(tracker, video, queries, options, recording, progress)
-    facts = _facts(parts, video)
-    for output in outputs:
-        _write(parts, video, output)
-    remove(recording)
-    return facts
+    try:
+        video = open_video(job.video, start=options.start, end=options.end)
+        queries = select(video, **point_choice(options), mask=options.mask, at=options.at)
+        tracker = _tracker(options.model, options.weights, options.dtype, "cpu", None)
+        session = Session(tracker.engine, video, keep=False)
+        return PROCESS_BYTES + session.plan(len(queries)).peak
+    except MotesError:
+        return None
 
 
 def point_choice(options: Options) -> dict[str, Any]:
@@ -101,6 +123,19 @@ def _parts(
     return [tracker.track(video, queries, backward=options.backward, progress=progress)]
 
 
+@contextmanager
+def _recording_folder(output: str) -> Iterator[Path]:
+    """Where the parts of a long video are kept; it stays if the run ends before its end."""
+    if is_remote(output):
+        with TemporaryDirectory(prefix="motes-recording-") as temporary:
+            yield Path(temporary) / "parts"
+        return
+    path = local_path(output)
+    folder = path.with_name(f"{path.name}.part")
+    yield folder
+    remove(folder)
+
+
 def _facts(parts: Iterable[Tracks], video: Video) -> Facts:
     counts = [(p.num_frames, p.num_points, int(p.visible.sum())) for p in parts]
     frames, points = sum(c[0] for c in counts), counts[0][1]
@@ -115,12 +150,3 @@ def _write(parts: Iterable[Tracks], video: Video, output: Path) -> None:
     from motes.rendering.video import render
 
     render(video, Tracks.concat_frames(list(parts)), output)
-
-
-def _make_folders(outputs: Iterable[Path]) -> None:
-    for output in outputs:
-        try:
-            output.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            reason = error.strerror or error
-            raise FileError(f"cannot make the folder {output.parent}: {reason}") from None

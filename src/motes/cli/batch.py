@@ -30,7 +30,9 @@ def command(
             "column path, and columns named as the options below."
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for all results.")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="Folder for all results; also s3://, gs://, ...")
+    ],
     formats: Annotated[
         str,
         typer.Option(help="Suffixes of outputs, separated by commas; mp4 draws the tracks."),
@@ -58,6 +60,16 @@ def command(
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, or several: cuda:0,cuda:1.")
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="Run on Ray: its address, or auto (one that runs, else this machine)."),
+    ] = None,
+    cpus: Annotated[float, typer.Option(help="With --cluster: processors a video.")] = 1,
+    gpus: Annotated[float, typer.Option(help="With --cluster: GPUs a video, also 0.25.")] = 0,
+    ledger_file: Annotated[
+        Path | None,
+        typer.Option("--ledger", help="Where the ledger is [OUTPUT/ledger.sqlite]."),
+    ] = None,
     retry: Annotated[bool, typer.Option(help="Try failed videos again.")] = True,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the state of all videos as JSON.")
@@ -73,6 +85,8 @@ def command(
       motes batch shots/ -o tracked --grid 10 --formats csv,mp4
 
       motes batch list.csv -o tracked --workers 2
+
+      motes batch s3.csv -o s3://bucket/tracked --cluster auto --ledger run.sqlite
     """
     from motes.batch.jobs import POINT_CHOICES, Options, read_jobs
     from motes.batch.ledger import Ledger
@@ -86,32 +100,53 @@ def command(
     )
     shared.check()
     suffixes = _formats(formats)
-    _make_folder(output)
+    path = _ledger_path(output, ledger_file)
     jobs = read_jobs(inputs, shared, suffixes, output)
-    with Ledger(output / LEDGER) as ledger:
+    with Ledger(path) as ledger:
         todo = ledger.missing(jobs, output, again=retry)
         ledger.plan(todo)
-        devices = device.split(",") if device else [None]
-        with closing(_events(todo, output, workers, devices)) as events:
+        if cluster is None:
+            events = _local(todo, output, workers, device)
+        else:
+            from motes.batch.cluster import run_cluster
+
+            events = run_cluster(todo, output, cluster, cpus, gpus)
+        with closing(events):
             _follow(events, ledger, len(jobs), len(jobs) - len(todo))
         _report(ledger, jobs, as_json)
 
 
-def _events(
-    jobs: Sequence[Job], folder: Path, workers: int | None, devices: Sequence[str | None]
+def _local(
+    jobs: Sequence[Job], folder: str, workers: int | None, device: str | None
 ) -> Generator[Event, None, None]:
     from motes.batch.local import run_local
     from motes.common.processes import available_cores
 
     if workers is not None and workers < 1:
         raise InputError(f"--workers: expected at least 1, got {workers}")
-    count = workers or (available_cores() if devices == [None] else len(devices))
+    devices = device.split(",") if device else [None]
+    count = workers or (len(devices) if device else available_cores())
     return run_local(jobs, folder, count, devices)
+
+
+def _ledger_path(output: str, chosen: Path | None) -> Path:
+    """Where the ledger is; its folder is made."""
+    from motes.batch.storage import is_remote, local_path
+
+    if chosen is None and is_remote(output):
+        raise InputError(f"--ledger: expected a local file, because {output} is remote, got none")
+    path = chosen or local_path(output) / LEDGER
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"cannot make the folder {path.parent}: {error.strerror}") from None
+    return path
 
 
 def _follow(events: Iterator[Event], ledger: Ledger, total: int, done: int) -> None:
     """Write every change of state into the ledger, and show it."""
     from motes.batch.ledger import DONE, FAILED
+    from motes.batch.storage import redacted
 
     with progress(total, "tracking", "videos") as advance:
         advance(done)
@@ -120,7 +155,7 @@ def _follow(events: Iterator[Event], ledger: Ledger, total: int, done: int) -> N
                 ledger.finish(event.job, event.value)
             elif event.state == FAILED:
                 ledger.fail(event.job, event.value)
-                typer.echo(f"motes: {event.job.video}: {event.value}", err=True)
+                typer.echo(f"motes: {redacted(event.job.video)}: {event.value}", err=True)
             elif event.value == 0:
                 ledger.start(event.job)
             advance(int(event.state in (DONE, FAILED)))
@@ -153,10 +188,3 @@ def _formats(text: str) -> list[str]:
         expected = f"expected different formats out of {', '.join(known)}"
         raise InputError(f"--formats: {expected}, got {text!r}")
     return chosen
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"cannot make the folder {folder}: {error.strerror}") from None

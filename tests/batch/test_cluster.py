@@ -1,0 +1,76 @@
+"""Ray, really started: outputs are those of the workers of one machine, also when a worker dies."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+import motes
+from motes.batch.cluster import run_cluster
+from motes.batch.jobs import Options, read_jobs
+
+ray = pytest.importorskip("ray")
+
+PICTURE = np.random.default_rng(0).integers(0, 255, (12, 16, 3)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    source = str(Path(motes.__file__).parents[1])
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        runtime_env={"env_vars": {"PYTHONPATH": source}},
+    )
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def clips(tmp_path):
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    picture = np.kron(PICTURE, np.ones((4, 4, 1), np.uint8))
+    for number in range(3):
+        with motes.open_writer(folder / f"{number}.mp4", (64, 48), 25) as writer:
+            for t in range(6):
+                writer.write(np.roll(picture, t * number, 1))
+    (folder / "broken.mp4").write_text("this is no video")
+    return folder
+
+
+def test_videos_are_tasks_and_a_broken_one_costs_itself_only(cluster, clips, tmp_path):
+    jobs = read_jobs([str(clips)], Options(model="lk", grid=3), ["csv"])
+    last = {event.job.name: event for event in run_cluster(jobs, str(tmp_path / "out"))}
+    assert {name: event.state for name, event in last.items()} == {
+        **dict.fromkeys("012", "done"),
+        "broken": "failed",
+    }
+    assert "broken.mp4: expected a video" in last["broken"].value
+    for name in "012":
+        motes.load("lk").track(clips / f"{name}.mp4", grid=3).save(tmp_path / "alone.csv")
+        assert (tmp_path / f"out/{name}.csv").read_bytes() == (tmp_path / "alone.csv").read_bytes()
+
+
+def _kill_task(killed):
+    """Kill the first process that works on a video."""
+    while not killed:
+        for process in psutil.process_iter(["cmdline"]):
+            if process.info["cmdline"] and process.info["cmdline"][0].startswith("ray::_task"):
+                process.kill()
+                killed.append(process.pid)
+                return
+
+
+def test_a_worker_that_is_killed_in_mid_task_is_replaced(cluster, clips, tmp_path):
+    jobs = read_jobs([str(clips / "1.mp4")], Options(model="lk", grid=3), ["csv"])
+    killed = []
+    killer = threading.Thread(target=_kill_task, args=(killed,), daemon=True)
+    killer.start()
+    events = list(run_cluster(jobs, str(tmp_path / "out")))
+    assert killed
+    assert events[-1].state == "done"
+    assert (tmp_path / "out/1.csv").is_file()
