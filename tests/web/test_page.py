@@ -50,10 +50,10 @@ def tab(browser, address, size=(1280, 720)):
 
 @pytest.fixture
 def page(browser, host):
-    with tab(browser, host.address) as page:
-        yield page
     for id in list(host.server.studio.documents):
         host.call("DELETE", f"documents/{id}")
+    with tab(browser, host.address) as page:
+        yield page
 
 
 def open_clip(page, name="clip.mp4"):
