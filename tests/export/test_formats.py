@@ -17,7 +17,7 @@ from fuzzing import CHANGES, apply, bounded
 from motes import FileError, InputError, MissingExtraError, Tracks
 from motes.export import check_output, formats, save_parts
 
-READABLE = [suffix for suffix, found in formats().items() if found.read]
+READABLE = [suffix for suffix, found in formats().items() if found.lossless]
 
 
 def make(N=3, T=4, **more):
@@ -244,7 +244,7 @@ def test_parquet_that_does_not_fit(tmp_path, columns, message):
 
 
 def test_a_format_whose_extra_is_missing_says_so_before_any_work(tmp_path, monkeypatch):
-    monkeypatch.setattr("motes.export.find_spec", lambda name: None)
+    monkeypatch.setattr("motes.export.base.find_spec", lambda name: None)
     for step in (check_output, Tracks.load, make().save):
         with pytest.raises(MissingExtraError, match=r"pip install 'motes\[parquet\]'"):
             step(tmp_path / "t.parquet")

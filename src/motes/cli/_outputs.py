@@ -6,8 +6,8 @@ from pathlib import Path
 from motes.cli._common import progress, say
 from motes.common.files import check_writable
 from motes.errors import InputError
+from motes.export import Options, formats, is_track_file, save_parts
 from motes.export import check_output as check_tracks
-from motes.export import formats, save_parts
 from motes.tracks import Tracks
 from motes.video import Video, writer_suffixes
 from motes.video import check_output as check_video
@@ -16,12 +16,15 @@ SMALLEST_CELL = 4
 """Bytes of a point in a frame, at least, in a track file."""
 
 
-def check_outputs(outputs: Sequence[str], pictures: bool = True) -> None:
+def check_outputs(
+    outputs: Sequence[str], pictures: bool = True, options: Options | None = None
+) -> None:
     """Make sure that every output could be written, before any work is done.
 
     Args:
         outputs: Paths.
         pictures: Whether there will be a video to draw on.
+        options: For track files of other programs.
 
     Raises:
         InputError: An unknown suffix; the message names the known ones.
@@ -30,8 +33,8 @@ def check_outputs(outputs: Sequence[str], pictures: bool = True) -> None:
     for output in outputs:
         if _is_picture(output) and pictures:
             check_video(output)
-        elif Path(output).suffix.lower() in formats():
-            check_tracks(output)
+        elif is_track_file(output):
+            check_tracks(output, options)
         else:
             drawn = filter(None, writer_suffixes() if pictures else ())
             known = " ".join(sorted([*formats(), *drawn]))
@@ -52,23 +55,26 @@ def check_space(outputs: Sequence[str], cells: int) -> None:
         FileError: There is less space than the smallest file would take.
     """
     for output in outputs:
-        if Path(output).suffix.lower() in formats():
+        if is_track_file(output):
             check_writable(output, size=SMALLEST_CELL * cells)
 
 
-def write_outputs(parts: Iterable[Tracks], video: Video, outputs: Sequence[str]) -> None:
+def write_outputs(
+    parts: Iterable[Tracks], video: Video, outputs: Sequence[str], options: Options | None = None
+) -> None:
     """Write consecutive stretches of tracks to every output, and print its name.
 
     Args:
         parts: Read once for each output, so that only formats that need all of them hold them.
         video: What pictures are drawn on.
         outputs: Paths.
+        options: For track files of other programs.
     """
     for output in outputs:
         if _is_picture(output):
             _render(Tracks.concat_frames(list(parts)), video, output)
         else:
-            save_parts(parts, output)
+            save_parts(parts, output, options)
         say(f"wrote {output}")
 
 

@@ -59,10 +59,10 @@ def command(
 
 def _load(path: Path, video: str | None) -> "tuple[Any, Tracks]":
     """The footage and the tracks: of a track file, or of a clip with known tracks."""
-    from motes.export import formats
+    from motes.export import is_track_file
     from motes.tracks import Tracks
 
-    if path.suffix.lower() in formats() and not _holds_truth(path):
+    if is_track_file(path) and not _holds_truth(path):
         return video, Tracks.load(path)
     from motes.data.clips import load_clip
 

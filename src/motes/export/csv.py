@@ -20,7 +20,7 @@ import numpy as np
 
 from motes.common.values import LARGEST_WHOLE
 from motes.errors import InputError
-from motes.export.base import Format
+from motes.export.base import Footage, Format, Settings
 from motes.export.rows import COLUMNS, TIME, parse_facts, to_columns, to_facts, to_tracks
 from motes.tracks import Tracks
 
@@ -33,7 +33,7 @@ TYPES = list(zip(COLUMNS, ("i8", "i8", "f8", "f8", "?", "f8"), strict=True))
 FLAGS = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
 
 
-def write(tracks: Tracks, path: Path) -> None:
+def write(tracks: Tracks, path: Path, settings: Settings) -> None:
     """Write the rows of one point after the other, each in order of time."""
     write_parts([tracks], path)
 
@@ -74,7 +74,7 @@ def _rows(part: Tracks, points: Sequence[Cells] | None, width: int) -> Iterator[
         yield (*row, *(empty if frame or points is None else points[point]))
 
 
-def read(path: Path) -> Tracks:
+def read(path: Path, footage: Footage) -> Tracks:
     """Read what `write` wrote, or any file with these columns, in any order; see `to_tracks`.
 
     Raises:
@@ -89,7 +89,7 @@ def read(path: Path) -> Tracks:
         raise InputError(f"expected text with commas, got something else ({error})") from None
     if rows.without_frame:
         facts |= {"ids": rows.without_frame, "frames": 0}
-    return rows.complete(to_tracks({name: table[name] for name in COLUMNS}, facts))
+    return rows.complete(to_tracks({name: table[name] for name in COLUMNS}, facts, footage))
 
 
 def _header(line: str) -> tuple[list[str], dict[str, Any]]:
@@ -192,4 +192,4 @@ def _whole(text: str) -> int:
     return number
 
 
-CSV = Format(".csv", "one row a point and frame: " + NAMES, write, read, write_parts)
+CSV = Format(".csv", "one row a point and frame: " + NAMES, write, read, write_parts, lossless=True)

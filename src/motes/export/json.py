@@ -9,7 +9,7 @@ import numpy as np
 
 from motes.common.values import real_array, shortest_decimals, whole, whole_array
 from motes.errors import InputError
-from motes.export.base import Format
+from motes.export.base import Footage, Format, Settings
 from motes.tracks import Tracks
 
 VERSION = 1
@@ -17,14 +17,14 @@ SHAPES = {"xy": (2,), "visible": (), "confidence": ()}
 """Fields that are ``[N, T, ...]``; an empty list would lose the shape, so it is put back."""
 
 
-def write(tracks: Tracks, path: Path) -> None:
+def write(tracks: Tracks, path: Path, settings: Settings) -> None:
     """Write ``{"format": "motes-tracks", "version": 1, "frames": T, "xy": [...], ...}``."""
     content = {"format": "motes-tracks", "version": VERSION, "frames": tracks.num_frames}
     content |= {name: _plain(value) for name, value in tracks.to_dict().items()}
     path.write_text(json.dumps(content), encoding="utf-8")
 
 
-def read(path: Path) -> Tracks:
+def read(path: Path, footage: Footage) -> Tracks:
     """Read what `write` wrote.
 
     Raises:
@@ -64,4 +64,6 @@ def _plain(value: Any) -> Any:
     return shortest_decimals(value) if value.dtype == np.float32 else value.tolist()
 
 
-JSON = Format(".json", "plain lists, for the web and for other languages", write, read)
+JSON = Format(
+    ".json", "plain lists, for the web and for other languages", write, read, lossless=True
+)

@@ -11,14 +11,14 @@ from typing import IO, Any
 import numpy as np
 
 from motes.common.archives import read_archive
-from motes.export.base import Format
+from motes.export.base import Footage, Format, Settings
 from motes.tracks import FIELDS, OPTIONAL_FIELDS, Tracks
 
 PLANES = {"xy": 2, "visible": 1, "confidence": 1}
 """Fields with a column a frame: how many numbers each has for a point in a frame."""
 
 
-def write(tracks: Tracks, path: Path) -> None:
+def write(tracks: Tracks, path: Path, settings: Settings) -> None:
     """Write every field as an array of that name; fps as numerator and denominator."""
     np.savez_compressed(path, **tracks.to_dict())
 
@@ -71,7 +71,7 @@ def _put_together(like: np.ndarray, T: int, planes: Sequence[IO[bytes]], file: I
         shutil.copyfileobj(plane, file)
 
 
-def read(path: Path) -> Tracks:
+def read(path: Path, footage: Footage) -> Tracks:
     """Read what `write` wrote.
 
     Raises:
@@ -80,4 +80,6 @@ def read(path: Path) -> Tracks:
     return Tracks.from_dict(read_archive(path, (*FIELDS, *OPTIONAL_FIELDS), copies=2))
 
 
-NPZ = Format(".npz", "NumPy archive with the fields of Tracks", write, read, write_parts)
+NPZ = Format(
+    ".npz", "NumPy archive with the fields of Tracks", write, read, write_parts, lossless=True
+)

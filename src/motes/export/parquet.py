@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from motes.common.headroom import check_memory
 from motes.errors import InputError
-from motes.export.base import Format
+from motes.export.base import Footage, Format, Settings
 from motes.export.rows import COLUMNS, TIME, parse_facts, to_columns, to_facts, to_tracks
 from motes.tracks import Tracks
 
@@ -28,7 +28,7 @@ ROW_BYTES = 64
 TYPES = ("int64", "int64", "float32", "float32", "bool", "float32")
 
 
-def write(tracks: Tracks, path: Path) -> None:
+def write(tracks: Tracks, path: Path, settings: Settings) -> None:
     """Write the rows of one point after the other, each in order of time."""
     write_parts([tracks], path)
 
@@ -46,7 +46,7 @@ def write_parts(parts: Iterable[Tracks], path: Path) -> None:
             writer.write_table(pa.table(to_columns(part), schema))
 
 
-def read(path: Path) -> Tracks:
+def read(path: Path, footage: Footage) -> Tracks:
     """Read what `write` wrote, or any file with these columns; see `to_tracks`.
 
     Raises:
@@ -69,7 +69,8 @@ def read(path: Path) -> Tracks:
         raise InputError(f"expected a Parquet file of tracks; {error}") from None
     if empty := [name for name in columns if table[name].null_count]:
         raise InputError(f"{empty[0]}: expected a value in every row, got empty ones")
-    return to_tracks({name: table[name].to_numpy() for name in columns}, parse_facts(facts))
+    values = {name: table[name].to_numpy() for name in columns}
+    return to_tracks(values, parse_facts(facts), footage)
 
 
 def _schema(has_times: bool) -> pa.Schema:
@@ -85,5 +86,7 @@ PARQUET = Format(
     write,
     read,
     write_parts,
-    module="pyarrow",
+    needs=("pyarrow",),
+    extra="parquet",
+    lossless=True,
 )

@@ -7,12 +7,14 @@ dict of *facts* that goes beside the table.
 import json
 import math
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from motes.common.values import real_array, shortest_decimals, whole, whole_array
 from motes.errors import InputError
+from motes.export.base import Footage
 from motes.tracks import DEFAULT_FPS, Tracks
 
 COLUMNS = ("id", "t", "x", "y", "visible", "confidence")
@@ -81,18 +83,18 @@ def parse_facts(text: str | bytes) -> dict[str, Any]:
     return facts
 
 
-def to_tracks(columns: Columns, facts: dict[str, Any]) -> Tracks:
+def to_tracks(columns: Columns, facts: dict[str, Any], footage: Footage) -> Tracks:
     """The inverse of `to_columns` and `to_facts`; rows may come in any order.
 
-    Without facts the size of the video is taken to be just large enough for the points, the frame
-    rate to be the default, and the query to be the first visible frame.  Points stay in the order
-    of their first rows.
+    Without facts the size and the frame rate are those of `footage`.  If these are unknown too, the
+    size is just large enough for the points, and the frame rate is the default.  The query is then
+    the first visible frame.  Points stay in the order of their first rows.
 
     Raises:
         InputError: A point lacks a frame or has one twice, or a value does not fit.
     """
     _check_finite(columns)
-    facts = _guess(columns) | facts
+    facts = _guess(columns) | _given(footage) | facts
     ids, n = _points(columns["id"], facts)
     start = whole("start", facts["start"])
     t = columns["t"] - start
@@ -151,6 +153,13 @@ def _guess(columns: Columns) -> dict[str, Any]:
         return known
     W, H = (max(math.ceil(columns[c].max()) + 1, 1) for c in ("x", "y"))
     return known | {"start": columns["t"].min(), "size": (W, H)}
+
+
+def _given(footage: Footage) -> dict[str, Any]:
+    facts: dict[str, Any] = {} if footage.size is None else {"size": footage.size}
+    return (
+        facts if footage.fps is None else facts | {"fps": Fraction(footage.fps).as_integer_ratio()}
+    )
 
 
 def _points(rows: np.ndarray, facts: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:

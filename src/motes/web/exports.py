@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +57,8 @@ def choices() -> dict[str, Any]:
         {
             "kind": suffix,
             "summary": f.summary,
-            "available": f.module is None or find_spec(f.module) is not None,
+            "available": f.is_installed,
+            "points": f.points,
         }
         for suffix, f in sorted(formats().items())
     ]

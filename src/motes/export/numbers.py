@@ -1,0 +1,47 @@
+"""Numbers as text: the shortest decimals, never with an exponent, never ``-0``."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+MOST_DECIMALS = 9
+
+
+def shortest(values: np.ndarray) -> np.ndarray:
+    """The shortest decimals that give these float32 numbers, as float64.
+
+    The float32 nearest to 10.1 becomes 10.1, not 10.100000381.
+
+    Args:
+        values: float32 of any shape.
+    """
+    given = np.asarray(values, np.float32)
+    exact = given.astype(np.float64)
+    result = exact.copy()
+    left = np.ones(given.shape, bool)
+    for decimals in range(MOST_DECIMALS + 1):
+        rounded = np.round(exact, decimals)
+        fits = left & (rounded.astype(np.float32) == given)
+        result[fits] = rounded[fits]
+        left &= ~fits
+        if not left.any():
+            return result
+    result[left] = [float(str(value)) for value in given[left]]
+    return result
+
+
+def trimmed(value: float, places: int = 6) -> str:
+    """A number without trailing zeros: ``10.5``, ``3``, ``0``."""
+    return f"{value:z.{places}f}".rstrip("0").rstrip(".")
+
+
+def all_trimmed(values: Iterable[float], places: int = 6) -> list[str]:
+    """Each number without trailing zeros."""
+    pattern = f"z.{places}f"
+    return [format(value, pattern).rstrip("0").rstrip(".") for value in values]
+
+
+def real(value: float, places: int = 6) -> str:
+    """As `trimmed`, with at least one decimal: ``10.5``, ``3.0``."""
+    text = trimmed(value, places)
+    return text if "." in text else f"{text}.0"
