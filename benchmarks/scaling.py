@@ -1,6 +1,6 @@
 """How cost grows with points, frames and pixels: processor time, and the exponent of the growth.
 
-    python benchmarks/scaling.py cotracker3-s                # random weights; time does not care
+    python benchmarks/scaling.py taptrv2-s                   # random weights; time does not care
     python benchmarks/scaling.py flow --chart docs/images/scaling.png
 
 An exponent of 1 means that twice as much costs twice as much.  It is fitted to the upper half of
@@ -26,7 +26,7 @@ SIDES = (128, 192, 256, 384, 512)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", nargs="?", default="cotracker3-s")
+    parser.add_argument("model", nargs="?", default="taptrv2-s")
     parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--most-points", type=int, default=POINTS[-1])
     parser.add_argument("--chart", type=Path)
@@ -45,7 +45,7 @@ def main() -> None:
 def measure(
     model: PointModel, arguments: argparse.Namespace
 ) -> dict[str, tuple[tuple[int, ...], list[float]]]:
-    side, frames = arguments.side, model.window or 16
+    side, frames = arguments.side, model.schedule.window or 16
     points = tuple(n for n in POINTS if n <= arguments.most_points)
     return {
         "points": (points, [tracking(model, encode(model, side, frames), n) for n in points]),
@@ -55,7 +55,7 @@ def measure(
 
 
 def encode(model: PointModel, side: int, frames: int) -> Features:
-    """Features of noise, new each time: some models remember what they have seen."""
+    """Features of noise."""
     with torch.inference_mode():
         return model.encode(torch.rand(1, frames, 3, side, side))
 

@@ -5,7 +5,7 @@ Every row is a fresh process with random weights.  A first run warms up and coun
 what a large matrix product reaches on the same machine.  On a shared machine the processor time
 says more than the wall time.
 
-    python benchmarks/speed.py cotracker3-offline cotracker3-s --points 100 400 --frames 48
+    python benchmarks/speed.py cotracker3-offline taptrv2-s --points 100 400 --frames 48
     python benchmarks/speed.py cotracker3-offline --dtype bfloat16 --compile
     python benchmarks/speed.py --device cuda
     python benchmarks/speed.py --peaks            # what matrix products and convolutions reach here
@@ -46,7 +46,7 @@ def main():
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("models", nargs="*", default=["cotracker3-offline", "cotracker3-s"])
+    parser.add_argument("models", nargs="*", default=["cotracker3-offline", "taptrv2-s"])
     parser.add_argument("--points", type=int, nargs="+", default=[100])
     parser.add_argument("--frames", type=int, nargs="+", default=[48])
     parser.add_argument("--size", metavar="HxW", nargs="+", help="default: the model's own")

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import torch
 
-from motes.features.flow_fields import Fields, fingerprints
+from motes.features.flow_fields import FlowFields, frame_hashes
 
 
 def texture(H, W, seed=0):
@@ -21,12 +21,12 @@ def moving(T=5, step=(2, 1), H=72, W=96):
     return torch.from_numpy(np.stack([plane[y : y + H, x : x + W] for x, y in corners]))[None]
 
 
-def fields(frames, deltas=(1, 2, 4)):
-    return Fields(frames, fingerprints(frames), deltas)
+def fields(frames, deltas=(1, 2, 4), cache=None):
+    return FlowFields(frames, frame_hashes(frames), deltas, cache)
 
 
-def ask(T, *points):
-    """Queries (t, x, y) as places and errors of a window."""
+def known(T, *points):
+    """Queries (t, x, y) as positions and errors of a window."""
     xy = torch.tensor([[p[1:]] * T for p in points], dtype=torch.float32)[None]
     error = torch.full(xy.shape[:3], math.inf)
     for n, (t, *_) in enumerate(points):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from motes import data
-from motes.models.base import Features, PointModel, Prediction, State
+from motes.models.base import FeatureMaps, PointModel, Prediction, Schedule, State
 from motes.models.preset import Preset
 from motes.tracking.tracker import Tracker
 from motes.video import open_writer
@@ -70,23 +70,22 @@ class Nothing(State):
 class Herd(PointModel):
     """Every point moves towards the mean of all points: as joint as can be."""
 
-    window = 4
-    step = 2
     joint = True
 
     def __init__(self, window=4):
         super().__init__()
-        self.window, self.seen, self.encoded = window, [], 0
+        self.schedule = Schedule(window, 2, final=2)
+        self.seen, self.encoded = [], 0
 
     def encode(self, video):
         self.encoded += video.shape[1]
-        return Features((video.mean((3, 4), keepdim=True),))
+        return FeatureMaps((video.mean((3, 4), keepdim=True),))
 
-    def start(self, queries):
+    def start(self, queries, num_frames=None, schedule=None):
         self.seen.append(queries.clone())
         return Nothing(torch.zeros(queries.shape[:2]))
 
-    def advance(self, state, features, queries, start, iterations=None):
+    def advance(self, state, features, queries, start, iterations=None, cache=None):
         B, N, _ = queries.shape
         T = len(features)
         xy = queries[..., 1:]

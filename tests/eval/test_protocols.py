@@ -15,7 +15,8 @@ from motes.eval.protocols import (
     choose_queries,
     find_protocol,
 )
-from motes.models.cotracker3 import COTRACKER3_S
+from motes.models.cotracker3 import CoTracker3, CoTracker3Config
+from motes.models.preset import Preset
 from motes.tracking.tracker import Tracker
 
 
@@ -54,9 +55,10 @@ def test_frames_are_resized_or_not():
 
 def test_published_models_are_run_as_their_own_evaluation_does():
     small = {"channels": 16, "width": 48, "heads": 2, "virtual_tracks": 4, "match_hidden": 32}
-    model = COTRACKER3_S.build(replace(COTRACKER3_S.config, **small))
-    published = Tracker(model, replace(COTRACKER3_S, resize=ResizeRule(size=(384, 512))))
-    ours = Tracker(model, COTRACKER3_S)  # the same architecture at another resolution
+    model = CoTracker3(CoTracker3Config(**small))
+    preset = Preset("small", "", CoTracker3, resize=ResizeRule(size=(384, 512)))
+    published = Tracker(model, preset)
+    ours = Tracker(model, replace(preset, resize=ResizeRule(size=(256, 256))))
     assert COTRACKER_JOINT.adapt(published).mode == "official-eval"
     assert COTRACKER_JOINT.adapt(published).model is model
     assert COTRACKER_ONLINE.adapt(published).mode == "official-online"

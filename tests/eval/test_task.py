@@ -16,8 +16,8 @@ from motes.eval.protocols import (
     TAPVID,
 )
 from motes.eval.task import Task
-from motes.models.cotracker3 import COTRACKER3_S
-from motes.models.preset import Support
+from motes.models.cotracker3 import CoTracker3, CoTracker3Config
+from motes.models.preset import Preset, Support
 from motes.tracking.tracker import Tracker
 
 TRUE = {"atol": 1e-3}
@@ -113,8 +113,9 @@ def test_jointly_they_do_depend(one_clip, herd):
 def test_strictly_no_answer_of_a_real_model_depends_on_another_query(one_clip):
     torch.manual_seed(0)
     small = {"channels": 16, "width": 48, "heads": 2, "virtual_tracks": 4, "match_hidden": 32}
-    config = replace(COTRACKER3_S.config, iterations=2, **small)
-    preset = replace(COTRACKER3_S, config=config, resize=ResizeRule(size=(64, 64)))
+    config = CoTracker3Config(iterations=2, unit=(64, 64), **small)
+    support = Support(global_grid=5, local_grid=4, local_extent=32.0, below=8)
+    preset = Preset("small", "", CoTracker3, config, ResizeRule(size=(64, 64)), support=support)
     tracker, clip = Tracker(preset.build(config).eval(), preset), one_clip(T=4, N=3)
     task = Task.of(clip, TAPVID, "first")
     together, alone = task.answer(tracker), answers(tracker, task, [1])

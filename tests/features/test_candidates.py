@@ -15,7 +15,7 @@ from motes.features.candidates import (
     nothing_followed,
     sources,
 )
-from motes.features.flow_fields import fingerprints
+from motes.features.flow_fields import frame_hashes
 from motes.features.rings import centre_of_rings, ring
 from planes import moving
 
@@ -24,7 +24,7 @@ SPEED = torch.tensor([2.0, 1.0])
 
 def flow_window(frames, start=0):
     halves = F.avg_pool2d(frames.float(), 2).byte()
-    return FlowWindow(frames, halves, fingerprints(frames), start)
+    return FlowWindow(frames, halves, frame_hashes(frames), start)
 
 
 def candidates(frames, *queries, kinds=KINDS):
@@ -32,7 +32,7 @@ def candidates(frames, *queries, kinds=KINDS):
     asked = torch.tensor([queries], dtype=torch.float32)
     met = torch.ones(asked.shape[:2], dtype=torch.bool)
     window = flow_window(frames)
-    return find_candidates(kinds, window, nothing_followed(kinds, asked, 0), asked, met, met, 1)[0]
+    return find_candidates(kinds, window, nothing_followed(kinds, asked, 0), asked, met, met)[0]
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +75,9 @@ def test_windows_go_on_from_each_other(plane):
     met, not_met = torch.ones(1, 1, dtype=torch.bool), torch.zeros(1, 1, dtype=torch.bool)
     followed = nothing_followed(kinds, queries, 6)
     first = flow_window(plane[:, :7])
-    _, followed = find_candidates(kinds, first, followed, queries, met, met, 1)
+    _, followed = find_candidates(kinds, first, followed, queries, met, met)
     second = flow_window(plane[:, 1:8], 1)
-    found, after = find_candidates(kinds, second, followed, queries, met, not_met, 1)
+    found, after = find_candidates(kinds, second, followed.after(1), queries, met, not_met)
     whole = candidates(plane[:, :8], (0, 40.0, 30.0), kinds=kinds)
     torch.testing.assert_close(found.xy, whole.xy[:, :, 1:], atol=0.05, rtol=0)
     assert after.anchors.numbers == (0,)
@@ -88,11 +88,11 @@ def test_a_query_frame_that_no_point_uses_is_forgotten(plane):
     met = torch.ones(1, 2, dtype=torch.bool)
     kinds, window = ("direct",), flow_window(plane)
     none = nothing_followed(kinds, queries, 0)
-    _, followed = find_candidates(kinds, window, none, queries, met, met, 9)
+    _, followed = find_candidates(kinds, window, none, queries, met, met)
     assert followed.anchors.numbers == (0, 2)
     one, later = nothing_followed(kinds, queries[:, 1:], 0), flow_window(plane, 9)
-    one = type(one)(one.xy, one.certainty, followed.anchors)
-    _, after = find_candidates(kinds, later, one, queries[:, 1:], met[:, 1:], ~met[:, 1:], 1)
+    one = type(one)(one.xy, one.inverse_error, followed.anchors)
+    _, after = find_candidates(kinds, later, one, queries[:, 1:], met[:, 1:], ~met[:, 1:])
     assert after.anchors.numbers == (2,)
 
 
@@ -100,7 +100,7 @@ def test_points_before_their_query_have_no_candidate(plane):
     queries, kinds = torch.tensor([[[20, 40.0, 30.0]]]), ("flow", "direct")
     unmet = torch.zeros(1, 1, dtype=torch.bool)
     none = nothing_followed(kinds, queries, 0)
-    found, _ = find_candidates(kinds, flow_window(plane), none, queries, unmet, unmet, 1)
+    found, _ = find_candidates(kinds, flow_window(plane), none, queries, unmet, unmet)
     assert found.error.isinf().all()
     assert found.xy[0, 0, 3].tolist() == [[40, 30]] * 2
 

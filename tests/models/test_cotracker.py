@@ -31,8 +31,6 @@ MODELS = {
     "v2": (cotracker2.CoTracker2, V2),
     "v3-online": (cotracker3.CoTracker3, replace(V3, window=8)),
     "v3-offline": (cotracker3.CoTracker3, replace(V3, window=None)),
-    "v3-flow": (cotracker3.CoTracker3, replace(V3, window=8, first_guess="flow")),
-    "v3-flow-offline": (cotracker3.CoTracker3, replace(V3, window=None, first_guess="flow")),
 }
 WINDOWED = [name for name, (_, config) in MODELS.items() if config.window]
 
@@ -116,8 +114,10 @@ def test_one_video_many_queries(name):
     model = make(name)
     video, queries = inputs(13, 4, B=3)
     features = model.encode(video[:1])
-    expanded = type(features)(tuple(v.expand(3, -1, -1, -1, -1) for v in features.levels))
-    close(model.track(expanded, queries), model(video[:1].expand(3, -1, -1, -1, -1), queries))
+    close(
+        model.track(features.expanded(3), queries),
+        model(video[:1].expand(3, -1, -1, -1, -1), queries),
+    )
 
 
 @pytest.mark.parametrize("name", WINDOWED)
@@ -141,11 +141,12 @@ def test_stream(name, chunk):
 def test_other_steps(name, step):
     """Windows may follow each other closer, or not overlap at all (streams of low latency)."""
     model = make(name)
-    model.step = step
+    schedule = replace(model.schedule, step=step)
     video, queries = inputs(13, 3)
     queries[..., 0] = 0
-    first, _ = model.advance(model.start(queries), model.encode(video[:, :8]), queries, 0)
-    found = model(video, queries).xy
+    features = model.encode(video)
+    first, _ = model.advance(model.start(queries), features[:8], queries, 0)
+    found = model.track(features, queries, schedule=schedule).xy
     torch.testing.assert_close(found[:, :step], first.xy[:, :step], atol=1e-4, rtol=0)
     assert found.isfinite().all() and found.shape == (1, 13, 3, 2)
 
@@ -189,33 +190,16 @@ def test_bad_shapes(name, video, queries, words):
         make(name)(torch.zeros(video), torch.zeros(queries))
 
 
-@pytest.mark.parametrize("name", ["v3-online", "v3-flow", "v3-flow-offline"])
-def test_the_first_guess(name):
-    """Without the network's corrections a point rests, or follows the texture through windows."""
-    model = make(name)
-    torch.nn.init.zeros_(model.motion.weight)
-    noise = torch.rand(1, 3, 12, 16, generator=torch.Generator().manual_seed(0))
-    plane = torch.nn.functional.interpolate(noise, scale_factor=8, mode="bicubic")[0].clamp(0, 1)
-    video = torch.stack([plane[:, 20:68, 50 - 2 * t : 114 - 2 * t] for t in range(14)])[None]
-    queries = torch.tensor([[[0.0, 20.0, 24.0], [9.0, 30.0, 20.0]]])
-    found = model(video, queries).xy[0]
-    speed = 2 if "flow" in name else 0
-    for n, (t, x, y) in enumerate(queries[0].tolist()):
-        after = torch.arange(int(t), 14)
-        torch.testing.assert_close(found[int(t) :, n, 0], x + speed * (after - t), atol=0.5, rtol=0)
-        torch.testing.assert_close(found[int(t) :, n, 1], after * 0.0 + y, atol=0.5, rtol=0)
-
-
 @pytest.mark.parametrize("name", MODELS)
 def test_training(name):
     """Every iteration of every window is there for the losses, and every parameter learns."""
     with torch.inference_mode(False), torch.enable_grad():
         model = make(name).train()
         found = model(*inputs(13, 5))
-        starts = model.windows(13)
+        starts = model.schedule.starts(13)
         assert [trace.start for trace in found.aux] == starts
         for trace in found.aux:
-            frames = min(13 - trace.start, model.window or 13)
+            frames = min(13 - trace.start, model.schedule.window or 13)
             assert [tuple(v.shape) for v in trace.xy] == [(1, frames, 5, 2)] * 2
             assert trace.visibility[-1].shape == (1, frames, 5)
         torch.testing.assert_close(found.aux[-1].xy[-1][:, -1], found.xy[:, -1])
@@ -249,7 +233,6 @@ def test_bfloat16(name):
         ("cotracker3-online", 25_385_700),
         ("cotracker3-baseline-offline", 25_385_700),
         ("cotracker3-baseline-online", 25_385_700),
-        ("cotracker3-s", 6_538_324),
     ],
 )
 def test_sizes(name, parameters):

@@ -19,7 +19,7 @@ from detvideo import make_queries, make_video
 from detweights import fill_state_dict
 
 FROZEN = Path(__file__).with_suffix(".npz")
-NAMES = ("cotracker", "cotracker2", "cotracker3-offline", "cotracker3-online", "cotracker3-s")
+NAMES = ("cotracker", "cotracker2", "cotracker3-offline", "cotracker3-online")
 T, H, W, N = 11, 64, 96, 5
 
 WEIGHTS = {

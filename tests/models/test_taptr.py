@@ -93,7 +93,7 @@ def test_outputs_are_as_when_they_were_verified(name: str) -> None:
     ],
 )
 def test_the_last_window_is_moved_back(small: Taptr, T: int, starts: list[int]) -> None:
-    assert small.windows(T) == starts
+    assert small.schedule.starts(T) == starts
 
 
 @pytest.mark.parametrize("T", [1, 3, 8, 9])

@@ -124,7 +124,7 @@ def test_window_comes_from_the_checkpoint(tmp_path):
     state = official("v2", preset.build(preset.config))
     state["time_emb"] = torch.zeros(1, 12, state["time_emb"].shape[2])
     torch.save(state, tmp_path / "long.pth")
-    assert load_weights(preset, tmp_path / "long.pth").window == 12
+    assert load_weights(preset, tmp_path / "long.pth").schedule.window == 12
 
 
 def test_offline_is_not_online(tmp_path):

@@ -31,10 +31,9 @@ def differs(found, expected, tolerance=TOLERANCE):
 def run(load, golden):
     """The model, and what goes in and out of its parts for a fixture."""
     model = load(golden).model
-    names = [
-        n for n in ("transformer", "motion", "scoring", "update", "match") if hasattr(model, n)
-    ]
-    records = {name: Record(getattr(model, name)) for name in names}
+    parts = dict(model.named_children())
+    names = parts.keys() & {"transformer", "motion", "scoring", "update", "match"}
+    records = {name: Record(parts[name]) for name in names}
     with torch.inference_mode():
         features = model.encode(golden.video)
         model.train()
@@ -51,7 +50,7 @@ def test_cotracker3(golden, run):
     for level, step in enumerate((4, 2, 1, 1)):
         maps = features.levels[level][0, 3].permute(2, 0, 1)[:, ::step, ::step]
         assert not differs(maps, golden[f"fmap_lvl{level}_frame3"])
-    state = model._meet(model.start(golden.queries), features, golden.queries, 0)
+    state = model.add_queries(model.start(golden.queries), features, golden.queries, 0)
     for level, support in enumerate(state.support):
         assert not differs(support[0, :2].transpose(0, 1), golden[f"support_lvl{level}"])
         embedded = records["match"].outputs[0][0].chunk(4, -1)[level]

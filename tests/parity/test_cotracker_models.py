@@ -13,8 +13,9 @@ PIXELS, PROBABILITY = 1e-3, 1e-4
 def stream(model, video, queries, iterations):
     """Chunks as the reference takes them, each half a window further."""
     state, parts = windows.begin(model, queries), []
-    for start in range(0, video.shape[1], model.step):
-        features = model.encode(video[:, start : start + model.step])
+    step = model.schedule.step
+    for start in range(0, video.shape[1], step):
+        features = model.encode(video[:, start : start + step])
         part, state = windows.push(model, state, features, iterations)
         parts.append(part)
     parts.append(windows.close(model, state, iterations)[0])

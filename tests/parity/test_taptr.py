@@ -18,7 +18,7 @@ import motes
 from motes.coordinates import Resize
 from motes.data.sample import Sample
 from motes.features.pyramid import Pyramid
-from motes.models.base import Features
+from motes.models.base import FeatureMaps
 from motes.models.taptr import TAPTR_V2, Taptr
 from motes.models.taptr_keys import rename_key, rename_taptr
 from motes.train.taptr_losses import taptr_losses
@@ -199,9 +199,9 @@ def test_state_between_windows(model: Taptr) -> None:
     queries = torch.from_numpy(arrays["queries"])[None]
     with torch.inference_mode():
         features = model.encode(video[None].float() / 255)
-        state = model.begin(queries, len(features))
-        for start in model.windows(len(features)):
-            window = features[start : start + model.window]
+        state = model.start(queries, len(features))
+        for start in model.schedule.starts(len(features)):
+            window = features[start : start + model.schedule.window]
             _, state = model.advance(state, window, queries, start)
             check_state(state, carry, start, queries[0, :, 0] <= start + 7)
 
@@ -275,6 +275,6 @@ def test_features_do_not_depend_on_the_chunk(model: Taptr, monkeypatch: pytest.M
         together = model.encode(frames)
         monkeypatch.setattr("motes.models.taptr.PIXELS_AT_ONCE", 1)
         one_by_one = model.encode(frames)
-    assert isinstance(together, Features)
+    assert isinstance(together, FeatureMaps)
     for a, b in zip(together.levels, one_by_one.levels, strict=True):
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from motes import open_video
-from motes.models.base import Features
+from motes.models.base import FeatureMaps
 from motes.tracking.encoded import CHUNK, EncodedVideo
 
 T = 2 * CHUNK + 3
@@ -21,7 +21,7 @@ class Counter:
 
     def __call__(self, frames):
         self.encoded += len(frames)
-        return Features((torch.from_numpy(frames[None, :, :1, :1, 0]).float(),))
+        return FeatureMaps((torch.from_numpy(frames[None, :, :1, :1, 0]).float(),))
 
 
 def numbers(chunks):

@@ -4,24 +4,23 @@ import torch
 
 import motes
 from motes import InputError
-from motes.features import flow_fields
-from motes.features.flow_fields import forget
-from motes.models.base import Features, PointModel
+from motes.features.flow_fields import FLOW_CACHE_BYTES
+from motes.models.base import FeatureMaps, PointModel, Schedule
 from motes.tracking.memory import make_plan, parse_bytes
 
 
 class Heavy(PointModel):
     """1 kB of features a frame, 10 bytes a point and frame."""
 
-    window, step, point_bytes = 8, 4, 10
+    schedule, point_bytes = Schedule(8, 4, final=4), 10
 
     def encode(self, video):
-        return Features((torch.zeros(1, video.shape[1], 1, 10, 25),))
+        return FeatureMaps((torch.zeros(1, video.shape[1], 1, 10, 25),))
 
-    def start(self, queries):
+    def start(self, queries, num_frames=None, schedule=None):
         raise NotImplementedError
 
-    def advance(self, state, features, queries, start, iterations=None):
+    def advance(self, state, features, queries, start, iterations=None, cache=None):
         raise NotImplementedError
 
 
@@ -39,30 +38,38 @@ POINT = 10 * 8
     ],
 )
 def test_the_plan_stays_within_the_limit(limit, num_points, keep, points, features):
-    plan = make_plan(Heavy(), (64, 48), num_points, 100, limit, keep)
+    plan = make_plan(Heavy(), Heavy.schedule, (64, 48), num_points, 100, limit, keep)
     assert (plan.points, plan.features) == (points, features)
     assert plan.peak <= limit
 
 
 def test_what_cannot_fit_is_said_before_any_work():
     with pytest.raises(InputError, match=r"memory: expected at least \d+M for windows of 8 frames"):
-        make_plan(Heavy(), (64, 48), 5, 100, ENCODING, keep=False)
+        make_plan(Heavy(), Heavy.schedule, (64, 48), 5, 100, ENCODING, keep=False)
 
 
-def test_flow_remembers_less_where_memory_is_short():
+def test_each_session_and_stream_has_a_flow_cache_that_its_memory_allows():
+    """So one with little memory makes no other one slow."""
     video = np.random.default_rng(0).integers(0, 255, (12, 48, 64, 3)).astype(np.uint8)
-    free = motes.load("flow").track(video, grid=3)
-    forget()
+    session = motes.load("flow").session(video)
+    free = session.track(grid=3)
+    known = session.cache.nbytes
     tight = motes.load("flow", memory="400k").session(video)
     assert tight.track(grid=3) == free
-    assert tight.plan(9).remembered == 100 << 10
-    assert sum(field.nbytes for field in flow_fields._memory._fields.values()) <= 100 << 10
-    motes.load("flow").track(video, grid=3)
-    assert flow_fields._memory._limit == flow_fields.REMEMBERED
-    motes.load("flow", memory="400k").stream()
-    assert flow_fields._memory._limit == 100 << 10
-    motes.load("flow").stream()
-    assert flow_fields._memory._limit == flow_fields.REMEMBERED
+    assert tight.plan(9).cache == tight.cache.limit == 100 << 10
+    assert tight.cache.nbytes <= tight.cache.limit < known
+    assert session.track(grid=3) == free
+    assert session.cache.nbytes == known
+    assert session.cache.limit == motes.load("flow").stream()._cache.limit == FLOW_CACHE_BYTES
+    assert motes.load("flow", memory="400k").stream()._cache.limit == 100 << 10
+
+
+def test_a_session_computes_the_flow_once(monkeypatch):
+    video = np.random.default_rng(0).integers(0, 255, (4, 48, 64, 3)).astype(np.uint8)
+    session = motes.load("flow").session(video)
+    session.track([(0, 20, 20)], backward=True)
+    monkeypatch.setattr("motes.features.flow_fields._search", None)
+    session.track([(0, 30, 30)], backward=True)
 
 
 @pytest.mark.parametrize(

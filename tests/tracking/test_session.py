@@ -8,6 +8,7 @@ import torch
 
 from motes import InputError
 from motes.coordinates import ResizeRule
+from motes.models.base import Schedule
 from motes.models.cotracker3 import CoTracker3, CoTracker3Config
 from motes.models.preset import Preset, Support
 from motes.tracking.memory import make_plan
@@ -100,7 +101,8 @@ def test_support_points_help_but_do_not_show():
 def test_more_points_than_fit_are_tracked_in_parts(offline):
     tracker = make_tracker(offline)
     size, frames = (64, 48), 20
-    tight = make_plan(tracker.model, size, 40, frames, 1 << 30, keep=True).peak // 2
+    model = tracker.model
+    tight = make_plan(model, model.schedule, size, 40, frames, 1 << 30, keep=True).peak // 2
     session = make_tracker(offline, memory=tight).session(video())
     tracks = session.track(grid=10)
     assert tracks.num_points == 100
@@ -109,12 +111,12 @@ def test_more_points_than_fit_are_tracked_in_parts(offline):
 
 def test_a_video_too_long_to_be_seen_whole_goes_through_overlapping_windows():
     tracker, frames = make_tracker(offline=True), video(20)
-    models = tracker.model, tracker.model.windowed()
-    whole, cut = (make_plan(m, (64, 48), 4, 20, 1 << 30, keep=True).peak for m in models)
+    model = tracker.model
+    schedules = model.schedule, model.windowed()
+    whole, cut = (make_plan(model, s, (64, 48), 4, 20, 1 << 30, keep=True).peak for s in schedules)
     tracker = make_tracker(offline=True, memory=(whole + cut) // 2)
     session = tracker.session(frames)
-    model = session.fitting_model(len(QUERIES))
-    assert (model.window, model.step, model.stitched) == (8, 4, True)
+    assert session.fitting_schedule(len(QUERIES)) == Schedule(8, 4, 4, by_confidence=True)
     tracks = session.track(QUERIES)
     stream = tracker.stream(QUERIES)
     parts = [t for frame in frames for t in stream.push(frame)]

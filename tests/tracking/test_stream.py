@@ -194,7 +194,10 @@ def test_frames_that_do_not_fit(tracker, frame, message):
     ("change", "message"),
     [
         (lambda s: s.add([(500, 3)]), "inside the 96x80 image"),
-        (lambda s: s.add([(0, 5, 5)]), "expected frame .* or later, got 0, which is gone"),
+        (
+            lambda s: s.add([(0, 5, 5)]),
+            "expected frame .* or later, got 0, whose features are dropped",
+        ),
         (lambda s: s.remove([9]), r"expected ids that are tracked, got \[9\]"),
     ],
 )

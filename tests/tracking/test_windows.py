@@ -1,11 +1,11 @@
-"""The window engine, with a model whose answers tell which window they come from."""
+"""The window engine, with a model whose predictions tell which window they come from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
 
-from motes.models.base import Features, PointModel, Prediction, State
+from motes.models.base import FeatureMaps, Features, PointModel, Prediction, Schedule, State
 from motes.tracking import windows
 
 
@@ -15,29 +15,19 @@ class Memory(State):
 
 
 class Teller(PointModel):
-    """Answers x = frame number, y = start of the window; counts frames in its memory."""
+    """Predicts x = frame number, y = start of the window; counts frames in its state."""
 
     def __init__(self, window, step, shifted=False):
         super().__init__()
-        self.window, self.step, self.shifted = window, step, shifted
-
-    @property
-    def final(self):
-        return 1 if self.shifted else self.step
-
-    def windows(self, num_frames):
-        starts = super().windows(num_frames)
-        if self.shifted and num_frames > self.window:
-            starts[-1] = num_frames - self.window
-        return starts
+        self.schedule = Schedule(window, step, 1 if shifted else step, full_last=shifted)
 
     def encode(self, video):
-        return Features((video.mean((2, 3, 4), keepdim=True),))
+        return FeatureMaps((video.mean((2, 3, 4), keepdim=True),))
 
-    def start(self, queries):
+    def start(self, queries, num_frames=None, schedule=None):
         return Memory(torch.zeros_like(queries[..., 0]))
 
-    def advance(self, state, features, queries, start, iterations=None):
+    def advance(self, state, features, queries, start, iterations=None, cache=None):
         numbers = features.levels[0][..., 0, 0]  # [B, T, 1]: each frame holds its number
         assert torch.equal(numbers[0, :, 0], torch.arange(start, start + len(features)).float())
         B, N, _ = queries.shape
@@ -86,16 +76,16 @@ def test_frames_come_out_as_soon_as_they_are_final():
     assert state.seen == 20
 
 
-@pytest.mark.parametrize("stitched", [False, True])
+@pytest.mark.parametrize("by_confidence", [False, True])
 @pytest.mark.parametrize("latency", [1, 2, 3, 4])
 @pytest.mark.parametrize("T", [1, 7, 8, 9, 21])
-def test_frames_come_out_in_order_within_the_latency(stitched, latency, T):
-    model = windows.with_latency(Teller(8, 4), latency)
-    model.stitched = stitched
-    state, numbers = windows.begin(model, torch.zeros(1, 1, 3)), []
+def test_frames_come_out_in_order_within_the_latency(by_confidence, latency, T):
+    model = Teller(8, 4)
+    schedule = replace(model.schedule, by_confidence=by_confidence).with_latency(latency)
+    state, numbers = windows.begin(model, torch.zeros(1, 1, 3), schedule), []
     for t in range(T):
         features = model.encode(frames(T)[:, t : t + 1])
-        part, state = windows.push(model, state, features, latency=latency)
+        part, state = windows.push(model, state, features)
         numbers += [] if part is None else part.xy[0, :, 0, 0].tolist()
         assert t + 1 - len(numbers) < latency
     part, _ = windows.close(model, state)
@@ -115,7 +105,7 @@ def test_frames_come_out_in_order_within_the_latency(stitched, latency, T):
     ],
 )
 def test_cutting_stretches(start, stop, lengths, numbers):
-    parts = [Features((part,)) for part in torch.arange(6.0)[None].split([2, 1, 3], 1)]
+    parts = [FeatureMaps((part,)) for part in torch.arange(6.0)[None].split([2, 1, 3], 1)]
     found = windows.cut(parts, start, stop)
     assert [len(part) for part in found] == lengths
     assert [int(v) for part in found for v in part.levels[0][0]] == list(numbers)
@@ -136,7 +126,7 @@ def test_frames_are_copied_once_a_window(monkeypatch):
 
 def test_a_model_without_windows_is_refused():
     model = Teller(None, 1)
-    with pytest.raises(ValueError, match="a model with windows"):
+    with pytest.raises(ValueError, match="a schedule with windows"):
         windows.push(model, windows.begin(model, torch.zeros(1, 1, 3)), model.encode(frames(1)))
 
 

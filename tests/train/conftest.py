@@ -1,4 +1,4 @@
-"""A recipe that trains in seconds: a tiny cotracker3-s on 32x32 clips."""
+"""A recipe that trains in seconds: a tiny cotracker3-online on 32x32 clips."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ import torch
 
 TINY = """
 [model]
-name = "cotracker3-s"
+name = "cotracker3-online"
 iterations = 2
 [model.config]
 encoder_widths = [8, 8, 8, 8]

@@ -31,7 +31,7 @@ def test_trains_and_says_where_the_weights_are(
         ("train.stages.0.batch=0", "stage: batch: expected a positive number, got 0"),
         ("train.stages.0.longest=2", "stage: longest 2 is less than frames 6"),
         ("loss.kind=cotraker3", "unknown loss 'cotraker3'; did you mean 'cotracker3'?"),
-        ("model.name=cotracker3-t", "unknown model 'cotracker3-t'; did you mean 'cotracker3-s'?"),
+        ("model.name=taptrv2-t", "unknown model 'taptrv2-t'; did you mean 'taptrv2-s'?"),
         ("model.config.widht=3", "unknown key in [model.config] 'widht'; did you mean 'width'?"),
         ("data.sources.0.kind=clip", "unknown data source 'clip'; did you mean 'clips'?"),
         ("data.sources.0.options.knd=1", "'knd'; did you mean 'kind'?"),

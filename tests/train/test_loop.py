@@ -55,7 +55,7 @@ def test_a_run_leaves_curve_weights_record_and_card(whole: Path, recipe_file: Pa
     assert {v.dtype for v in halves.values()} == {torch.float16}
     assert set(halves) == set(load_checkpoint(whole / LAST)["model"])
     record = json.loads((whole / "record.json").read_text())
-    assert (record["steps"], record["samples"], record["model"]) == (8, 16, "cotracker3-s")
+    assert (record["steps"], record["samples"], record["model"]) == (8, 16, "cotracker3-online")
     assert Recipe.from_dict(record["recipe"]) == read_recipe(recipe_file)
     assert "8 steps, 16 clips" in (whole / "card.md").read_text()
     assert list((whole / "tensorboard").iterdir())
@@ -143,7 +143,7 @@ def test_taptr_trains_too(recipe_file: Path, tmp_path: Path) -> None:
     assert float(row["position_1"]) > 0 and float(row["update_1"]) > 0 and float(row["class"]) > 0
 
 
-@pytest.mark.parametrize("name", ["cotracker3-s", "taptrv2-s"])
+@pytest.mark.parametrize("name", ["cotracker3-online", "taptrv2-s"])
 def test_bf16_leaves_positions_alone(name: str) -> None:
     """A position of 200 pixels in bfloat16 would be off by up to half a pixel."""
     model = find_preset(name).build(find_preset(name).config)
@@ -220,7 +220,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing(
 
 
 def test_a_checkpoint_of_another_model_is_refused(whole: Path, recipe_file: Path) -> None:
-    with pytest.raises(InputError, match=r"last\.ckpt: does not continue cotracker3-s"):
+    with pytest.raises(InputError, match=r"last\.ckpt: does not continue cotracker3-online"):
         run(recipe_file, whole, "model.config.width=32")
 
 
@@ -237,13 +237,13 @@ def test_a_full_disk_does_not_end_a_run(
 
 def test_frozen_parts_and_slow_parts(recipe_file: Path) -> None:
     recipe = read_recipe(recipe_file, ['model.frozen=["scoring"]'])
-    model = build_model(find_preset("cotracker3-s"), recipe.model)
+    model = build_model(find_preset("cotracker3-online"), recipe.model)
     groups = optimizer_groups(model, 1e-3, {"encoder": 0.1})
     assert [group["lr"] for group in groups] == [1e-3, pytest.approx(1e-4)]
     trained = sum(len(group["params"]) for group in groups)
     assert trained == len(list(model.parameters())) - 2
     with pytest.raises(InputError, match="no parameter starts with 'scorin_'"):
-        build_model(find_preset("cotracker3-s"), read_recipe(
+        build_model(find_preset("cotracker3-online"), read_recipe(
             recipe_file, ['model.frozen=["scorin_"]']).model)  # fmt: skip
     with pytest.raises(InputError, match="no trained parameter starts with 'encodr'"):
         optimizer_groups(model, 1e-3, {"encodr": 0.1})
@@ -252,7 +252,7 @@ def test_frozen_parts_and_slow_parts(recipe_file: Path) -> None:
 @pytest.mark.parametrize("whole", [False, True], ids=["a part", "a whole model"])
 def test_parts_come_from_files(recipe_file: Path, tmp_path: Path, whole: bool) -> None:
     recipe = read_recipe(recipe_file)
-    preset = find_preset("cotracker3-s")
+    preset = find_preset("cotracker3-online")
     donor = build_model(preset, recipe.model)
     file = tmp_path / "encoder.pth"
     held = donor.state_dict() if whole else donor.encoder.state_dict()

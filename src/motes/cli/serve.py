@@ -34,7 +34,7 @@ def command(
     Examples:
       motes serve
 
-      motes serve bike.mp4 --model cotracker3-s
+      motes serve bike.mp4 --model taptrv2-s
 
       motes serve --host 0.0.0.0 --port 8080 --no-browser
     """

@@ -272,7 +272,7 @@ def _recording_folder(job: Job) -> AbstractContextManager[Path]:
 
 
 def _track(tracker: Tracker, video: Video, queries: Queries, backward: bool) -> list[Tracks]:
-    passes = 2 if backward and tracker.model.window is not None else 1
+    passes = 2 if backward and tracker.model.schedule.window is not None else 1
     total = video.num_frames and video.num_frames * passes
     with progress(total, f"tracking with {tracker.preset.name}") as advance:
         return [tracker.track(video, queries, backward=backward, progress=advance)]

@@ -27,7 +27,7 @@ def command(
 
     Several GPUs, or machines that share the folder of the run:
 
-      torchrun --nproc-per-node 8 --no-python motes train recipes/cotracker3-s.toml
+      torchrun --nproc-per-node 8 --no-python motes train recipes/taptrv2-s.toml
     """
     from motes.train.config import read_recipe
     from motes.train.loop import train

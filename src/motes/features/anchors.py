@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from motes.features.flow_chain import step_error
-from motes.features.flow_fields import Fields, read_fields
+from motes.features.flow_fields import FlowFields, sample_fields
 
 MOST_ANCHORS = 4
 """Query frames of a video from which direct steps are taken at a time."""
@@ -32,7 +32,7 @@ class Anchors:
         videos: Which video of the batch each belongs to.
         numbers: Frame numbers.
         frames: Grey frames, uint8 ``[H, W]``.
-        there: Flow from each, float16 ``[h, w, 3]``; see `Fields.between`.
+        there: Flow from each, float16 ``[h, w, 3]``; see `FlowFields.flow`.
         back: Flow to each.
     """
 
@@ -58,7 +58,7 @@ def follow_anchors(
     anchors: Anchors,
     numbers: Tensor,
     new: Tensor,
-    fields: Fields,
+    fields: FlowFields,
     xy: Tensor,
     error: Tensor,
     start: int,
@@ -90,12 +90,12 @@ def follow_anchors(
         kept.append(_moved_on(anchor, walks[0]))
         for walk in walks:
             if walk.frames:
-                _fill(xy[b], error[b], points, walk, fields.size)
+                _fill(xy[b], error[b], points, walk, fields.size_hw)
     return xy, error, _packed(kept)
 
 
 def _in_use(
-    anchors: Anchors, numbers: Tensor, new: Tensor, fields: Fields, start: int
+    anchors: Anchors, numbers: Tensor, new: Tensor, fields: FlowFields, start: int
 ) -> list[_Anchor]:
     """The anchors that points use: those there are, then new ones while there is room."""
     used = [set(row.tolist()) for row in numbers]
@@ -124,7 +124,7 @@ class _Walk:
     back: list[np.ndarray]
 
 
-def _begin(anchor: _Anchor, fields: Fields, start: int) -> tuple[_Anchor, list[_Walk]]:
+def _begin(anchor: _Anchor, fields: FlowFields, start: int) -> tuple[_Anchor, list[_Walk]]:
     """Walk from the anchor's own frame to the last of the window, then to its first."""
     at, S = anchor.number - start, fields.num_frames
     anchor = _Anchor(anchor.video, anchor.number, anchor.frame, *_still(anchor.frame))
@@ -132,7 +132,7 @@ def _begin(anchor: _Anchor, fields: Fields, start: int) -> tuple[_Anchor, list[_
     return anchor, [_walk(anchor, fields, later), _walk(anchor, fields, earlier)]
 
 
-def _walk(anchor: _Anchor, fields: Fields, frames: range) -> _Walk:
+def _walk(anchor: _Anchor, fields: FlowFields, frames: range) -> _Walk:
     """From frame to frame; the anchor's fields are those of the frame before the first."""
     there, back = [anchor.there], [anchor.back]
     for t in frames:
@@ -154,9 +154,9 @@ def _fill(xy: Tensor, error: Tensor, points: Tensor, walk: _Walk, size: tuple[in
     frames = torch.tensor(walk.frames, device=xy.device)
     index = torch.arange(len(frames), device=xy.device).expand(len(points), -1)
     here = points[:, None], frames
-    there, unlike = read_fields(walk.there, index, xy[here], size)
+    there, unlike = sample_fields(walk.there, index, xy[here], size)
     end = xy[here] + there
-    back, _ = read_fields(walk.back, index, end, size)
+    back, _ = sample_fields(walk.back, index, end, size)
     unknown = error[here].isinf()
     far = step_error(end, there + back, unlike, size)
     xy[here] = torch.where(unknown[..., None], end, xy[here])

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from motes.features.anchors import UNMET, Anchors, follow_anchors
 from motes.features.flow_chain import follow
-from motes.features.flow_fields import SMALLEST, Fields
+from motes.features.flow_fields import MIN_SIDE, FlowCache, FlowFields
 from motes.features.rings import RING_POINTS, centre_of_rings, ring
 
 KINDS = ("flow", "half", "half_sparse", "direct", "ring_12", "ring_24")
@@ -91,23 +91,30 @@ def sources(kinds: Sequence[str]) -> tuple[_Source, ...]:
 
 @dataclass(frozen=True)
 class Followed:
-    """What a window hands to the next: tracks of each source in the K frames that they share.
+    """Tracks of each source in the S frames of a window.
 
     Attributes:
-        xy: Per source ``[B, N, K, M, 2]``, pixels of the frames that it uses.
-        certainty: Per source ``[B, N, K, M]``, 1 / (1 + error); 0 where nothing is known.
+        xy: Per source ``[B, N, S, M, 2]``, pixels of the frames that it uses.
+        inverse_error: Per source ``[B, N, S, M]``, 1 / (1 + error in pixels); 0 where unknown.
         anchors: For the direct step.
     """
 
     xy: tuple[Tensor, ...]
-    certainty: tuple[Tensor, ...]
+    inverse_error: tuple[Tensor, ...]
     anchors: Anchors = field(default_factory=Anchors)
 
+    def after(self, passed: int) -> Followed:
+        """Without the first `passed` frames."""
+        xy, inverse_error = (
+            tuple(v[:, :, passed:] for v in values) for values in (self.xy, self.inverse_error)
+        )
+        return Followed(xy, inverse_error, self.anchors)
 
-def nothing_followed(kinds: Sequence[str], queries: Tensor, shared: int) -> Followed:
-    """Before the first window; `shared` frames lie in two windows."""
+
+def nothing_followed(kinds: Sequence[str], queries: Tensor, frames: int) -> Followed:
+    """Before the first window, of so many frames or more."""
     B, N = queries.shape[:2]
-    xy = tuple(queries.new_zeros(B, N, shared, s.tracks, 2) for s in sources(kinds))
+    xy = tuple(queries.new_zeros(B, N, frames, s.tracks, 2) for s in sources(kinds))
     return Followed(xy, tuple(v[..., 0] for v in xy))
 
 
@@ -120,30 +127,38 @@ class FlowWindow:
         length: Number S of frames.
     """
 
-    def __init__(self, frames: Tensor, halves: Tensor, prints: Tensor, start: int) -> None:
+    def __init__(
+        self,
+        frames: Tensor,
+        halves: Tensor,
+        hashes: Tensor,
+        start: int,
+        cache: FlowCache | None = None,
+    ) -> None:
         """Take in frames.
 
         Args:
             frames: uint8 ``[B, S, H, W]``.
             halves: The same at half the size.
-            prints: int64 ``[B, S]``, their `fingerprints`.
+            hashes: int64 ``[B, S]``, their `frame_hashes`.
             start: Number of the first frame.
+            cache: Fields that are known already; None: none.
         """
         self.size = (frames.shape[2], frames.shape[3])
         self.start, self.length = start, frames.shape[1]
-        self._frames, self._prints = (frames, halves), prints
-        self._fields: dict[_Source, Fields] = {}
+        self._frames, self._hashes, self._cache = (frames, halves), hashes, cache
+        self._fields: dict[_Source, FlowFields] = {}
 
     def has(self, source: _Source) -> bool:
         """Whether the frames are large enough for a source."""
-        return not source.half or min(self._frames[1].shape[2:4]) >= SMALLEST
+        return not source.half or min(self._frames[1].shape[2:4]) >= MIN_SIDE
 
-    def fields(self, source: _Source) -> Fields:
+    def fields(self, source: _Source) -> FlowFields:
         """The flow that a source needs."""
         key = replace(source, kinds=())
         if key not in self._fields:
             frames = self._frames[1 if source.half else 0]
-            self._fields[key] = Fields(frames, self._prints, source.deltas)
+            self._fields[key] = FlowFields(frames, self._hashes, source.deltas, self._cache)
         return self._fields[key]
 
 
@@ -155,26 +170,24 @@ def find_candidates(
     queries: Tensor,
     met: Tensor,
     new: Tensor,
-    step: int,
 ) -> tuple[Candidates, Followed]:
     """Follow points through a window of S frames.
 
     Args:
         kinds: Of the candidates, out of `KINDS`.
         window: The frames.
-        followed: From the window before.
+        followed: In the first frames of this window, from the window before.
         queries: ``[B, N, 3]`` (t, x, y), pixels.
         met: bool ``[B, N]``: the frame of the query has come, in this window at the latest.
         new: bool ``[B, N]``: it has come in this window.
-        step: Frames from this window to the next.
 
     Returns:
-        Candidates in pixels, and what the next window needs.
+        Candidates in pixels, and tracks of this window for the next one.
     """
     numbers = torch.where(met, queries[..., 0].long(), UNMET)
-    xy, certainty, anchors = [], [], followed.anchors
+    xy, inverse_error, anchors = [], [], followed.anchors
     answers: dict[str, tuple[Tensor, Tensor]] = {}
-    rows = zip(sources(kinds), followed.xy, followed.certainty, strict=True)
+    rows = zip(sources(kinds), followed.xy, followed.inverse_error, strict=True)
     for source, known_xy, known in rows:
         at = _starting_points(source, queries[..., 1:], window.size)
         places, error = _known(at, known_xy, known, numbers - window.start, window.length)
@@ -182,12 +195,12 @@ def find_candidates(
             places, error, anchors = _direct(window, source, anchors, numbers, new, places, error)
         elif window.has(source):
             places, error = _chain(window.fields(source), places, error)
-        xy.append(places[:, :, step:])
-        certainty.append(1 / (1 + error[:, :, step:]))
+        xy.append(places)
+        inverse_error.append(1 / (1 + error))
         answers |= _answers(source, queries[..., 1:], places, error, window.size)
     given = [answers[kind] for kind in kinds]
     found = Candidates(torch.stack([g[0] for g in given], 3), torch.stack([g[1] for g in given], 3))
-    return found, Followed(tuple(xy), tuple(certainty), anchors)
+    return found, Followed(tuple(xy), tuple(inverse_error), anchors)
 
 
 def _starting_points(source: _Source, xy: Tensor, size: tuple[int, int]) -> Tensor:
@@ -214,17 +227,17 @@ def double(xy: Tensor) -> Tensor:
 
 
 def _known(
-    at: Tensor, xy: Tensor, certainty: Tensor, here: Tensor, length: int
+    at: Tensor, xy: Tensor, inverse_error: Tensor, here: Tensor, length: int
 ) -> tuple[Tensor, Tensor]:
     """What is known of a window: from the one before ``[B, N, K, M]``, and from the queries."""
     missing = length - xy.shape[2]
-    certainty = F.pad(certainty, (0, 0, 0, missing))[:, :, :length]
+    inverse_error = F.pad(inverse_error, (0, 0, 0, missing))[:, :, :length]
     rest = at[:, :, None].expand(-1, -1, length, -1, -1)
     before = torch.cat([xy, rest[:, :, : max(missing, 0)]], 2)[:, :, :length]
     frame = torch.arange(length, device=at.device)
-    query = (here[..., None] == frame)[..., None].expand_as(certainty)  # [B, N, S, M]
-    places = torch.where((query | (certainty == 0))[..., None], rest, before)
-    return places, torch.where(query, 0.0, 1 / certainty - 1)
+    query = (here[..., None] == frame)[..., None].expand_as(inverse_error)  # [B, N, S, M]
+    places = torch.where((query | (inverse_error == 0))[..., None], rest, before)
+    return places, torch.where(query, 0.0, 1 / inverse_error - 1)
 
 
 def _direct(
@@ -243,7 +256,7 @@ def _direct(
     return xy[..., None, :], error[..., None], anchors
 
 
-def _chain(fields: Fields, xy: Tensor, error: Tensor) -> tuple[Tensor, Tensor]:
+def _chain(fields: FlowFields, xy: Tensor, error: Tensor) -> tuple[Tensor, Tensor]:
     """`follow`, for M tracks of each point, ``[B, N, S, M, 2]``."""
     N, M = xy.shape[1], xy.shape[3]
     places, error = follow(

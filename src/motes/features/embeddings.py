@@ -1,4 +1,4 @@
-"""Sines and cosines of times, places and displacements."""
+"""Sines and cosines of times, positions and displacements."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def resize_time(table: Tensor, length: int) -> Tensor:
     return F.interpolate(table.mT[None], length, mode="linear", align_corners=False)[0].mT
 
 
-def embed_place(xy: Tensor, size: tuple[int, int], width: int) -> Tensor:
-    """Embed places, half of the numbers from x, then half from y.
+def embed_position(xy: Tensor, size: tuple[int, int], width: int) -> Tensor:
+    """Embed positions, half of the numbers from x, then half from y.
 
     Between cells the embedding is interpolated linearly (as if a table of all cells were sampled);
-    places outside the map are moved to its border.
+    positions outside the map are moved to its border.
 
     Args:
         xy: float32 ``[..., 2]``, cells.

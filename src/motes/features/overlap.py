@@ -1,4 +1,4 @@
-"""What windows share: where queries are, and how one window goes on from another."""
+"""Queries of a window, and the overlap of consecutive windows."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ def query_in_window(queries: Tensor, start: int, frames: int) -> tuple[Tensor, T
     Args:
         queries: ``[B, N, 3]`` (t, x, y); t is truncated to a whole number.
         start: Number of the window's first frame.
-        frames: How many frames of the window exist.
+        frames: Number of frames of the window that exist.
 
     Returns:
-        int64 ``[B, N]``: frame in the window (the nearest, for a query outside), and bool
-        ``[B, N]``: whether the query is inside.
+        int64 ``[B, N]``, frame in the window (the nearest one, for a query outside), and bool
+        ``[B, N]``, whether the query is inside.
     """
     t = queries[..., 0].long() - start
     return t.clamp(0, frames - 1), (t >= 0) & (t < frames)
 
 
-def hold(overlap: Tensor, length: int) -> Tensor:
-    """Continue ``[B, N, K, D]`` to `length` frames with the last one."""
+def repeat_last(overlap: Tensor, length: int) -> Tensor:
+    """Extend ``[B, N, K, D]`` to `length` frames by repeating the last one."""
     missing = length - overlap.shape[2]
     return torch.cat([overlap, overlap[:, :, -1:].expand(-1, -1, missing, -1)], 2)
 

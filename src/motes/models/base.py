@@ -1,9 +1,9 @@
-"""What every model is: features in, predictions out, window by window, with the state outside.
+"""The contract of every model: features in, predictions out, window by window, state outside.
 
-A model file declares `motes.models.preset.Preset` values.  The `Tracker` drives a model
-through `PointModel` alone:
+A model file declares `motes.models.preset.Preset` values.  Trackers drive a model through
+`PointModel` alone:
 
-    features = model.encode(frames)                 # once per frame, whatever is asked later
+    features = model.encode(frames)                 # once per frame
     state = model.start(queries)                    # a value: one model serves many videos
     prediction, state = model.advance(state, features_of_the_window, queries, start)
 """
@@ -13,67 +13,105 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, TypeVar
+from operator import itemgetter
+from typing import Any, ClassVar, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from motes.errors import InputError
 
+TensorMap = Callable[[Tensor], Tensor]
+F = TypeVar("F", bound="Features")
+
+
+def map_tensors(value: Any, change: TensorMap) -> Any:
+    """Apply a function to a tensor, or to all tensors in a tuple; other values stay."""
+    if isinstance(value, Tensor):
+        return change(value)
+    return tuple(map_tensors(v, change) for v in value) if isinstance(value, tuple) else value
+
 
 @dataclass(frozen=True)
 class Features:
-    """What a model keeps of frames: levels ``[B, T, ...]``, of ``[C, h, w]`` or ``[h, w, C]``."""
+    """What a model keeps of frames.
 
-    levels: tuple[Tensor, ...]
+    A subclass names its fields: tensors ``[B, T, ...]``, or tuples of such tensors.
+    """
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """All tensors, in the order of the fields."""
+        found: list[Tensor] = []
+        self.map(lambda v: found.append(v) or v)  # type: ignore[func-returns-value]
+        return found
+
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes."""
+        return sum(v.nbytes for v in self.tensors)
 
     def __len__(self) -> int:
-        return self.levels[0].shape[1]
+        return self.tensors[0].shape[1]
 
-    def __getitem__(self, frames: slice) -> Features:
-        return Features(tuple(level[:, frames] for level in self.levels))
+    def __getitem__(self, frames: slice) -> Self:
+        return self.map(lambda v: v[:, frames])
 
-    def padded(self, length: int) -> Features:
+    def map(self, change: TensorMap) -> Self:
+        """The same kind of features, with each tensor changed."""
+        changes = {f.name: map_tensors(getattr(self, f.name), change) for f in fields(self)}
+        return replace(self, **changes)
+
+    def padded(self, length: int) -> Self:
         """These frames, the last one repeated until there are `length` of them."""
         missing = length - len(self)
         if missing <= 0:
             return self
-        last = (level[:, -1:].repeat_interleave(missing, 1) for level in self.levels)
-        return Features(tuple(torch.cat(p, 1) for p in zip(self.levels, last, strict=True)))
+        return self.map(lambda v: torch.cat([v, v[:, -1:].repeat_interleave(missing, 1)], 1))
 
-    def reversed(self) -> Features:
+    def reversed(self) -> Self:
         """The frames in the opposite order."""
-        return Features(tuple(level.flip(1) for level in self.levels))
+        return self.map(lambda v: v.flip(1))
 
-    def expanded(self, count: int) -> Features:
+    def expanded(self, count: int) -> Self:
         """The frames of one video for each of `count` videos; nothing is copied."""
-        return Features(tuple(level.expand(count, *level.shape[1:]) for level in self.levels))
+        return self.map(lambda v: v.expand(count, *v.shape[1:]))
 
-    def videos(self) -> list[Features]:
-        """Each video of the batch alone."""
-        B = self.levels[0].shape[0]
-        return [Features(tuple(level[b : b + 1] for level in self.levels)) for b in range(B)]
+    def videos(self) -> list[Self]:
+        """Each video of the batch as features of its own."""
+        return [self.map(itemgetter(slice(b, b + 1))) for b in range(len(self.tensors[0]))]
 
     @staticmethod
-    def concat(parts: Sequence[Features]) -> Features:
+    def concat(parts: Sequence[F]) -> F:
         """Join consecutive stretches of frames."""
         if len(parts) == 1:
             return parts[0]
-        return Features(
-            tuple(torch.cat(p, 1) for p in zip(*(part.levels for part in parts), strict=True))
-        )
+        joined = iter([torch.cat(v, 1) for v in zip(*(p.tensors for p in parts), strict=True)])
+        return parts[0].map(lambda _: next(joined))
+
+
+@dataclass(frozen=True)
+class FeatureMaps(Features):
+    """A pyramid of feature maps.
+
+    Attributes:
+        levels: Per level ``[B, T, h, w, C]`` (CoTracker) or ``[B, T, C, h, w]`` (TAPTR), the finest
+            first.
+    """
+
+    levels: tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """Where the points are in the frames of a window (or of a whole video).
+    """Positions of points in the frames of a window (or of a whole video).
 
     Attributes:
         xy: float32 ``[B, T, N, 2]``, in pixels of the model's input.
         visibility: float32 ``[B, T, N]``, a probability.
         confidence: float32 ``[B, T, N]``, a probability; None where the architecture has none.
         aux: In training mode what the losses need: from `PointModel.advance` one `Trace`, from
-            `PointModel.track` a tuple of them, one a window.  None in evaluation mode.
+            `PointModel.track` a tuple of them, one per window.  None in evaluation mode.
     """
 
     xy: Tensor
@@ -82,39 +120,63 @@ class Prediction:
     aux: Any = None
 
     def __getitem__(self, frames: slice) -> Prediction:
-        confidence = None if self.confidence is None else self.confidence[:, frames]
-        return Prediction(self.xy[:, frames], self.visibility[:, frames], confidence, self.aux)
+        return replace(self.map(lambda v: v[:, frames]), aux=self.aux)
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """Positions, visibility, and confidence where there is one."""
+        given = (self.xy, self.visibility, self.confidence)
+        return [v for v in given if v is not None]
 
     @property
     def score(self) -> Tensor:
-        """How sure the model is that the point can be seen here, ``[B, T, N]``."""
+        """Visibility, times confidence where there is one: ``[B, T, N]``."""
         return self.visibility if self.confidence is None else self.visibility * self.confidence
+
+    @property
+    def reported_confidence(self) -> Tensor:
+        """Confidence, or visibility where the architecture has no confidence: ``[B, T, N]``."""
+        return self.visibility if self.confidence is None else self.confidence
+
+    def map(self, change: TensorMap) -> Prediction:
+        """The prediction with each tensor changed, without `aux`."""
+        return Prediction(*map(change, self.tensors))
+
+    @staticmethod
+    def combine(
+        parts: Sequence[Prediction], join: Callable[[tuple[Tensor, ...]], Tensor]
+    ) -> Prediction:
+        """One prediction from several of the same model, field by field, without `aux`."""
+        return Prediction(*map(join, zip(*(p.tensors for p in parts), strict=True)))
 
     def points(self, chosen: Tensor | slice) -> Prediction:
         """Only these points (indices, mask or slice)."""
-        return self._map(lambda v: v[:, :, chosen])
+        return self.map(lambda v: v[:, :, chosen])
 
     def reversed(self) -> Prediction:
         """The frames in the opposite order."""
-        return self._map(lambda v: v.flip(1))
+        return self.map(lambda v: v.flip(1))
 
     def where(self, chosen: Tensor, other: Prediction) -> Prediction:
         """This one where `chosen`, bool ``[B, T, N]``, is true; `other` elsewhere."""
-        sure = None
-        if self.confidence is not None and other.confidence is not None:
-            sure = torch.where(chosen, self.confidence, other.confidence)
-        xy = torch.where(chosen[..., None], self.xy, other.xy)
-        return Prediction(xy, torch.where(chosen, self.visibility, other.visibility), sure)
+
+        def choose(pair: tuple[Tensor, ...]) -> Tensor:
+            mine, others = pair
+            mask = chosen[..., None] if mine.ndim > chosen.ndim else chosen
+            return torch.where(mask, mine, others)
+
+        return Prediction.combine([self, other], choose)
 
     def grown(self, count: int) -> Prediction:
-        """With more points, of which nothing is said yet: zeros."""
-        return self._map(
-            lambda v: torch.cat([v, v.new_zeros(*v.shape[:2], count, *v.shape[3:])], 2)
-        )
+        """With `count` more points, filled with zeros."""
+        return self.map(lambda v: torch.cat([v, v.new_zeros(*v.shape[:2], count, *v.shape[3:])], 2))
 
-    def _map(self, change: Callable[[Tensor], Tensor]) -> Prediction:
-        sure = None if self.confidence is None else change(self.confidence)
-        return Prediction(change(self.xy), change(self.visibility), sure)
+
+def concat_predictions(parts: Sequence[Prediction]) -> Prediction:
+    """Join predictions of consecutive frames."""
+    traces = tuple(p.aux for p in parts if p.aux is not None)
+    joined = Prediction.combine(parts, lambda values: torch.cat(values, 1))
+    return replace(joined, aux=traces or None)
 
 
 @dataclass(frozen=True)
@@ -134,127 +196,173 @@ class Trace:
     confidence: tuple[Tensor, ...] = ()
 
 
-S = TypeVar("S", bound="State")
-
-
 @dataclass(frozen=True)
 class State:
     """What one window hands to the next.  Every tensor has the point axis second: ``[B, N, ...]``.
 
-    A subclass adds tensors (or tuples of tensors) and plain numbers; `select` and `grow` see to
-    all of them, so that points can leave and join in mid-stream.
+    A subclass adds tensors (or tuples of tensors) and plain numbers; `select` and `grow` change all
+    tensors, so that points can leave and join in mid-stream.
     """
 
-    def select(self: S, points: Tensor) -> S:
+    def select(self, points: Tensor) -> Self:
         """Keep only these points (indices or mask)."""
         return self._map(lambda v: v[:, points])
 
-    def grow(self: S, count: int) -> S:
-        """Add points that have no history: zeros."""
+    def grow(self, count: int) -> Self:
+        """Add `count` points without history: zeros."""
+        return self._map(lambda v: torch.cat([v, v.new_zeros(v.shape[0], count, *v.shape[2:])], 1))
 
-        def extend(v: Tensor) -> Tensor:
-            return torch.cat([v, v.new_zeros(v.shape[0], count, *v.shape[2:])], 1)
+    def _map(self, change: TensorMap) -> Self:
+        changes = {f.name: map_tensors(getattr(self, f.name), change) for f in fields(self)}
+        return replace(self, **changes)
 
-        return self._map(extend)
 
-    def _map(self: S, change: Callable[[Tensor], Tensor]) -> S:
-        def apply(v: Any) -> Any:
-            if isinstance(v, Tensor):
-                return change(v)
-            return tuple(apply(u) for u in v) if isinstance(v, tuple) else v
+@dataclass(frozen=True)
+class Schedule:
+    """How windows cover a video.
 
-        return replace(self, **{f.name: apply(getattr(self, f.name)) for f in fields(self)})
+    Attributes:
+        window: Frames that are refined together; None: the whole video at once.
+        step: Frames from one window to the next.
+        final: Frames of a window that no later window changes.
+        full_last: Move the last window back, so that it is full.
+        by_confidence: Merge overlapping windows by confidence, not by recency.
+        early: Predict every `step` frames before the first window is full, too.
+    """
+
+    window: int | None = None
+    step: int = 1
+    final: int = 1
+    full_last: bool = False
+    by_confidence: bool = False
+    early: bool = False
+
+    @property
+    def released(self) -> int:
+        """Frames of a window whose features no later window needs."""
+        return 1 if self.full_last else self.step
+
+    def starts(self, num_frames: int) -> list[int]:
+        """First frames of the windows that cover a video of `num_frames` frames."""
+        last = num_frames - (self.window or num_frames)
+        if last <= 0:
+            return [0]
+        if self.full_last:
+            return [*range(0, last, self.step), last]
+        return [*range(0, last + self.step, self.step)]
+
+    def with_latency(self, latency: int) -> Schedule:
+        """Windows that advance by `latency` frames, each of them final at once.
+
+        Raises:
+            InputError: `latency` is not between 1 and `step`; windows that are further apart
+                overlap less than the model was made for, or not at all.
+        """
+        if not 1 <= latency <= self.step:
+            raise InputError(f"latency: expected 1 to {self.step} frames, got {latency}")
+        return replace(self, step=latency, final=self.window or 1, early=True)
 
 
 class PointModel(nn.Module, ABC):
     """A point tracker at its own working resolution.
 
     Attributes:
-        window: Frames that are refined together; None: the whole video at once.
-        step: Frames from one window to the next.  The first `step` frames of a window are final
-            once it has been processed; the others are refined again by the next window.
+        features_type: Class of what `encode` returns.
+        schedule: How windows cover a video.
         stride: Height and width of the input must be multiples of it.
-        iterations: How often positions are refined by default; None where that means nothing.
-        stitched: Whether windows were not made to follow each other: where two overlap, the surer
-            answer counts, not the later one.
-        joint: Whether points see each other, so that the answer for one depends on the others.
+        iterations: Number of refinements by default; None where there are none to choose.
+        joint: Whether points attend to each other, so that the result of one depends on the others.
         point_bytes: Working memory per point and frame of a window, at most, as measured.
-        remembers: Bytes of what it finds on the way and keeps for the next question, at most.
+        cache_bytes: Upper bound of what `new_cache` holds, in bytes; 0: the model needs no cache.
     """
 
-    window: int | None = None
-    step: int = 1
+    features_type: ClassVar[type[Features]] = FeatureMaps
+    schedule: Schedule
     stride: int = 1
     iterations: int | None = None
-    stitched: bool = False
     joint: bool = True
     point_bytes: int = 60_000
-    remembers: int = 0
+    cache_bytes: int = 0
 
     @property
     def iterated(self) -> tuple[nn.Module, ...]:
-        """What every iteration runs and `torch.compile` makes faster; empty where nothing is."""
+        """Modules that run in every iteration, which `torch.compile` makes faster; may be empty."""
         return ()
 
-    @property
-    def final(self) -> int:
-        """How many frames of a window no later window can change."""
-        return self.step
+    def new_cache(self, limit: int) -> Any:
+        """A cache for intermediate results that depend on frames only, owned by the caller.
+
+        A session or a stream passes the same cache to all its calls of `advance`; the results do
+        not depend on it.
+
+        Args:
+            limit: Bytes that it may hold.
+
+        Returns:
+            The cache; None for models that need none.
+        """
+        return None
 
     @abstractmethod
-    def encode(self, video: Tensor) -> Features:
-        """Features of frames ``[B, T, 3, H, W]`` in [0, 1]; frames do not influence each other."""
+    def encode(self, video: Tensor) -> Any:
+        """Encode frames, each independently of the others.
+
+        Args:
+            video: float32 ``[B, T, 3, H, W]`` in [0, 1].
+
+        Returns:
+            `Features` of the T frames, of type `features_type`.
+        """
 
     @abstractmethod
-    def start(self, queries: Tensor) -> Any:
-        """The state before the first window, for queries ``[B, N, 3]``: a `State`."""
+    def start(
+        self, queries: Tensor, num_frames: int | None = None, schedule: Schedule | None = None
+    ) -> Any:
+        """The state before the first window.
 
-    def begin(self, queries: Tensor, num_frames: int | None = None) -> Any:
-        """As `start`, for a video whose length may be known; most models need not know it."""
-        return self.start(queries)
+        Args:
+            queries: ``[B, N, 3]`` (t, x, y).
+            num_frames: Length of the video; None: not known.
+            schedule: How windows will follow each other; None: as the model's own `schedule`.
+
+        Returns:
+            A `State`.
+        """
 
     @abstractmethod
     def advance(
         self,
         state: Any,
-        features: Features,
+        features: Any,
         queries: Tensor,
         start: int,
         iterations: int | None = None,
+        cache: Any = None,
     ) -> tuple[Prediction, Any]:
         """Track through one window.
 
         Args:
             state: From `start`, or from the window before.
-            features: Of the frames ``start, start + 1, ...``: at most `window` of them (any number,
-                if `window` is None).  Fewer only at the end of a video.
+            features: `Features` of the frames ``start, start + 1, ...``: as many as the window has
+                (any number without windows).  Fewer only at the end of a video.
             queries: ``[B, N, 3]`` (t, x, y); t counts frames of the video, not of the window.
             start: Number of the first frame.
-            iterations: How often to refine; None: the model's default.
+            iterations: Number of refinements; None: the model's default.
+            cache: From `new_cache`; None: nothing is shared between windows.
 
         Returns:
             The prediction for exactly the frames given, and the state for the next window.
         """
 
-    def windowed(self) -> PointModel:
-        """The same model with windows, for videos that are too long to be seen whole.
+    def windowed(self) -> Schedule:
+        """A schedule with windows, for videos that are too long to be processed at once.
 
         Raises:
-            InputError: The model sees only whole videos.
+            InputError: The model processes only whole videos.
         """
-        if self.window is None:
-            raise InputError(f"{type(self).__name__} sees only whole videos; this one is too long")
-        return self
-
-    def remember(self, size: int) -> None:
-        """Keep no more than so many bytes for the next question."""
-
-    def windows(self, num_frames: int) -> list[int]:
-        """First frames of the windows that cover a video of `num_frames` frames."""
-        if self.window is None or num_frames <= self.window:
-            return [0]
-        extra = -(-(num_frames - self.window) // self.step)
-        return [i * self.step for i in range(extra + 1)]
+        if self.schedule.window is None:
+            raise InputError(f"{type(self).__name__} tracks only whole videos; this is too long")
+        return self.schedule
 
     def forward(self, video: Tensor, queries: Tensor, iterations: int | None = None) -> Prediction:
         """Track points through a whole video.
@@ -262,7 +370,7 @@ class PointModel(nn.Module, ABC):
         Args:
             video: float32 ``[B, T, 3, H, W]`` in [0, 1]; H and W multiples of the stride.
             queries: float32 ``[B, N, 3]`` (t, x, y), pixels of `video`.
-            iterations: How often to refine; None: the model's default.
+            iterations: Number of refinements; None: the model's default.
 
         Returns:
             The `Prediction` for all T frames.
@@ -275,17 +383,30 @@ class PointModel(nn.Module, ABC):
 
     def track(
         self,
-        features: Features,
+        features: Any,
         queries: Tensor,
         iterations: int | None = None,
+        schedule: Schedule | None = None,
+        cache: Any = None,
     ) -> Prediction:
-        """Track points through frames that are encoded already: all windows in order."""
-        T, done = len(features), []
-        state = self.begin(queries, T)
-        starts = self.windows(T)
+        """Track points through frames that are encoded already: all windows in order.
+
+        Args:
+            features: `Features` of T frames.
+            queries: float32 ``[B, N, 3]`` (t, x, y), pixels of the model.
+            iterations: Number of refinements; None: the model's default.
+            schedule: How windows follow each other; None: as the model's own `schedule`.
+            cache: From `new_cache`; None: one for this call.
+
+        Returns:
+            The `Prediction` for all T frames.
+        """
+        schedule, T, done = schedule or self.schedule, len(features), []
+        cache = self.new_cache(self.cache_bytes) if cache is None else cache
+        state, starts = self.start(queries, T, schedule), schedule.starts(T)
         for start, following in zip(starts, [*starts[1:], T], strict=True):
-            window = features[start : start + (self.window or T)]
-            prediction, state = self.advance(state, window, queries, start, iterations)
+            window = features[start : start + (schedule.window or T)]
+            prediction, state = self.advance(state, window, queries, start, iterations, cache)
             done.append(prediction[: following - start])
         return concat_predictions(done)
 
@@ -299,15 +420,3 @@ class PointModel(nn.Module, ABC):
         B = video.shape[0]
         if queries.ndim != 3 or queries.shape[::2] != (B, 3):
             raise InputError(f"queries: expected [{B}, N, 3], got {list(queries.shape)}")
-
-
-def concat_predictions(parts: Sequence[Prediction]) -> Prediction:
-    """Join predictions of consecutive frames."""
-    confidences = [p.confidence for p in parts if p.confidence is not None]
-    traces = tuple(p.aux for p in parts if p.aux is not None)
-    return Prediction(
-        torch.cat([p.xy for p in parts], 1),
-        torch.cat([p.visibility for p in parts], 1),
-        torch.cat(confidences, 1) if confidences else None,
-        traces or None,
-    )

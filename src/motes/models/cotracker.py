@@ -3,9 +3,9 @@
 Karaev et al., "CoTracker: It is Better to Track Together", arXiv 2307.07635v1.
 
     features of all frames, pyramid
-    for each window: the points whose query has come; start where the last window ended
-        repeat: match -> tokens -> transformer -> move points, update their features
-        visibility from the features
+    for each window: the points that have started, from the estimates of the last window
+        repeat: correlate -> tokens -> transformer -> update positions and point features
+        visibility from the point features
 
 Points attend to each other directly, and take part from the window of their query on.
 """
@@ -13,32 +13,26 @@ Points attend to each other directly, and take part from the window of their que
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from motes.coordinates import ResizeRule
-from motes.features.correlation import point_correlation
-from motes.features.embeddings import embed_place
+from motes.features.embeddings import embed_position
 from motes.features.transformer import AxialTransformer
-from motes.models.base import Features, Prediction
-from motes.models.cotracker2 import CoTracker2, CoTracker2State
+from motes.models.base import FeatureMaps, Prediction
+from motes.models.cotracker2 import CoTracker2
+from motes.models.cotracker_base import CoTrackerState, EncoderConfig
 from motes.models.naming import rename_with
 from motes.models.preset import Preset, Support, WeightsInfo
 
 
 @dataclass(frozen=True)
-class CoTrackerConfig:
+class CoTrackerConfig(EncoderConfig):
     """Sizes of a CoTracker; the defaults are those of the first published model."""
 
     window: int = 8  # frames refined together; even
-    stride: int = 4  # pixels per cell of the finest feature map
-    encoder_widths: tuple[int, ...] = (64, 96, 128, 128)  # at 1/2, 1/4, 1/8, 1/16 of the frame
-    encoder_mixed: int = 256  # where these are joined
-    channels: int = 128  # of the feature maps
-    levels: int = 4  # of the pyramid
-    radius: int = 3  # patches are 7 x 7
     frequencies: int = 32  # of the displacement embedding
     width: int = 384  # of the transformer
     heads: int = 8
@@ -49,97 +43,92 @@ class CoTrackerConfig:
 class CoTracker(CoTracker2):
     """Joint point tracker in which every point attends to every other.
 
-    It shares its parts, features and hand-over between windows with its successor.
+    It shares its heads, features and state with its successor.
     """
+
+    outside = "zero"
 
     def _transformer(self, c: CoTrackerConfig) -> AxialTransformer:
         return AxialTransformer(self.token, c.width, c.heads, c.depth)
 
     def advance(
         self,
-        state: CoTracker2State,
-        features: Features,
+        state: CoTrackerState,
+        features: FeatureMaps,
         queries: Tensor,
         start: int,
         iterations: int | None = None,
-    ) -> tuple[Prediction, CoTracker2State]:
+        cache: None = None,
+    ) -> tuple[Prediction, CoTrackerState]:
         """Refine one window; see `PointModel.advance`.
 
-        Videos of a batch are refined one by one, because different numbers of points take part.
-        Points whose query has not come yet are at (0, 0) with visibility 0.5.
+        Videos of a batch are refined one by one, because the number of points that have started
+        differs.  The other points are at (0, 0) with visibility 0.5.
         """
-        xy, visibility = self._first_guess(state, queries)
-        marks = self._new_marks(state, queries, start, len(features))
-        state = self._meet(state, features, queries, start)
+        xy, visibility = self.initial_estimate(state, queries, start, len(features))
+        mask = self._new_frames(state, queries, start, len(features))
+        state = self.add_queries(state, features, queries, start)
         rounds = iterations or self.iterations or 1
-        history, logits = (
-            [torch.zeros_like(xy) for _ in range(rounds)],
-            torch.zeros_like(visibility),
-        )
+        positions = [torch.zeros_like(xy) for _ in range(rounds)]
+        logits = torch.zeros_like(visibility)
         for b, video in enumerate(features.videos()):
             order = queries[b, :, 0].long().argsort(stable=True)
-            order = order[state.met[b, order]]
+            order = order[state.started[b, order]]
             if not len(order):
                 continue
-            own, at, mark, seen = (
-                v[b : b + 1, order] for v in (state.feature, xy, marks, visibility)
-            )
-            tracks, scores = self._refine(video, own, at, mark, seen, rounds)
-            for full, part in zip((*history, logits), (*tracks, scores), strict=True):
+            inputs = [v[b : b + 1, order] for v in (state.support[0], xy, mask, visibility)]
+            refined = self._refine(video, rounds, *inputs)
+            for full, part in zip((*positions, logits), refined, strict=True):
                 full[b, order] = part[0]
-        overlap = slice(self.step, self.window)
-        state = replace(state, xy=history[-1][:, :, overlap], visibility=logits[:, :, overlap])
-        return self._predict(history, logits, start, len(features)), state
+        return self.finish(state, positions, [logits], start, len(features))
 
-    def _new_marks(
-        self, state: CoTracker2State, queries: Tensor, start: int, frames: int
+    def _new_frames(
+        self, state: CoTrackerState, queries: Tensor, start: int, frames: int
     ) -> Tensor:
         """1 in frames from the query on that are new to the point, ``[B, N, S, 1]``."""
         frame = torch.arange(self.config.window, device=queries.device)
-        begun = queries[..., :1].long() <= start + frame
-        fresh = ~state.met[..., None] | (frame >= self.config.window - self.step)
-        return (begun & fresh & (frame < frames))[..., None].float()
+        after_query = queries[..., :1].long() <= start + frame
+        new = ~state.started[..., None] | (frame >= state.overlap(start))
+        return (after_query & new & (frame < frames))[..., None].float()
 
     def _refine(
         self,
-        video: Features,
-        feature: Tensor,
-        xy: Tensor,
-        marks: Tensor,
-        visibility: Tensor,
+        video: FeatureMaps,
         rounds: int,
-    ) -> tuple[list[Tensor], Tensor]:
+        support: Tensor,
+        xy: Tensor,
+        mask: Tensor,
+        visibility: Tensor,
+    ) -> list[Tensor]:
         """All iterations for the points of one video, in order of their query frames.
 
         Returns:
-            Positions after each iteration, and logits of visibility.
+            Positions after each iteration, then logits of visibility.
         """
-        own = feature[:, :, None].expand(-1, -1, self.config.window, -1)
+        point_features = support.expand(-1, -1, self.config.window, -1)
         h, w = video.levels[0].shape[2:4]
-        fixed = embed_place(xy[:, :, 0], (w, h), self.token)[:, :, None] + self.times
-        inputs = scrambled(marks, visibility)
-        history = []
+        fixed = embed_position(xy[:, :, 0], (w, h), self.token)[:, :, None] + self.times
+        inputs = interleaved(mask, visibility)
+        positions = []
         for _ in range(rounds):
             xy = xy.detach()
-            match = point_correlation(video.levels, own, xy, self.config.radius, "zero")
-            parts = [self.embed(xy - xy[:, :, :1]), match, own, inputs]
-            tokens = torch.cat([p.to(own.dtype) for p in parts], -1) + fixed.to(own.dtype)
+            tokens = self._tokens(xy, point_features, inputs, fixed, video)
             change = self.update(self.transformer(tokens))
             xy = xy + change[..., :2].float()
-            own = own + self.refine(change[..., 2:])
-            history.append(xy)
-        return history, self.scoring(own).float()
+            point_features = point_features + self.refine(change[..., 2:])
+            positions.append(xy)
+        return [*positions, self.scoring(point_features).float()]
 
 
-def scrambled(marks: Tensor, visibility: Tensor) -> Tensor:
-    """Marks and visibility ``[1, N, S, 1]`` as the two inputs ``[1, N, S, 2]`` of each token.
+def interleaved(mask: Tensor, visibility: Tensor) -> Tensor:
+    """Mask and visibility ``[1, N, S, 1]`` as two input channels ``[1, N, S, 2]`` of the tokens.
 
-    The published model joins them along the points and reads the numbers off in another order, so
-    that a token sees the marks and visibilities of other points and frames.  Its weights were
-    trained that way, so it is kept; the order of the points matters for it.
+    The published model concatenates them along the points and reshapes, so that a token gets the
+    values of other points and frames.  Its weights were trained that way, so this is kept; it makes
+    results depend on the order of the points (docs/cotracker.md, quirks).
     """
-    _, N, S, _ = marks.shape
-    return torch.cat([marks, visibility], 1).reshape(1, N, S, 2)
+    _, N, S, _ = mask.shape
+    return torch.cat([mask, visibility], 1).reshape(1, N, S, 2)
 
 
 _rename = rename_with(
@@ -154,17 +143,17 @@ _rename = rename_with(
 def rename(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """From the keys of the official checkpoints to those of the module.
 
-    The fused projection to queries, keys and values is divided.
+    The fused projection to queries, keys and values is split.
     """
-    divided = {}
+    split = {}
     for key, value in tensors.items():
         if ".qkv." in key:
             third = len(value) // 3
-            divided[key.replace("qkv", "to_q")] = value[:third]
-            divided[key.replace("qkv", "to_kv")] = value[third:]
+            split[key.replace("qkv", "to_q")] = value[:third]
+            split[key.replace("qkv", "to_kv")] = value[third:]
         else:
-            divided[key] = value
-    return _rename(divided)
+            split[key] = value
+    return _rename(split)
 
 
 def _preset(name: str, stride: int, window: int) -> Preset:

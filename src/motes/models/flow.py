@@ -9,13 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from motes.coordinates import ResizeRule
 from motes.features.flow_chain import follow
-from motes.features.flow_fields import REMEMBERED, Fields, fingerprints, grey, remember
+from motes.features.flow_fields import (
+    FLOW_CACHE_BYTES,
+    FlowCache,
+    FlowFields,
+    frame_hashes,
+    grey,
+)
 from motes.features.overlap import frames_first
-from motes.models.base import Features, PointModel, Prediction, State
+from motes.models.base import Features, PointModel, Prediction, Schedule, State
 from motes.models.preset import Preset
 
 
@@ -24,84 +31,102 @@ class FlowConfig:
     """Settings of the tracker."""
 
     deltas: tuple[int, ...] = (1, 2, 6, 16)  # lengths of the steps in frames
-    at_once: int = 8  # frames that are waited for; steps between them are looked up together
+    window_step: int = 8  # frames from one window to the next
     tolerance: float = 4.0  # error in pixels of the input at which the confidence is one half
 
 
 @dataclass(frozen=True)
-class FlowState(State):
-    """Where the points were in the last K frames.
+class FlowFrames(Features):
+    """Frames between which flow is computed.
 
     Attributes:
-        xy: ``[B, N, K, 2]``, pixels.
-        certainty: ``[B, N, K]``, 1 / (1 + error in pixels); 0 where nothing is known.
+        grey: uint8 ``[B, T, H, W]``.
+        hashes: int64 ``[B, T]``, of the contents of each frame.
+    """
+
+    grey: Tensor
+    hashes: Tensor
+
+
+@dataclass(frozen=True)
+class FlowState(State):
+    """Positions in the S frames of the last window.
+
+    Attributes:
+        xy: ``[B, N, S, 2]``, pixels.
+        inverse_error: ``[B, N, S]``, 1 / (1 + error in pixels); 0 where the position is unknown.
+        first: Number of the first of these frames.
     """
 
     xy: Tensor
-    certainty: Tensor
+    inverse_error: Tensor
+    first: int = 0
 
 
 class DenseFlow(PointModel):
-    """Follows each point with the flow of the whole frame; points do not see each other."""
+    """Tracks each point with the flow of the whole frame, independently of other points."""
 
+    features_type = FlowFrames
     joint = False
     point_bytes = 1_000
-    remembers = REMEMBERED
+    cache_bytes = FLOW_CACHE_BYTES
 
     def __init__(self, config: FlowConfig) -> None:
         super().__init__()
         self.config = config
-        self.step = config.at_once
-        # One frame more than the longest step needs: its flow begins at that of the frame before.
-        self.window = 1 + max(config.deltas) + self.step
+        # One frame more than the longest step: its initial flow needs the frame before.
+        window = 1 + max(config.deltas) + config.window_step
+        self.schedule = Schedule(window, config.window_step, final=window)
 
-    @property
-    def final(self) -> int:
-        """What was found is not looked for again."""
-        return self.window or self.step
+    def new_cache(self, limit: int) -> FlowCache:
+        """An empty cache of flow fields."""
+        return FlowCache(limit)
 
-    def remember(self, size: int) -> None:
-        """Keep no more than so many bytes of flow."""
-        remember(size)
-
-    def encode(self, video: Tensor) -> Features:
-        """Grey frames, uint8 ``[B, T, H, W]``, and their fingerprints ``[B, T]``."""
+    def encode(self, video: Tensor) -> FlowFrames:
+        """Frames in grey, with their hashes."""
         frames = grey(video)
-        return Features((frames, fingerprints(frames)))
+        return FlowFrames(frames, frame_hashes(frames))
 
-    def start(self, queries: Tensor) -> FlowState:
-        """Nothing is known."""
-        B, N = queries.shape[:2]
-        xy = queries.new_zeros(B, N, self.final - self.step, 2)
+    def start(
+        self, queries: Tensor, num_frames: int | None = None, schedule: Schedule | None = None
+    ) -> FlowState:
+        """No position is known."""
+        (B, N, _), S = queries.shape, self.schedule.window or 0
+        xy = queries.new_zeros(B, N, S, 2)
         return FlowState(xy, xy[..., 0])
 
     def advance(
         self,
         state: FlowState,
-        features: Features,
+        features: FlowFrames,
         queries: Tensor,
         start: int,
         iterations: int | None = None,
+        cache: FlowCache | None = None,
     ) -> tuple[Prediction, FlowState]:
-        """Go on from the frames that are known; see `PointModel.advance`."""
-        xy, certainty = self._known(state, queries, start)
-        (frames, prints), T = features.levels, len(features)
-        error = 1 / certainty[:, :, :T] - 1
-        xy, error = follow(Fields(frames, prints, self.config.deltas), xy[:, :, :T], error)
-        sure = frames_first((1 / (1 + (error / self.config.tolerance) ** 2))[..., None], T)[..., 0]
-        state = FlowState(xy[:, :, self.step :], 1 / (1 + error[:, :, self.step :]))
-        return Prediction(frames_first(xy, T), sure, sure), state
+        """Track from the frames in which points are known; see `PointModel.advance`."""
+        xy, inverse_error = self._known(state, queries, start)
+        T = len(features)
+        fields = FlowFields(features.grey, features.hashes, self.config.deltas, cache)
+        xy, error = follow(fields, xy[:, :, :T], 1 / inverse_error[:, :, :T] - 1)
+        confidence = 1 / (1 + (error / self.config.tolerance) ** 2)
+        confidence = frames_first(confidence[..., None], T)[..., 0]
+        state = FlowState(xy, 1 / (1 + error), start)
+        return Prediction(frames_first(xy, T), confidence, confidence), state
 
     def _known(self, state: FlowState, queries: Tensor, start: int) -> tuple[Tensor, Tensor]:
-        """What is known of all frames of a window: from the one before, and from the queries."""
-        missing = self.final - state.xy.shape[2]
-        certainty = torch.nn.functional.pad(state.certainty, (0, missing))
-        frame = torch.arange(start, start + self.final, device=queries.device)
-        asked = queries[..., :1].long() == frame  # [B, N, S]
-        rest = queries[:, :, None, 1:].expand(-1, -1, self.final, -1)
-        before = torch.cat([state.xy, rest[:, :, :missing]], 2)
-        xy = torch.where((asked | (certainty == 0))[..., None], rest, before)
-        return xy, torch.where(asked, 1.0, certainty)
+        """Positions in all S frames, and what is known of them: from the last window, or a query.
+
+        Unknown positions are those of the query.
+        """
+        S, passed = state.xy.shape[2], start - state.first
+        inverse_error = F.pad(state.inverse_error[:, :, passed:], (0, passed))
+        frame = torch.arange(start, start + S, device=queries.device)
+        at_query = queries[..., :1].long() == frame  # [B, N, S]
+        query = queries[:, :, None, 1:].expand(-1, -1, S, -1)
+        before = torch.cat([state.xy[:, :, passed:], query[:, :, :passed]], 2)
+        xy = torch.where((at_query | (inverse_error == 0))[..., None], query, before)
+        return xy, torch.where(at_query, 1.0, inverse_error)
 
 
 FLOW = Preset(

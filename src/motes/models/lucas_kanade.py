@@ -16,7 +16,7 @@ from torch import Tensor
 
 from motes.coordinates import ResizeRule
 from motes.features.flow_fields import grey
-from motes.models.base import Features, PointModel, Prediction, State
+from motes.models.base import Features, PointModel, Prediction, Schedule, State
 from motes.models.preset import Preset
 
 
@@ -32,24 +32,35 @@ class LucasKanadeConfig:
 
 
 @dataclass(frozen=True)
+class GreyFrames(Features):
+    """Frames in grey.
+
+    Attributes:
+        grey: uint8 ``[B, T, H, W]``.
+    """
+
+    grey: Tensor
+
+
+@dataclass(frozen=True)
 class LucasKanadeState(State):
-    """Where the points are in the last frame, and how sure that is."""
+    """Positions and confidence in the last frame."""
 
     xy: Tensor  # [B, N, 2]
     confidence: Tensor  # [B, N]
-    begun: Tensor  # bool [B, N], whether the query has come
+    started: Tensor  # bool [B, N], whether the frame of the query has come
 
 
 class LucasKanade(PointModel):
     """Follows each point by matching the patch around it, from coarse to fine and frame to frame.
 
-    Every step is checked by going back: the further from home that ends, the less sure is the
-    point.  Its confidence never rises again, because what was lost is not looked for; yet it keeps
-    moving, which is the best guess while it is hidden.
+    Every step is checked backward: the confidence falls with the forward-backward error, and never
+    rises again, because lost points are not searched for.  A hidden point keeps moving with what
+    covers it.
     """
 
-    window = 2
-    step = 1
+    features_type = GreyFrames
+    schedule = Schedule(window=2)
     joint = False
     point_bytes = 1_000
 
@@ -57,40 +68,43 @@ class LucasKanade(PointModel):
         super().__init__()
         self.config = config
 
-    def encode(self, video: Tensor) -> Features:
-        """Grey frames, uint8 ``[B, T, 1, H, W]``, weighted as in ITU-R BT.601."""
-        return Features((grey(video)[:, :, None],))
+    def encode(self, video: Tensor) -> GreyFrames:
+        """Frames in grey, weighted as in ITU-R BT.601."""
+        return GreyFrames(grey(video))
 
-    def start(self, queries: Tensor) -> LucasKanadeState:
-        """No point has begun."""
+    def start(
+        self, queries: Tensor, num_frames: int | None = None, schedule: Schedule | None = None
+    ) -> LucasKanadeState:
+        """No point has started."""
         nothing = torch.zeros_like(queries[..., 0])
         return LucasKanadeState(queries[..., 1:].float(), nothing, nothing.bool())
 
     def advance(
         self,
         state: LucasKanadeState,
-        features: Features,
+        features: GreyFrames,
         queries: Tensor,
         start: int,
         iterations: int | None = None,
+        cache: None = None,
     ) -> tuple[Prediction, LucasKanadeState]:
         """One step from frame `start` to the next."""
         state = _begin(state, queries, start)
-        reached = [state]
+        states = [state]
         if len(features) == 2:
-            reached.append(_begin(self._follow(state, features), queries, start + 1))
-        xy = torch.stack([s.xy for s in reached], 1)
-        confidence = torch.stack([s.confidence for s in reached], 1)
-        return Prediction(xy, confidence, confidence), reached[-1]
+            states.append(_begin(self._follow(state, features), queries, start + 1))
+        xy = torch.stack([s.xy for s in states], 1)
+        confidence = torch.stack([s.confidence for s in states], 1)
+        return Prediction(xy, confidence, confidence), states[-1]
 
-    def _follow(self, state: LucasKanadeState, features: Features) -> LucasKanadeState:
+    def _follow(self, state: LucasKanadeState, features: GreyFrames) -> LucasKanadeState:
         xy, confidence = state.xy.clone(), state.confidence.clone()
-        for b, (before, after) in enumerate(features.levels[0][:, :, 0].cpu().numpy()):
-            begun = state.begun[b]
-            found, certainty = self._step(before, after, state.xy[b, begun].cpu().numpy())
-            xy[b, begun] = torch.from_numpy(found).to(xy)
-            sure = torch.from_numpy(certainty).to(confidence)
-            confidence[b, begun] = torch.minimum(confidence[b, begun], sure)
+        for b, (before, after) in enumerate(features.grey.cpu().numpy()):
+            started = state.started[b]
+            moved, of_step = self._step(before, after, state.xy[b, started].cpu().numpy())
+            xy[b, started] = torch.from_numpy(moved).to(xy)
+            limit = torch.from_numpy(of_step).to(confidence)
+            confidence[b, started] = torch.minimum(confidence[b, started], limit)
         return replace(state, xy=xy, confidence=confidence)
 
     def _step(
@@ -100,13 +114,13 @@ class LucasKanade(PointModel):
         if not len(points):
             return points, np.zeros(0, np.float32)
         found, ok = self._flow(before, after, points)
-        home, ok_back = self._flow(after, before, found)
-        error = np.linalg.norm(home - points, axis=1)
-        certainty = 1 / (1 + (error / self.config.tolerance) ** 2)
+        back, ok_back = self._flow(after, before, found)
+        error = np.linalg.norm(back - points, axis=1)
+        confidence = 1 / (1 + (error / self.config.tolerance) ** 2)
         limit = np.array(after.shape[::-1], np.float32) - 0.5
         inside = np.all((found > -0.5) & (found < limit), axis=1)
         moved = np.where(inside[:, None], found, points)
-        return moved, np.where(ok & ok_back & inside, certainty, 0)
+        return moved, np.where(ok & ok_back & inside, confidence, 0)
 
     def _flow(
         self, before: np.ndarray, after: np.ndarray, points: np.ndarray
@@ -126,7 +140,7 @@ def _begin(state: LucasKanadeState, queries: Tensor, frame: int) -> LucasKanadeS
     new = queries[..., 0] == frame
     xy = torch.where(new[..., None], queries[..., 1:], state.xy)
     confidence = torch.where(new, 1.0, state.confidence)
-    return LucasKanadeState(xy, confidence, state.begun | new)
+    return LucasKanadeState(xy, confidence, state.started | new)
 
 
 LK = Preset(

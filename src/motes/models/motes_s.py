@@ -37,10 +37,16 @@ from motes.features.chooser import Chooser, similarity
 from motes.features.correlation import Match, PeakCorrelation, query_patches
 from motes.features.embeddings import OctaveEmbedding, resize_time, time_table
 from motes.features.encoder import FineEncoder, encode_in_parts
-from motes.features.flow_fields import REMEMBERED, fingerprints, grey, inside, remember
+from motes.features.flow_fields import (
+    FLOW_CACHE_BYTES,
+    FlowCache,
+    frame_hashes,
+    grey,
+    inside,
+)
 from motes.features.overlap import frames_first, query_in_window
 from motes.features.transformer import ProxyTransformer
-from motes.models.base import Features, PointModel, Prediction, State
+from motes.models.base import Features, PointModel, Prediction, Schedule, State
 from motes.models.cotracker3 import displacements
 from motes.models.preset import Preset, Support, WeightsInfo
 
@@ -84,17 +90,35 @@ STRIDE = 2
 
 
 @dataclass(frozen=True)
+class MotesSFeatures(Features):
+    """What motes-s keeps of frames.
+
+    Attributes:
+        levels: Unit features of strides 2, 4, 8 and 16, per level ``[B, T, h, w, C]``.
+        grey: uint8 ``[B, T, H, W]``.
+        halves: The same at half the size.
+        hashes: int64 ``[B, T]``, of the contents of each frame.
+    """
+
+    levels: tuple[Tensor, ...]
+    grey: Tensor
+    halves: Tensor
+    hashes: Tensor
+
+
+@dataclass(frozen=True)
 class MotesSState(State):
-    """What the next window needs to know; K frames are in both.
+    """State between windows of S frames.
 
     Attributes:
         met: bool ``[B, N]``: the frame of the query has come.
         support: Features around the query, per level ``[B, N, (2r+1)^2, C]``; zero until met.
-        xy: ``[B, N, K, 2]``, answers in pixels of the input.
-        scores: ``[B, N, K, 2]``, logits of visibility and confidence.
-        followed: Per source ``[B, N, K, M, 2]``, see `motes.features.candidates.Followed`.
-        certainty: Per source ``[B, N, K, M]``, likewise.
+        xy: ``[B, N, S, 2]``, answers of the last window in pixels of the input.
+        scores: ``[B, N, S, 2]``, logits of visibility and confidence.
+        followed: Per source ``[B, N, S, M, 2]``, see `motes.features.candidates.Followed`.
+        inverse_error: Per source ``[B, N, S, M]``, likewise.
         anchors: Likewise.
+        first: Number of the first frame of that window.
     """
 
     met: Tensor
@@ -102,8 +126,9 @@ class MotesSState(State):
     xy: Tensor
     scores: Tensor
     followed: tuple[Tensor, ...]
-    certainty: tuple[Tensor, ...]
+    inverse_error: tuple[Tensor, ...]
     anchors: Anchors
+    first: int = 0
 
 
 class Estimate(NamedTuple):
@@ -125,17 +150,20 @@ class Estimate(NamedTuple):
 class MotesS(PointModel):
     """Chooses among candidates and refines them; points help each other."""
 
+    features_type = MotesSFeatures
+    cache_bytes = FLOW_CACHE_BYTES
+
     times: Tensor
 
     def __init__(self, config: MotesSConfig) -> None:
         super().__init__()
         c = self.config = config
-        self.window = HISTORY + c.step
-        self.step = c.step
+        window = HISTORY + c.step
+        self.kept = window - c.frames + KEPT_FRAMES  # first frames that keep their answer
+        self.schedule = Schedule(window, c.step, final=self.kept + c.step)
         self.stride = 2
         self.iterations = c.iterations
         self.point_bytes = 60_000
-        self.remembers = REMEMBERED
         self.encoder = FineEncoder(c.encoder_widths, c.encoder_mixed, c.channels)
         self.match = PeakCorrelation(c.radius, c.levels, c.match_hidden, c.match_out)
         self.embed = OctaveEmbedding(4, c.octaves)
@@ -163,14 +191,9 @@ class MotesS(PointModel):
         """The transformer."""
         return (self.transformer,)
 
-    @property
-    def final(self) -> int:
-        """The next window keeps the first `KEPT_FRAMES` answers that it shares with this one."""
-        return (self.window or 0) - self.config.frames + self.step + KEPT_FRAMES
-
-    def remember(self, size: int) -> None:
-        """Keep no more than so many bytes of flow."""
-        remember(size)
+    def new_cache(self, limit: int) -> FlowCache:
+        """An empty cache of flow fields."""
+        return FlowCache(limit)
 
     def network_size(self, size: Sequence[int]) -> tuple[int, int]:
         """Height and width of the frames that the network reads, for input of this size."""
@@ -179,11 +202,11 @@ class MotesS(PointModel):
         h, w = (max(1, round(side * scale / c.multiple)) * c.multiple for side in size)
         return h, w
 
-    def encode(self, video: Tensor) -> Features:
-        """Unit features of strides 2 to 16, grey frames, those at half their size, fingerprints."""
+    def encode(self, video: Tensor) -> MotesSFeatures:
+        """Unit features, grey frames, those at half their size, and hashes."""
         frames = grey(video)
         halves = F.avg_pool2d(frames.float(), 2).add(0.5).floor().byte()
-        return Features((*self._levels(video), frames, halves, fingerprints(frames)))
+        return MotesSFeatures(self._levels(video), frames, halves, frame_hashes(frames))
 
     def _levels(self, video: Tensor) -> tuple[Tensor, ...]:
         """Feature maps ``[B, T, h, w, C]`` of frames ``[B, T, 3, H, W]`` in [0, 1]."""
@@ -196,61 +219,63 @@ class MotesS(PointModel):
 
         return encode_in_parts(encode, video)
 
-    def start(self, queries: Tensor) -> MotesSState:
+    def start(
+        self, queries: Tensor, num_frames: int | None = None, schedule: Schedule | None = None
+    ) -> MotesSState:
         """No query has been met."""
         c = self.config
-        B, N = queries.shape[:2]
+        (B, N, _), S = queries.shape, self.schedule.window or 0
         none = self.motion.weight.new_zeros(B, N, (2 * c.radius + 1) ** 2, c.channels)
-        shared = (self.window or 0) - self.step
-        answers = queries.new_zeros(B, N, shared, 2)
+        answers = queries.new_zeros(B, N, S, 2)
         met = torch.zeros(B, N, dtype=torch.bool, device=queries.device)
-        first = nothing_followed(c.candidates, queries, shared)
-        followed = first.xy, first.certainty, first.anchors
+        nothing = nothing_followed(c.candidates, queries, S)
+        followed = nothing.xy, nothing.inverse_error, nothing.anchors
         return MotesSState(met, (none,) * c.levels, answers, answers, *followed)
 
     def advance(
         self,
         state: MotesSState,
-        features: Features,
+        features: MotesSFeatures,
         queries: Tensor,
         start: int,
         iterations: int | None = None,
+        cache: FlowCache | None = None,
     ) -> tuple[Prediction, MotesSState]:
         """Find candidates in all frames, refine the last ones; see `PointModel.advance`."""
-        *levels, frames, halves, prints = features.levels
-        T, size = len(features), (frames.shape[2], frames.shape[3])
+        frames, T = features.grey, len(features)
+        size = (frames.shape[2], frames.shape[3])
         grid = CellGrid(size, self.network_size(size))
         t, here = query_in_window(queries, start, T)
         known, new = state.met, here & ~state.met
-        state = self._meet(state, levels, t, grid.cells(queries[..., 1:]), new)
-        followed = Followed(state.followed, state.certainty, state.anchors)
+        state = self._meet(state, features.levels, t, grid.cells(queries[..., 1:]), new)
+        passed = start - state.first
+        followed = Followed(state.followed, state.inverse_error, state.anchors).after(passed)
         found, followed = find_candidates(
             self.config.candidates,
-            FlowWindow(frames, halves, prints, start),
+            FlowWindow(frames, features.halves, features.hashes, start, cache),
             followed,
             queries,
             state.met,
             new,
-            self.step,
         )
         candidates = grid.candidates(found)
         now = least_error(candidates, grid.network)
         for span in self._spans(start, T):
-            window = tuple(level[:, span] for level in levels)
+            window = tuple(level[:, span] for level in features.levels)
             history = self.refine(
                 window, state.support, candidates.frames(span), grid.network, state.met, iterations
             )
             now = _joined(now, history[-1], span)
         xy, scores = grid.pixels(now.xy), now.scores
-        xy, scores = self._keep_answers(state, known, xy, scores)
-        shared = slice(self.step, None)
+        xy, scores = self._keep_answers(state, passed, known, xy, scores)
         state = replace(
             state,
-            xy=xy[:, :, shared],
-            scores=scores[:, :, shared],
+            xy=xy,
+            scores=scores,
             followed=followed.xy,
-            certainty=followed.certainty,
+            inverse_error=followed.inverse_error,
             anchors=followed.anchors,
+            first=start,
         )
         visible, sure = frames_first(scores, T).sigmoid().unbind(-1)
         return Prediction(frames_first(xy, T), visible, sure), state
@@ -335,13 +360,14 @@ class MotesS(PointModel):
         return [slice(0, S), last] if start == 0 and length > S else [last]
 
     def _keep_answers(
-        self, state: MotesSState, known: Tensor, xy: Tensor, scores: Tensor
+        self, state: MotesSState, passed: int, known: Tensor, xy: Tensor, scores: Tensor
     ) -> tuple[Tensor, Tensor]:
         """What the window before has said of its first frames stays, for points that it knew."""
-        kept = min(self.final - self.step, state.xy.shape[2], xy.shape[2])
+        kept = min(self.kept, state.xy.shape[2] - passed, xy.shape[2])
         old = F.pad(known[:, :, None].expand(-1, -1, kept), (0, xy.shape[2] - kept))[..., None]
         before_xy, before_scores = (
-            F.pad(v[:, :, :kept], (0, 0, 0, xy.shape[2] - kept)) for v in (state.xy, state.scores)
+            F.pad(v[:, :, passed : passed + kept], (0, 0, 0, xy.shape[2] - kept))
+            for v in (state.xy, state.scores)
         )
         return torch.where(old, before_xy, xy), torch.where(old, before_scores, scores)
 

@@ -23,7 +23,7 @@ from motes.features.positions import logit
 from motes.features.pyramid import Pyramid
 from motes.features.resnet import ResidualPyramid, ResNet50
 from motes.features.sampling import patches
-from motes.models.base import Features, PointModel, Prediction, State, Trace
+from motes.models.base import FeatureMaps, PointModel, Prediction, Schedule, State, Trace
 from motes.models.preset import Preset, WeightsInfo
 from motes.models.taptr_keys import rename_taptr
 
@@ -102,7 +102,7 @@ class Taptr(PointModel):
     def __init__(self, config: TaptrConfig) -> None:
         super().__init__()
         self.config = c = config
-        self.window, self.step = c.window, c.step
+        self.schedule = Schedule(c.window, c.step, final=1, full_last=True)
         self.point_bytes = 60_000 if c.cost_volume else 25_000  # for taptr and taptrv2
         self.backbone = ResNet50() if c.widths is None else ResidualPyramid(c.widths)
         self.stride = self.backbone.stride
@@ -136,21 +136,11 @@ class Taptr(PointModel):
                 nn.init.xavier_uniform_(part.weight)
                 nn.init.zeros_(part.get_parameter("bias"))
 
-    @property
-    def final(self) -> int:
-        """The last window is moved back to end with the video: by up to `step` - 1 frames."""
-        return 1
-
-    def windows(self, num_frames: int) -> list[int]:
-        """First frames of the windows; the last one is moved back, so that it is full."""
-        last = max(num_frames - self.config.window, 0)
-        return [*range(0, last, self.step), last]
-
-    def encode(self, video: Tensor) -> Features:
+    def encode(self, video: Tensor) -> FeatureMaps:
         """Feature maps at 1/4, 1/8, ... of the frames ``[B, T, 3, H, W]`` in [0, 1]."""
         frames = video.flatten(0, 1)
         maps = self._encode(frames) if torch.is_grad_enabled() else self._encode_some(frames)
-        return Features(tuple(m.unflatten(0, (len(video), -1)) for m in maps))
+        return FeatureMaps(tuple(m.unflatten(0, (len(video), -1)) for m in maps))
 
     def _encode_some(self, frames: Tensor) -> list[Tensor]:
         """Some frames at a time, so that only their results take memory."""
@@ -167,8 +157,10 @@ class Taptr(PointModel):
         maps = zip(self.project, self.backbone(normal), strict=True)
         return self.encoder([project(m) for project, m in maps]).maps()
 
-    def start(self, queries: Tensor) -> TaptrState:
-        """No point has started."""
+    def start(
+        self, queries: Tensor, num_frames: int | None = None, schedule: Schedule | None = None
+    ) -> TaptrState:
+        """No point has started; in long videos content is handed on less often (`TaptrConfig`)."""
         (B, N, _), S, C = queries.shape, self.config.window, self.config.width
         return TaptrState(
             started=torch.zeros(B, N, dtype=torch.bool, device=queries.device),
@@ -177,20 +169,19 @@ class Taptr(PointModel):
             onward=queries.new_zeros(B, N, C),
             positions=queries.new_zeros(B, N, S, 4),
             classes=queries.new_zeros(B, N, S, 3),
+            num_frames=num_frames,
         )
-
-    def begin(self, queries: Tensor, num_frames: int | None = None) -> TaptrState:
-        """As `start`; in long videos content is handed on less often (`TaptrConfig.clip`)."""
-        return replace(self.start(queries), num_frames=num_frames)
 
     def track(
         self,
-        features: Features,
+        features: FeatureMaps,
         queries: Tensor,
         iterations: int | None = None,
+        schedule: Schedule | None = None,
+        cache: None = None,
     ) -> Prediction:
         """Track through frames that are encoded already; see `PointModel.track`."""
-        prediction = super().track(features, queries, iterations)
+        prediction = super().track(features, queries, iterations, schedule)
         return replace(
             prediction, aux=prediction.aux and whole_video(prediction.aux, len(features))
         )
@@ -198,10 +189,11 @@ class Taptr(PointModel):
     def advance(
         self,
         state: TaptrState,
-        features: Features,
+        features: FeatureMaps,
         queries: Tensor,
         start: int,
         iterations: int | None = None,
+        cache: None = None,
     ) -> tuple[Prediction, TaptrState]:
         """Refine the points of one window; see `PointModel.advance` (section 6).
 
@@ -285,7 +277,7 @@ class Taptr(PointModel):
         """
         if self.training or state.num_frames is None or state.num_frames <= self.config.clip:
             return True
-        return state.first // self.step % (state.num_frames // self.config.clip) == 0
+        return state.first // self.config.step % (state.num_frames // self.config.clip) == 0
 
     def _trace(
         self, state: TaptrState, layers: list[Refined], window: Window, size: Sequence[int]
@@ -311,7 +303,7 @@ class Taptr(PointModel):
         )
 
 
-def look_at(features: Features, queries: Tensor, start: int) -> Window:
+def look_at(features: FeatureMaps, queries: Tensor, start: int) -> Window:
     """A window of features ``[B, S, h, w, C]``, and which points take part."""
     tokens = torch.cat([level.flatten(2, 3) for level in features.levels], 2).flatten(0, 1)
     sizes = tuple((level.shape[2], level.shape[3]) for level in features.levels)

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from motes.common.packing import save
+from motes.common.packing import pack, save, unpack
 from motes.errors import InputError
 from motes.models.base import Features
 from motes.video import Video
@@ -25,8 +27,8 @@ class EncodedVideo:
 
     Attributes:
         video: Whose frames they are.
-        num_frames: How many there are, for certain: a video may say a wrong number, or none.  None
-            before the first pass.
+        num_frames: Number of frames, as counted in the first pass, because the metadata of a video
+            may be wrong or missing.  None before the first pass.
     """
 
     def __init__(
@@ -37,15 +39,15 @@ class EncodedVideo:
         Args:
             video: Whose frames.
             encode: Features of uint8 frames ``[n, H, W, 3]``.
-            kept_bytes: What may be kept in memory; more goes to a temporary folder.  None keeps
-                nothing: memory is flat, and frames are encoded again when they are needed again.
+            kept_bytes: Bytes of features that may stay in memory; more go to a temporary folder.
+                None keeps nothing: memory is flat, and frames are encoded again in every pass.
         """
         self.video = video
         self.num_frames: int | None = None
         self._encode = encode
         self._store = None if kept_bytes is None else _Store(kept_bytes)
         if self._store is not None and video.num_frames is None:
-            video.read(video.start, video.start)  # frames that pass once must be remembered
+            video.read(video.start, video.start)  # makes an iterator keep its frames
 
     def forward(self) -> Iterator[Features]:
         """Chunks in order of time."""
@@ -93,12 +95,19 @@ class EncodedVideo:
         return features
 
 
+class _Spilled(NamedTuple):
+    """Features in a file."""
+
+    path: Path
+    kind: type[Features]
+
+
 class _Store:
     """Chunks by number: in memory while they fit, then in a temporary folder."""
 
     def __init__(self, limit: int) -> None:
         self._room = limit
-        self._kept: dict[int, Features | Path] = {}
+        self._kept: dict[int, Features | _Spilled] = {}
         self._folder: TemporaryDirectory[str] | None = None
 
     def __len__(self) -> int:
@@ -108,9 +117,8 @@ class _Store:
         return k in self._kept
 
     def put(self, k: int, features: Features) -> None:
-        size = sum(level.nbytes for level in features.levels)
-        if size <= self._room:
-            self._room -= size
+        if features.nbytes <= self._room:
+            self._room -= features.nbytes
             self._kept[k] = features
         else:
             self._kept[k] = self._spill(k, features)
@@ -119,11 +127,12 @@ class _Store:
         found = self._kept[k]
         if isinstance(found, Features):
             return found
-        return Features(tuple(torch.load(found, weights_only=True, mmap=True)))
+        content = torch.load(found.path, weights_only=True, mmap=True)
+        return unpack(content, [found.kind])
 
-    def _spill(self, k: int, features: Features) -> Path:
+    def _spill(self, k: int, features: Features) -> _Spilled:
         if self._folder is None:
             self._folder = TemporaryDirectory(prefix="motes-features-")
         path = Path(self._folder.name) / f"{k}.pt"
-        save([level.clone() for level in features.levels], path)
-        return path
+        save(pack(features.map(Tensor.clone)), path)  # clones: not the whole storage of a view
+        return _Spilled(path, type(features))

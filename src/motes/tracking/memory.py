@@ -1,47 +1,45 @@
-"""How much memory a run will take, and how to cut it up so that it fits."""
+"""Memory of a run: an estimate, and chunk sizes that keep it below a limit."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import torch
 
 from motes.errors import InputError
+from motes.models.base import PointModel, Schedule
 from motes.tracking.encoded import CHUNK
 
-if TYPE_CHECKING:
-    from motes.models.base import PointModel
-
 SHARE = 0.6
-"""Of the memory that is free: what a run may plan with, when no limit is given."""
+"""Share of the free memory that a run may take when no limit is given."""
 
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """How a run is cut up.
+    """Chunk sizes of a run.
 
     Attributes:
         limit: Bytes that the run may take, besides the weights and the program itself.
         features: Bytes of features that may stay in memory.
-        points: How many points may be tracked together.
-        remembered: Bytes of what the model finds on the way that it may keep for the next question.
-        peak: Bytes that the run is expected to take.
+        points: Number of points that may be tracked together.
+        cache: Upper bound of the model's cache (`PointModel.new_cache`), in bytes.
+        peak: Bytes that the run is expected to take, at most.
     """
 
     limit: int
     features: int
     points: int
-    remembered: int
+    cache: int
     peak: int
 
 
 def make_plan(
     model: PointModel,
+    schedule: Schedule,
     size: tuple[int, int],
     num_points: int,
     num_frames: int,
@@ -51,25 +49,26 @@ def make_plan(
     """Plan a run.
 
     Args:
-        model: What tracks.
+        model: The model that tracks.
+        schedule: How its windows cover the video.
         size: Width and height of its input.
-        num_points: How many points are asked for, with support points.
-        num_frames: Of the video, as far as it is known.
+        num_points: Number of points, with support points.
+        num_frames: Number of frames of the video, as far as it is known.
         limit: Bytes that the run may take.
-        keep: Whether the features of the whole video are wanted again.
+        keep: Whether the features of the whole video are kept for further passes.
 
     Returns:
         The plan.
 
     Raises:
-        InputError: Not even a single point fits; the message says how much that takes.
+        InputError: Not even a single point fits; the message says how much memory that needs.
     """
-    window = min(model.window or num_frames, num_frames)
+    window = min(schedule.window or num_frames, num_frames)
     per_frame = feature_bytes(model, size)
-    remembered = remembered_bytes(model, limit)
+    cache = cache_bytes(model, limit)
     per_point = model.point_bytes * window
     kept = min(per_frame * num_frames, limit // 2) if keep else 0
-    fixed = per_frame * (window + CHUNK) + remembered + kept
+    fixed = per_frame * (window + CHUNK) + cache + kept
     room = limit - fixed
     if room < per_point:
         need = (fixed + per_point) / UNITS["M"]
@@ -78,23 +77,23 @@ def make_plan(
             f"got {limit / UNITS['M']:.0f}M"
         )
     points = max(min(num_points, room // per_point), 1)
-    return MemoryPlan(limit, kept, points, remembered, fixed + points * per_point)
+    return MemoryPlan(limit, kept, points, cache, fixed + points * per_point)
 
 
-def remembered_bytes(model: PointModel, limit: int) -> int:
-    """What a model may keep for the next question, of all the bytes that a run may take."""
-    return min(model.remembers, limit // 4)
+def cache_bytes(model: PointModel, limit: int) -> int:
+    """Upper bound of the model's cache in a run that may take `limit` bytes."""
+    return min(model.cache_bytes, limit // 4)
 
 
 def feature_bytes(model: PointModel, size: tuple[int, int]) -> int:
-    """Bytes of the features of one frame, found by encoding a frame of zeros, once a model."""
+    """Bytes of the features of one frame, measured by encoding a frame of zeros, once per model."""
     known = _feature_bytes.setdefault(model, {})
     if size not in known:
         W, H = size
         first = next(model.parameters(), torch.zeros(0))
         with torch.inference_mode():
             features = model.encode(torch.zeros(1, 1, 3, H, W, device=first.device))
-        known[size] = sum(level.nbytes for level in features.levels)
+        known[size] = features.nbytes
     return known[size]
 
 
@@ -102,7 +101,7 @@ _feature_bytes: WeakKeyDictionary[PointModel, dict[tuple[int, int], int]] = Weak
 
 
 def free_bytes(device: torch.device) -> int:
-    """What a run on a device may plan with: a share of the memory that is free now."""
+    """Bytes that a run on a device may take: a share of the memory that is free now."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0] * SHARE)
     import psutil
@@ -114,7 +113,7 @@ def parse_bytes(text: str | int) -> int:
     """Read a size such as ``"2G"``, ``"512M"`` or a number of bytes.
 
     Raises:
-        InputError: It is none, or not positive.
+        InputError: The text is not a size, or not positive.
     """
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", str(text).strip(), re.IGNORECASE)
     size = int(float(found[1]) * UNITS[found[2].upper()]) if found else 0

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from motes.errors import InputError
-from motes.models.base import Features, PointModel, Prediction
+from motes.models.base import Features, Prediction, Schedule
 from motes.queries.points import Points, Queries
 from motes.queries.select import frame_range
 from motes.tracking import windows
@@ -61,12 +61,12 @@ class _Direction:
     def __init__(self, session: Session, queries: Queries, frame: int, backward: bool) -> None:
         self.session, self.queries = session, queries
         self.frame, self.backward = frame, backward
-        self.model = session.fitting_model(len(queries))
-        self.model.remember(session.plan(1, self.model).remembered)
+        self.model = session.engine.model
+        self.schedule = session.fitting_schedule(len(queries))
 
     def parts(self) -> Iterator[Tracks]:
         done = 0
-        found = self._whole() if self.model.window is None else self._in_windows()
+        found = self._whole() if self.schedule.window is None else self._in_windows()
         for prediction in found:
             count = prediction.xy.shape[1]
             yield self._tracks(prediction, done, count)
@@ -75,19 +75,18 @@ class _Direction:
     def _whole(self) -> Iterator[Prediction]:
         features = Features.concat(list(self._chunks()))
         with self.session.engine.autocast():
-            yield self.model.track(features, self._input())
+            yield self.model.track(features, self._input(), cache=self.session.cache)
 
     def _in_windows(self) -> Iterator[Prediction]:
-        latency = _latency(self.model)
-        model = windows.with_latency(self.model, latency)
-        state = windows.begin(model, self._input())
-        for features in _split(self._chunks(), None if latency is None else 1):
+        schedule, cache = _prompt(self.schedule), self.session.cache
+        state = windows.begin(self.model, self._input(), schedule)
+        for features in _split(self._chunks(), 1 if schedule.early else None):
             with self.session.engine.autocast():
-                found, state = windows.push(model, state, features, latency=latency)
+                found, state = windows.push(self.model, state, features, cache=cache)
             if found is not None:
                 yield found
         with self.session.engine.autocast():
-            found, _ = windows.close(model, state)
+            found, _ = windows.close(self.model, state, cache=cache)
         if found is not None:
             yield found
 
@@ -121,10 +120,10 @@ def _common_frame(queries: Queries) -> int:
     return int(frames[0])
 
 
-def _latency(model: PointModel) -> int | None:
-    """Short for models whose windows do not refine what an earlier one has found."""
-    refines = model.window is None or model.final < model.window
-    return None if refines else min(PROMPT, model.step)
+def _prompt(schedule: Schedule) -> Schedule:
+    """With a short latency, if later windows do not refine the predictions of earlier ones."""
+    refines = schedule.window is None or schedule.final < schedule.window
+    return schedule if refines else schedule.with_latency(min(PROMPT, schedule.step))
 
 
 def _split(chunks: Iterator[Features], size: int | None) -> Iterator[Features]:

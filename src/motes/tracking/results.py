@@ -12,7 +12,7 @@ from motes.tracks import Tracks
 
 
 def to_model(points: Queries, resize: Resize, start: int) -> np.ndarray:
-    """Queries as a model takes them: float32 ``[N, 3]``, frames from 0, pixels of the model.
+    """Queries for a model: float32 ``[N, 3]``, frames from 0, pixels of the model.
 
     Args:
         points: In pixels of the video.
@@ -23,7 +23,7 @@ def to_model(points: Queries, resize: Resize, start: int) -> np.ndarray:
 
 
 def to_tracks(
-    found: Prediction,
+    prediction: Prediction,
     visible: Tensor,
     points: Queries,
     resize: Resize,
@@ -32,10 +32,10 @@ def to_tracks(
     everywhere: bool,
     ids: np.ndarray | None = None,
 ) -> Tracks:
-    """Make `Tracks` in which each query point is exact, visible and certain.
+    """Make `Tracks` in which each query point is exact and visible, with confidence 1.
 
     Args:
-        found: Of N points in T frames, ``[1, T, N]``, in pixels of the model.
+        prediction: Of N points in T frames, ``[1, T, N]``, in pixels of the model.
         visible: bool ``[1, T, N]``.
         points: The N queries, in pixels of the video.
         resize: From the video to the model.
@@ -45,12 +45,11 @@ def to_tracks(
             hidden there, at their query.
         ids: int64 ``[N]``; by default 0 .. N-1.
     """
-    frames = start + np.arange(found.xy.shape[1])
+    frames = start + np.arange(prediction.xy.shape[1])
     here = frames == points.frames[:, None]  # [N, T]
     early = np.zeros_like(here) if everywhere else frames < points.frames[:, None]
-    xy = resize.inverse(found.xy[0].float().cpu().numpy()).transpose(1, 0, 2)
-    sure = found.visibility if found.confidence is None else found.confidence
-    confidence = sure[0].float().cpu().numpy().T.clip(0, 1)
+    xy = resize.inverse(prediction.xy[0].float().cpu().numpy()).transpose(1, 0, 2)
+    confidence = prediction.reported_confidence[0].float().cpu().numpy().T.clip(0, 1)
     return Tracks(
         np.where((here | early)[..., None], points.xy[:, None], xy),
         (visible[0].cpu().numpy().T & ~early) | here,

@@ -1,4 +1,4 @@
-"""`Session`: a video whose frames are encoded once, whatever is asked of it afterwards."""
+"""`Session`: a video whose frames are encoded once, for any number of requests."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from torch import Tensor
 
 from motes.common.progress import Progress, silent
 from motes.errors import InputError
-from motes.models.base import Features, PointModel, Prediction, concat_predictions
+from motes.models.base import Features, Prediction, Schedule, concat_predictions
 from motes.queries.points import Points, Queries
 from motes.queries.select import select
 from motes.tracking import windows
 from motes.tracking.encoded import EncodedVideo
 from motes.tracking.engine import Engine
-from motes.tracking.memory import MemoryPlan, make_plan
+from motes.tracking.memory import MemoryPlan, cache_bytes, make_plan
 from motes.tracking.results import to_model, to_tracks
 from motes.tracking.support import with_support
 from motes.tracking.times import with_times
@@ -27,15 +27,15 @@ from motes.tracks import Tracks
 from motes.video import Video
 
 ALONE = 8
-"""Queries that are tracked at a time when each is tracked as if it were alone."""
+"""Independent queries that are tracked at a time."""
 
 UNKNOWN_FRAMES = 1000
-"""How many frames a video is taken to have that does not say."""
+"""Number of frames that is assumed for a video of unknown length."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a video; see `Tracker.track`."""
+    """Options of `Tracker.track`."""
 
     queries: Points | None = None
     grid: int | None = None
@@ -55,9 +55,10 @@ class Session:
 
     Attributes:
         engine: The model and how it runs.
-        video: What is tracked through.
+        video: The video.
         resize: From the pixels of the video to those of the model, and back.
-        encoded: Its features.
+        encoded: The features of the video.
+        cache: Intermediate results of the model (`PointModel.new_cache`).
     """
 
     def __init__(self, engine: Engine, video: Video, keep: bool = True) -> None:
@@ -65,74 +66,75 @@ class Session:
 
         Args:
             engine: The model and how it runs.
-            video: What is tracked through.
-            keep: Whether features are kept for the next pass.  If not, memory stays flat.
+            video: The video.
+            keep: Whether features are kept for the next pass; if not, memory stays flat.
         """
         self.engine = engine
         self.video = video
         self.resize = engine.preset.resize.plan(video.size)
         self._limit = engine.limit
+        self.cache = engine.model.new_cache(cache_bytes(engine.model, self._limit))
         self._keep_features(keep)
 
     def _keep_features(self, keep: bool) -> None:
         self._keep = keep
-        kept = self.plan(1, self.fitting_model(1)).features if keep else None
+        kept = self.plan(1, self.fitting_schedule(1)).features if keep else None
         self.encoded = EncodedVideo(self.video, self._encode, kept)
 
-    def plan(self, num_points: int, model: PointModel | None = None) -> MemoryPlan:
-        """How much memory tracking so many points will take, and how it is cut up to fit.
+    def plan(self, num_points: int, schedule: Schedule | None = None) -> MemoryPlan:
+        """Memory and chunk sizes of tracking `num_points` points.
 
         Raises:
-            InputError: It does not fit, however it is cut.
+            InputError: Not even a single point fits.
         """
-        model, frames = model or self.engine.model, self.video.num_frames or UNKNOWN_FRAMES
-        return make_plan(model, self.resize.target, num_points, frames, self._limit, self._keep)
+        model, frames = self.engine.model, self.video.num_frames or UNKNOWN_FRAMES
+        schedule, size = schedule or model.schedule, self.resize.target
+        return make_plan(model, schedule, size, num_points, frames, self._limit, self._keep)
 
-    def fitting_model(self, num_points: int) -> PointModel:
-        """The model; with windows, if the whole video at once would take too much memory."""
+    def fitting_schedule(self, num_points: int) -> Schedule:
+        """The model's schedule; with windows, if the whole video would take too much memory."""
         model = self.engine.model
         try:
-            whole = model.window is not None or self.plan(num_points).points >= num_points
+            fits = model.schedule.window is not None or self.plan(num_points).points >= num_points
         except InputError:
-            whole = False
-        return model if whole else model.windowed()
+            fits = False
+        return model.schedule if fits else model.windowed()
 
     def track(self, queries: Points | None = None, **options: Any) -> Tracks:
         """Track points; takes what `Tracker.track` takes, but for the video and its range."""
         return self.answer(Request(queries, **options))
 
     @torch.inference_mode()
-    def answer(self, asked: Request) -> Tracks:
+    def answer(self, request: Request) -> Tracks:
         """As `track`, for a request."""
-        ways: dict[str, Any] = {"grid": asked.grid, "keypoints": asked.keypoints}
-        ways |= {"dense": asked.dense, "mask": asked.mask, "at": asked.at}
-        points = select(self.video, asked.queries, **ways)
-        model = self.fitting_model(len(points))
-        # Points that do not see each other are as if alone, also when tracked together.
-        joint = asked.joint or not model.joint
-        model.remember(self.plan(1, model).remembered)
-        passes = _Passes(self, model, asked)
+        selection: dict[str, Any] = {"grid": request.grid, "keypoints": request.keypoints}
+        selection |= {"dense": request.dense, "mask": request.mask, "at": request.at}
+        points = select(self.video, request.queries, **selection)
+        schedule = self.fitting_schedule(len(points))
+        # Points that do not attend to each other are independent also when tracked together.
+        joint = request.joint or not self.engine.model.joint
+        passes = _Passes(self, schedule, request)
         txy = to_model(points, self.resize, self.video.start)
-        parts = self._parts(len(txy), joint, model)
+        parts = self._parts(len(txy), joint, schedule)
         if len(parts) > 1 and not self._keep:
             self._keep_features(True)
-        groups = self._groups([txy[part] for part in parts], asked.support)
-        found = [passes.run(group) for group in groups]
+        groups = self._groups([txy[part] for part in parts], request.support)
+        predictions = [passes.run(group) for group in groups]
         self._check_length(points)
-        both_ways = asked.backward or model.window is None
-        return self._tracks(points, _join(found, parts), both_ways)
+        everywhere = request.backward or schedule.window is None
+        return self._tracks(points, _join(predictions, parts), everywhere)
 
-    def _parts(self, count: int, joint: bool, model: PointModel) -> list[np.ndarray]:
-        """Which points are tracked together; each part is spread over all of them."""
+    def _parts(self, count: int, joint: bool, schedule: Schedule) -> list[np.ndarray]:
+        """Indices of the points that are tracked together; each part is spread over all points."""
         if not joint:
             return list(np.arange(max(count, 1))[:count, None]) or [np.arange(0)]
-        number = -(-count // self.plan(count, model).points) if count else 1
+        number = -(-count // self.plan(count, schedule).points) if count else 1
         return [np.arange(i, count, number) for i in range(number)]
 
     def _groups(self, parts: list[np.ndarray], support: bool) -> list[Tensor]:
-        """Queries ``[B, N, 3]`` that go through the model together; parts of one size, that is."""
-        wanted, size = self.engine.preset.support, self.resize.target
-        full = [with_support(q, wanted, size) if support else q for q in parts]
+        """Parts with their support points, in batches ``[B, N, 3]``."""
+        grids, size = self.engine.preset.support, self.resize.target
+        full = [with_support(q, grids, size) if support else q for q in parts]
         tensors = [torch.from_numpy(q).to(self.engine.device) for q in full]
         at_once = ALONE if len(parts[0]) == 1 else 1
         return [torch.stack(tensors[i : i + at_once]) for i in range(0, len(tensors), at_once)]
@@ -140,69 +142,71 @@ class Session:
     def _encode(self, frames: np.ndarray) -> Features:
         return self.engine.encode(frames, self.resize)
 
-    def _tracks(self, points: Queries, found: Prediction, both_ways: bool) -> Tracks:
-        visible = self.engine.visible(found)
+    def _tracks(self, points: Queries, prediction: Prediction, everywhere: bool) -> Tracks:
+        visible = self.engine.visible(prediction)
         fps, start = self.video.fps, self.video.start
-        tracks = to_tracks(found, visible, points, self.resize, fps, start, both_ways)
+        tracks = to_tracks(prediction, visible, points, self.resize, fps, start, everywhere)
         return with_times(tracks, self.video)
 
     def _check_length(self, points: Queries) -> None:
-        """The number of frames is certain only now."""
+        """Check queries against the number of frames, which is certain after the first pass."""
         start, length = self.video.start, self.encoded.num_frames or 0
         points.check(self.video.size, range(start, start + length))
 
 
 class _Passes:
-    """One group of queries at a time, through the video and, if wanted, back again."""
+    """One group of queries at a time, forward through the video and, on request, backward."""
 
-    def __init__(self, session: Session, model: PointModel, asked: Request) -> None:
+    def __init__(self, session: Session, schedule: Schedule, request: Request) -> None:
         self.session = session
-        self.model = model
-        # A model that sees the whole video at once looks both ways anyway.
-        self.backward = asked.backward and model.window is not None
-        self.iterations = asked.iterations
-        self.progress = asked.progress or silent
+        self.model = session.engine.model
+        self.schedule = schedule
+        # A model that processes the whole video at once tracks in both directions anyway.
+        self.backward = request.backward and schedule.window is not None
+        self.iterations = request.iterations
+        self.progress = request.progress or silent
 
     def run(self, queries: Tensor) -> Prediction:
         """Track a group ``[B, N, 3]`` in every frame."""
         length = self.session.video.num_frames
-        found = self._one_way(queries, self.session.encoded.forward(), length)
+        ahead = self._one_way(queries, self.session.encoded.forward(), length)
         last = int(queries[..., 0].max()) if queries.numel() else 0
-        if not self.backward or not 0 < last < found.xy.shape[1]:
-            return found
+        if not self.backward or not 0 < last < ahead.xy.shape[1]:
+            return ahead
         mirrored = torch.cat([last - queries[..., :1], queries[..., 1:]], -1)
         back = self._one_way(mirrored, self.session.encoded.backward(last), last + 1)
-        return _merge(found, back, queries)
+        return _merge(ahead, back, queries)
 
     def _one_way(
         self, queries: Tensor, chunks: Iterator[Features], num_frames: int | None
     ) -> Prediction:
-        if self.model.window is None:
+        if self.schedule.window is None:
             return self._whole(queries, self._counted(chunks))
         return self._in_windows(queries, self._counted(chunks), num_frames)
 
     def _whole(self, queries: Tensor, chunks: Iterator[Features]) -> Prediction:
-        """All frames at once, joined once."""
+        """All frames at once."""
         features = Features.concat(list(chunks)).expanded(len(queries))
         return self._advance(self.model.track, features, queries)
 
     def _in_windows(
         self, queries: Tensor, chunks: Iterator[Features], num_frames: int | None
     ) -> Prediction:
-        state, found = windows.begin(self.model, queries, num_frames), Collector()
+        state = windows.begin(self.model, queries, self.schedule, num_frames)
+        collector = Collector()
         for features in chunks:
             part, state = self._advance(windows.push, self.model, state, features)
-            found.add(part)
+            collector.add(part)
         part, state = self._advance(windows.close, self.model, state)
-        found.add(part)
-        return found.prediction()
+        collector.add(part)
+        return collector.prediction()
 
     def _advance(self, step: Callable[..., Any], *inputs: Any) -> Any:
         with self.session.engine.autocast():
-            return step(*inputs, iterations=self.iterations)
+            return step(*inputs, iterations=self.iterations, cache=self.session.cache)
 
     def _counted(self, chunks: Iterator[Features]) -> Iterator[Features]:
-        """The chunks; progress is told of each that has been dealt with."""
+        """The chunks; `progress` is called after each has been processed."""
         for features in chunks:
             yield features
             self.progress(len(features))
@@ -223,7 +227,7 @@ class Collector:
         """Append the frames of a prediction."""
         if part is None:
             return
-        values = [v for v in (part.xy, part.visibility, part.confidence) if v is not None]
+        values = part.tensors
         stop = self._length + part.xy.shape[1]
         if not self._buffers or stop > self._buffers[0].shape[1]:
             self._buffers = [self._larger(i, v, stop) for i, v in enumerate(values)]
@@ -242,20 +246,20 @@ class Collector:
         return Prediction(*(b[:, : self._length] for b in self._buffers))
 
 
-def _merge(found: Prediction, back: Prediction, queries: Tensor) -> Prediction:
+def _merge(ahead: Prediction, back: Prediction, queries: Tensor) -> Prediction:
     """Take the frames before each query from the pass that ran backward."""
     L = back.xy.shape[1]
     frames = torch.arange(L, device=queries.device)[None, :, None]
     early = frames < queries[:, None, :, 0]  # [B, L, N]
-    return concat_predictions([back.reversed().where(early, found[:L]), found[L:]])
+    return concat_predictions([back.reversed().where(early, ahead[:L]), ahead[L:]])
 
 
-def _join(found: list[Prediction], parts: list[np.ndarray]) -> Prediction:
+def _join(groups: list[Prediction], parts: list[np.ndarray]) -> Prediction:
     """Put groups ``[B, T, n + support]`` together as ``[1, T, N]``, in the order of the points."""
     n = len(parts[0])
     order = torch.from_numpy(np.argsort(np.concatenate(parts), kind="stable"))
 
-    def join(values: list[Tensor]) -> Tensor:
+    def join(values: tuple[Tensor, ...]) -> Tensor:
         sizes = [len(p) for p in parts] if n != 1 else [1] * len(values)
         flat = [
             v[:, :, :size].transpose(1, 2).flatten(0, 1)  # [B * n, T]
@@ -263,9 +267,4 @@ def _join(found: list[Prediction], parts: list[np.ndarray]) -> Prediction:
         ]
         return torch.cat(flat)[order.to(flat[0].device)].transpose(0, 1)[None]
 
-    confidences = [p.confidence for p in found if p.confidence is not None]
-    return Prediction(
-        join([p.xy for p in found]),
-        join([p.visibility for p in found]),
-        join(confidences) if confidences else None,
-    )
+    return Prediction.combine(groups, join)

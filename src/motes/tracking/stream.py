@@ -16,23 +16,23 @@ from torch import Tensor
 from motes.common.packing import kinds_in, pack, save, unpack
 from motes.coordinates import Resize
 from motes.errors import FileError, InputError
-from motes.models.base import Features, Prediction
+from motes.models.base import Features, Prediction, Schedule
 from motes.queries.points import Points, Queries
 from motes.queries.select import UNKNOWN_END
 from motes.tracking import windows
 from motes.tracking.engine import Engine
-from motes.tracking.memory import remembered_bytes
+from motes.tracking.memory import cache_bytes
 from motes.tracking.results import to_model, to_tracks
 from motes.tracking.support import with_support
 from motes.tracks import DEFAULT_FPS, Tracks
 
 SUPPORT = -1
-"""Id of support points, whose results are dropped."""
+"""Id of support points, which do not appear in the results."""
 
 
 @dataclass(frozen=True)
 class StreamState:
-    """All that a stream remembers: a plain value, which can be saved and resumed elsewhere.
+    """The state of a stream: a plain value, which can be saved and resumed elsewhere.
 
     M counts the user's points and the support points.
 
@@ -40,8 +40,8 @@ class StreamState:
         model: Name of the model that the stream was made with.
         txy: float32 ``[M, 3]``, the queries; frames as in the video, positions in its pixels.
         ids: int64 ``[M]``; `SUPPORT` for support points.
-        hidden: int64 ``[M]``, for how many frames in a row each point has been hidden.
-        next_id: For the next point.
+        hidden: int64 ``[M]``, number of frames in a row in which each point has been hidden.
+        next_id: Id of the next point.
         size: Width and height of the frames; None before the first.
         fps: Frame rate.
         start: Number of the first frame.
@@ -92,8 +92,10 @@ class Stream:
         self.engine = engine
         self.state = state
         self.options = options
-        self._model = windows.with_latency(engine.model.windowed(), options.latency)
-        self._model.remember(remembered_bytes(self._model, engine.limit))
+        self._schedule = engine.model.windowed()
+        if options.latency is not None:
+            self._schedule = self._schedule.with_latency(options.latency)
+        self._cache = engine.model.new_cache(cache_bytes(engine.model, engine.limit))
 
     @property
     def next_frame(self) -> int:
@@ -125,14 +127,13 @@ class Stream:
         size = _check_frame(frame, self.state.size)
         state, before = self._opened(size)
         features = self.engine.encode(frame[None], self._resize(size))
-        options = self.options
         with self.engine.autocast():
-            found, window_state = windows.push(
-                self._model, before, features, options.iterations, options.latency
+            prediction, after = windows.push(
+                self.engine.model, before, features, self.options.iterations, self._cache
             )
-        past = self._remember((*state.past, *before.features, features), window_state)
-        self.state = replace(state, windows=window_state, past=past)
-        return self._out(found)
+        past = self._kept((*state.past, *before.features, features), after)
+        self.state = replace(state, windows=after, past=past)
+        return self._out(prediction)
 
     @torch.inference_mode()
     def close(self) -> Tracks | None:
@@ -141,14 +142,14 @@ class Stream:
         Returns:
             Tracks of the frames that had not come out yet; None if there are none.
         """
-        window_state, found = self.state.windows, None
+        window_state, prediction = self.state.windows, None
         if window_state is not None:
             with self.engine.autocast():
-                found, window_state = windows.close(
-                    self._model, window_state, self.options.iterations
+                prediction, window_state = windows.close(
+                    self.engine.model, window_state, self.options.iterations, self._cache
                 )
         self.state = replace(self.state, windows=window_state, closed=True)
-        return next(iter(self._out(found)), None)
+        return next(iter(self._out(prediction)), None)
 
     def add(self, points: Points, at: int | None = None) -> list[int]:
         """Track more points from now on.
@@ -166,11 +167,11 @@ class Stream:
         queries = Queries.of(points, self.next_frame if at is None else at)
         window_state = self.state.windows
         first = self.state.start + (window_state.first if window_state else 0)
-        gone = queries.frames < first
-        if gone.any():
+        dropped = queries.frames < first
+        if dropped.any():
             raise InputError(
-                f"query {int(gone.argmax())}: expected frame {first} or later, "
-                f"got {queries.frames[gone.argmax()]}, which is gone"
+                f"query {int(dropped.argmax())}: expected frame {first} or later, "
+                f"got {queries.frames[dropped.argmax()]}, whose features are dropped"
             )
         if self.state.size is not None:
             queries.check(self.state.size, range(first, UNKNOWN_END))
@@ -195,7 +196,7 @@ class Stream:
         )
 
     def correct(self, point: int, x: float, y: float, at: int | None = None) -> None:
-        """Say where a point really is; it keeps its id and is tracked from there.
+        """Correct the position of a point; it keeps its id and is tracked from there.
 
         Args:
             point: Its id.
@@ -218,7 +219,7 @@ class Stream:
         self.state = replace(self.state, ids=ids, next_id=before.next_id)
 
     def remove_lost(self, frames: int) -> list[int]:
-        """Stop tracking points that have been hidden for at least so many frames in a row.
+        """Stop tracking points that have been hidden for at least `frames` frames in a row.
 
         Returns:
             The ids of the points that were removed.
@@ -253,12 +254,17 @@ class Stream:
         resize = self._resize(s.size)
         txy = to_model(queries, resize, frames.start)
         txy[:, 0] = len(features) - 1 - txy[:, 0]
-        model, iterations = self.engine.model.windowed(), self.options.iterations
+        model = self.engine.model
         with self.engine.autocast():
-            back = model.track(features.reversed(), self._on_device(txy), iterations)
-        found = back.reversed()
-        visible = self.engine.visible(found)
-        return to_tracks(found, visible, queries, resize, s.fps, frames.start, everywhere=True)
+            prediction = model.track(
+                features.reversed(),
+                self._on_device(txy),
+                self.options.iterations,
+                model.windowed(),
+                self._cache,
+            ).reversed()
+        visible = self.engine.visible(prediction)
+        return to_tracks(prediction, visible, queries, resize, s.fps, frames.start, everywhere=True)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Save the state; `Tracker.resume` goes on from there, in any process.
@@ -269,7 +275,7 @@ class Stream:
         save({"state": pack(self.state), "options": pack(self.options)}, path)
 
     def _opened(self, size: tuple[int, int]) -> tuple[StreamState, windows.WindowState]:
-        """The state and its windows, which begin when it is known how large frames are."""
+        """The state and its windows, which are made when the first frame shows the size."""
         if self.state.windows is not None:
             return self.state, self.state.windows
         s = replace(self.state, size=size)
@@ -279,7 +285,7 @@ class Stream:
         if self.options.support:
             wanted = self.engine.preset.support
             txy = with_support(txy, wanted, self._resize(size).target)
-        window_state = windows.begin(self._model, self._on_device(txy))
+        window_state = windows.begin(self.engine.model, self._on_device(txy), self._schedule)
         extra = np.zeros((len(txy) - len(points), 3))
         return _with_points(
             replace(s, windows=window_state), extra, [SUPPORT] * len(extra)
@@ -300,27 +306,27 @@ class Stream:
     def _resize(self, size: tuple[int, int]) -> Resize:
         return self.engine.preset.resize.plan(size)
 
-    def _remember(
+    def _kept(
         self, known: Sequence[Features], window_state: windows.WindowState
     ) -> tuple[Features, ...]:
-        """What the windows have let go of the frames `known`, as far as `memory` wants."""
+        """Features for `look_back` that the windows no longer hold, out of `known`."""
         total, held = sum(map(len, known)), window_state.seen - window_state.first
         return windows.cut(known, total - max(self.options.memory, held), total - held)
 
-    def _out(self, found: Prediction | None) -> list[Tracks]:
+    def _out(self, prediction: Prediction | None) -> list[Tracks]:
         s = self.state
-        if found is None or s.windows is None or s.size is None:
+        if prediction is None or s.windows is None or s.size is None:
             return []
-        visible = self.engine.visible(found)
+        visible = self.engine.visible(prediction)
         hidden = _hidden_for(s.hidden, visible[0].cpu())
         self.state = replace(s, hidden=hidden)
-        mine = (s.ids != SUPPORT).to(found.xy.device)
+        mine = (s.ids != SUPPORT).to(prediction.xy.device)
         points = Queries(s.txy[s.ids != SUPPORT].numpy())
-        start = s.start + s.windows.emitted - found.xy.shape[1]
+        start = s.start + s.windows.emitted - prediction.xy.shape[1]
         ids = np.array(self.ids, np.int64)
-        found, visible = found.points(mine), visible[:, :, mine]
+        prediction, visible = prediction.points(mine), visible[:, :, mine]
         resize = self._resize(s.size)
-        return [to_tracks(found, visible, points, resize, s.fps, start, False, ids)]
+        return [to_tracks(prediction, visible, points, resize, s.fps, start, False, ids)]
 
 
 def begin_stream(
@@ -345,7 +351,8 @@ def resume_stream(engine: Engine, path: str | PathLike[str]) -> Stream:
     if not Path(path).is_file():
         raise FileError(f"no such stream file: {path}")
     memory = engine.model.start(torch.zeros(1, 0, 3))
-    kinds = [StreamState, StreamOptions, windows.WindowState, Features, Prediction]
+    features = engine.model.features_type
+    kinds = [StreamState, StreamOptions, windows.WindowState, Schedule, Prediction, features]
     try:
         content = torch.load(path, weights_only=True, map_location=engine.device)
         state = unpack(content["state"], [*kinds, *kinds_in(memory)])
@@ -369,7 +376,7 @@ def _with_points(state: StreamState, txy: np.ndarray, ids: list[int]) -> StreamS
 
 
 def _hidden_for(before: Tensor, visible: Tensor) -> Tensor:
-    """For how many frames in a row points ``[M]`` have been hidden after frames ``[T, M]``."""
+    """Number of frames in a row in which points ``[M]`` are hidden, after frames ``[T, M]``."""
     T = len(visible)
     since = torch.where(visible, torch.arange(T)[:, None], -1).amax(0)  # last visible frame
     return torch.where(since < 0, before + T, T - 1 - since)

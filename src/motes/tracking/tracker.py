@@ -95,23 +95,23 @@ class Tracker:
             video: Anything that `motes.open_video` opens.
             queries: Rows ``(t, x, y)``, or ``(x, y)`` in frame `at`; pixels of the video.
             grid: Instead of `queries`: ``grid x grid`` points spread over frame `at`.
-            keypoints: Instead of `queries`: so many of the strongest corners of frame `at`.
+            keypoints: Instead of `queries`: the N strongest corners of frame `at`.
             dense: Instead of `queries`: every pixel of frame `at`, or every `dense`-th in both
-                directions.  As many as memory allows are tracked together.
+                directions, in parts if they do not fit into memory together.
             mask: Image file or array ``[H, W]``: only points inside it are tracked.
-            at: Frame of points that name none; by default the first.
+            at: Frame of points without a frame number; by default the first.
             backward: Also track from each query towards the start of the video.
-            joint: Whether the points help each other; if not, each is tracked as if it were alone
-                (what the TAP-Vid benchmark calls independent queries).
+            joint: Whether points may attend to each other; if not, each is tracked independently
+                (the independent queries of the TAP-Vid benchmark).
             support: Whether a joint model gets support points when there are few queries.
-            start: First frame to look at.
+            start: First frame to track through.
             end: Frame to stop before; by default the end of the video.
-            iterations: How often an iterative model refines; by default as its preset says.
-            progress: Called with the number of frames just finished, for every pass.
+            iterations: Number of refinements of an iterative model; by default the preset's.
+            progress: Called with the number of frames just finished, in every pass.
 
         Returns:
-            `Tracks` of the frames ``start .. end - 1``.  The query point itself is exact, visible
-            and certain.  Frames before a query are hidden, unless tracked backward.
+            `Tracks` of the frames ``start .. end - 1``.  Each query point is exact and visible,
+            with confidence 1.  Frames before a query are hidden, unless tracked backward.
 
         Raises:
             InputError: A query lies outside the image or the frames, a mask has another size, ...
@@ -135,11 +135,11 @@ class Tracker:
         return Session(self.engine, source, keep=not one_pass).answer(request)
 
     def session(self, video: Any, *, start: int = 0, end: int | None = None) -> Session:
-        """Open a video for many questions: its frames are encoded once.
+        """Open a video for many requests: its frames are encoded once.
 
         Args:
             video: Anything that `motes.open_video` opens.
-            start: First frame to look at.
+            start: First frame to track through.
             end: Frame to stop before; by default the end of the video.
 
         Returns:
@@ -163,15 +163,15 @@ class Tracker:
 
         Args:
             queries: Rows ``(t, x, y)``, or ``(x, y)`` in frame `at`; more with `Stream.add`.
-            at: Frame of rows that name none.
-            fps: Frame rate, as it shall stand in the tracks.
+            at: Frame of rows without a frame number.
+            fps: Frame rate of the tracks.
             start: Number of the first frame.
-            latency: Answer for a frame after at most so many frames (1: at once), by refining the
-                last window again whenever as many are new; up to the step of the model's windows.
+            latency: Upper bound of the delay in frames (1: no delay): the last window is refined
+                again whenever `latency` frames are new; at most the step of the model's windows.
                 By default a frame comes out when no later window can change it.
             support: Whether a joint model gets support points when there are few queries.
-            iterations: How often an iterative model refines; by default as its preset says.
-            memory: How many frames to remember for `Stream.look_back`, at least.
+            iterations: Number of refinements of an iterative model; by default the preset's.
+            memory: Minimum number of frames that `Stream.look_back` can go back.
 
         Returns:
             The stream.
@@ -183,10 +183,10 @@ class Tracker:
         return begin_stream(self.engine, Queries.of(queries, at), fps, start, options)
 
     def resume(self, path: str | PathLike[str]) -> Stream:
-        """Go on with a stream that `Stream.save` wrote.
+        """Continue a stream that `Stream.save` wrote.
 
         Raises:
             FileError: There is no such file, or it is not a saved stream.
-            InputError: It was made with another model.
+            InputError: The stream was made with another model.
         """
         return resume_stream(self.engine, path)

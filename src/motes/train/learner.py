@@ -55,7 +55,7 @@ class Learner(nn.Module):
             The weighted terms of the loss by name; the loss is their sum.
         """
         self.model.check(video, queries)
-        online = self.model.window is not None
+        online = self.model.schedule.window is not None
         target = Target.make(xy, visible, valid, queries, online)
         with torch.autocast(video.device.type, torch.bfloat16, enabled=self.bf16):
             features = self.model.encode(video.float() / 255)

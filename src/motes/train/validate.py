@@ -16,7 +16,7 @@ from motes.coordinates import Resize, from_corner, to_corner
 from motes.data.dataset import Clip
 from motes.data.sample import Sample
 from motes.eval.metrics import tapvid_metrics
-from motes.models.base import PointModel, Prediction
+from motes.models.base import PointModel
 from motes.models.preset import Preset
 from motes.train.batches import Draws, Share, draw_queries, seeded
 from motes.train.config import EvalConfig, Stage
@@ -37,7 +37,7 @@ class Validation:
 
     Args:
         config: Which clips, and how much of them.
-        preset: Says when a point counts as visible.
+        preset: Its threshold decides which points count as visible.
         draws: Of the recipe's own sources, for recipes that name no folder of clips.
 
     Raises:
@@ -102,19 +102,11 @@ def score(model: PointModel, preset: Preset, sample: Sample, device: torch.devic
         raster(sample.xy, sample),
         ~sample.visible.T.numpy(),
         raster(prediction.xy[0].float().cpu(), sample),
-        ~visible(prediction, preset)[0].T.cpu().numpy(),
+        ~preset.visible(prediction)[0].T.cpu().numpy(),
         "first",
         sample.valid.T.numpy(),
     )
     return [found[name] for name in NAMES.values()]
-
-
-def visible(prediction: Prediction, preset: Preset) -> Tensor:
-    """Bool ``[B, T, N]``: which points the user would be told are visible."""
-    value = prediction.visibility
-    if preset.score_with_confidence and prediction.confidence is not None:
-        value = value * prediction.confidence
-    return value > preset.visible_above
 
 
 def raster(xy: Tensor, sample: Sample) -> np.ndarray:

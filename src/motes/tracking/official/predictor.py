@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
@@ -14,7 +15,7 @@ from motes.common.progress import Progress, silent
 from motes.common.registry import suggest
 from motes.coordinates import Resize
 from motes.errors import InputError
-from motes.models.base import Features, PointModel, Prediction, concat_predictions
+from motes.models.base import Features, PointModel, Prediction
 from motes.models.preset import Preset
 from motes.queries.mask import read_mask
 from motes.queries.points import Points, Queries
@@ -208,13 +209,13 @@ class _Run:
         moved = _in_frame(int(query[0]) - first, query[None, 1:])
         points = np.concatenate([moved, around, everywhere])
         found = self._model(self.features[first:], points).points(slice(1))
-        return concat_predictions([_nothing(first, 1, found), found])
+        return found.map(lambda v: torch.cat([v.new_zeros(1, first, *v.shape[2:]), v], 1))
 
     def _model(self, features: Features, txy: np.ndarray) -> Prediction:
         """The model; zeros where the published models run no window."""
         model = self.engine.model
         queries = torch.from_numpy(txy.astype(np.float32))[None].to(self.engine.device)
-        if model.window is not None and len(features) <= model.step:
+        if model.schedule.window is not None and len(features) <= model.schedule.step:
             return _no_window(len(features), queries, self.rules.confident)
         order = torch.arange(queries.shape[1], device=queries.device)
         if self.rules.first_version:
@@ -223,24 +224,16 @@ class _Run:
             found = model.track(features, queries[:, order], self.iterations)
         return found.points(order.argsort())
 
-    def _merge(self, found: Prediction, back: Prediction, txy: np.ndarray) -> Prediction:
-        """Take from the reversed run what the rules say."""
+    def _merge(self, ahead: Prediction, back: Prediction, txy: np.ndarray) -> Prediction:
+        """Take early frames, or in the first version exact zeros, from the reversed run."""
         back = back.reversed()
         if self.rules.first_version:
-            early_xy = found.xy == 0
-            early = early_xy[..., 0]
-        else:
-            frames = torch.arange(len(self.features), device=found.xy.device)[:, None]
-            early = (frames < torch.from_numpy(txy[:, 0]).to(frames.device))[None]
-            early_xy = early[..., None]
-        confidence = found.confidence
-        if confidence is not None and back.confidence is not None:
-            confidence = torch.where(early, back.confidence, confidence)
-        return Prediction(
-            torch.where(early_xy, back.xy, found.xy),
-            torch.where(early, back.visibility, found.visibility),
-            confidence,
-        )
+            empty = ahead.xy == 0
+            merged = back.where(empty[..., 0], ahead)
+            return replace(merged, xy=torch.where(empty, back.xy, ahead.xy))
+        frames = torch.arange(len(self.features), device=ahead.xy.device)[:, None]
+        early = frames < torch.from_numpy(txy[:, 0]).to(frames.device)
+        return back.where(early[None], ahead)
 
 
 def _hits(xy: np.ndarray, inside: np.ndarray) -> np.ndarray:
@@ -259,20 +252,9 @@ def _to_video(txy: np.ndarray, resize: Resize, start: int) -> np.ndarray:
     return np.column_stack([txy[:, 0] + start, resize.inverse(txy[:, 1:])])
 
 
-def _join(found: Sequence[Prediction]) -> Prediction:
+def _join(parts: Sequence[Prediction]) -> Prediction:
     """Side by side, along the points."""
-    confidences = [p.confidence for p in found if p.confidence is not None]
-    return Prediction(
-        torch.cat([p.xy for p in found], 2),
-        torch.cat([p.visibility for p in found], 2),
-        torch.cat(confidences, 2) if confidences else None,
-    )
-
-
-def _nothing(frames: int, points: int, like: Prediction) -> Prediction:
-    """Zeros for the frames before a cut."""
-    xy = like.xy.new_zeros(1, frames, points, 2)
-    return Prediction(xy, xy[..., 0], None if like.confidence is None else xy[..., 0])
+    return Prediction.combine(parts, lambda values: torch.cat(values, 2))
 
 
 def _no_window(frames: int, queries: Tensor, has_confidence: bool) -> Prediction:
