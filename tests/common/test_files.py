@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 import motes
 from motes.cli import run
 from motes.common.files import check_overwrites, check_writable, locked, replacing
-from motes.common.temporary import _process_space, is_temporary
+from motes.common.temporary import _process_space, is_temporary, temporary_folder
 from motes.errors import FileError, InputError
 
 PICTURES = np.random.default_rng(0).integers(0, 255, (6, 48, 64, 3), np.uint8)
@@ -274,3 +275,13 @@ def test_a_folder_is_locked_until_its_process_ends(tmp_path):
         assert isinstance(other.exception(), FileError)
     with locked(tmp_path):
         pass
+
+
+def test_temporary_folders_of_killed_runs_are_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    code = "from motes.common.temporary import temporary_folder as t; import os; f = t('x'); os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", code], env=os.environ | {"TMPDIR": str(tmp_path)})
+    assert len(names(tmp_path)) == 1
+    with temporary_folder("y") as folder:
+        assert names(tmp_path) == [Path(folder).name]
+        assert Path(folder).stat().st_mode & 0o077 == 0

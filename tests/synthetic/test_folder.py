@@ -1,5 +1,8 @@
 """Clips on disk: read back as written, kept, continued, and never half there."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -93,3 +96,11 @@ def test_command_line_says_what_is_wrong(tmp_path, capsys, options, message):
     assert run([*COMMAND, str(tmp_path / "c"), *options]) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / "c").exists()
+
+
+def test_a_worker_whose_run_was_killed_ends():
+    """Killed early, its workers took their new parent for the run, and stayed for ever."""
+    code = "from motes.synthetic.folder import _start_worker as f; f({}, 0); print('goes on')"
+    for parent, output in [(os.getpid(), "goes on\n"), (os.getpid() + 1, "")]:
+        command = [sys.executable, "-c", code.format(parent)]
+        assert subprocess.run(command, stdout=subprocess.PIPE, text=True).stdout == output

@@ -1,5 +1,6 @@
 """Sessions with a joint neural model: a tiny CoTracker3 with random weights, online and offline."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -191,3 +192,12 @@ def test_a_range_holds_for_an_opened_video_too():
     tracks = tracker.track(opened, [(9, 20, 20)], start=8, end=99)
     assert tracks.frames == range(8, 15)
     assert tracker.session(opened, end=12).track([(9, 20, 20)]).frames == range(5, 12)
+
+
+def test_threads_wait_for_each_other():
+    """Three of 376 questions failed when four threads asked."""
+    session = make_tracker().session(video())
+    expected = make_tracker().session(video()).track(QUERIES, backward=True)
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(session.track, QUERIES, backward=i % 2 == 0) for i in range(8)]
+    assert all(job.result() == expected for job in jobs[::2])

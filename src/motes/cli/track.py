@@ -14,7 +14,8 @@ import typer
 from motes.cli._common import describe, progress, say, warn
 from motes.cli._names import free_path, video_names
 from motes.cli._outputs import check_outputs, check_space, write_outputs
-from motes.common.files import check_overwrites, remove
+from motes.common.files import check_overwrites
+from motes.common.temporary import remove
 from motes.errors import FileError, InputError
 from motes.queries import Queries, parse_points
 from motes.tracks import Tracks

@@ -7,13 +7,11 @@ from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 
-from motes.common.temporary import left_behind, temporary_path
+from motes.common.temporary import remove, sweep, temporary_path
 from motes.errors import FileError, InputError
 
 PROBE = bytes(2**16)
 """What is written, and removed, to see whether an output can be written."""
-
-_swept: set[Path] = set()  # folders in which this process has looked for leftovers
 
 
 @contextmanager
@@ -33,7 +31,7 @@ def replacing(path: str | PathLike[str]) -> Iterator[Path]:
         FileError: It cannot be written, for example because the disk is full.
     """
     target = Path(path).expanduser().absolute()
-    _sweep(target.parent)
+    sweep(target.parent)
     temporary = temporary_path(target)
     try:
         yield temporary
@@ -48,16 +46,6 @@ def replacing(path: str | PathLike[str]) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # it would hide the error that led here
             remove(temporary)
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what killed runs left in a folder, once a process."""
-    if folder in _swept:
-        return
-    _swept.add(folder)
-    for path in left_behind(folder):
-        with suppress(OSError):
-            remove(path)
 
 
 def _move_folder(temporary: Path, target: Path) -> None:
@@ -105,7 +93,7 @@ def check_writable(path: str | PathLike[str], *, folder: bool = False, size: int
     try:
         if problem := _obstacle(target, folder, size):
             raise FileError(f"cannot write {path}: {problem}")
-        _sweep(target.parent)
+        sweep(target.parent)
         probe = temporary_path(target)
         try:
             probe.write_bytes(PROBE)
@@ -213,11 +201,3 @@ def _same_file(a: Path, b: Path) -> bool:
         return a.samefile(b)
     except OSError:  # one of them does not exist
         return os.path.normcase(a.resolve()) == os.path.normcase(b.resolve())
-
-
-def remove(path: Path) -> None:
-    """Delete a file or a folder, if it is there."""
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)

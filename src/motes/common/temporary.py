@@ -1,4 +1,4 @@
-"""Names of temporary files beside an output, and the removal of those that killed runs left.
+"""Temporary files and folders, and the removal of those that killed runs left behind.
 
 A name is ``.STEM-motes-SPACE-PID-RANDOM.SUFFIX``.  SPACE stands for the machine and its space of
 process numbers, so that a file is removed only where it is known that no process writes it.
@@ -8,19 +8,23 @@ import hashlib
 import os
 import platform
 import re
+import shutil
 import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 from uuid import uuid4
 
-NAME = re.compile(r"\..*-motes-([0-9a-f]{6})-(\d+)-[0-9a-f]{8}(\.[^.]*)?", re.DOTALL)
+NAME = re.compile(r"\..*-motes-([0-9a-f]{6})-(\d+)-[0-9a-z_]{8}(\.[^.]*)?", re.DOTALL)
 
 LONGEST_NAME = 255
 """Bytes of a file name, where the system does not tell."""
 
 STALE = 7 * 24 * 3600
 """Seconds after which a temporary file of another machine counts as left behind."""
+
+_swept: set[Path] = set()  # folders in which this process has looked for leftovers
 
 
 def temporary_path(target: Path) -> Path:
@@ -36,7 +40,35 @@ def is_temporary(name: str) -> bool:
     return NAME.fullmatch(name) is not None
 
 
-def left_behind(folder: Path) -> list[Path]:
+def temporary_folder(purpose: str) -> TemporaryDirectory[str]:
+    """A folder for intermediate data of this process, in the system's temporary folder.
+
+    Args:
+        purpose: A word for its name.
+    """
+    sweep(Path(gettempdir()))
+    return TemporaryDirectory(prefix=f".{purpose}-motes-{_process_space()}-{os.getpid()}-")
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed runs left in a folder, once a process."""
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    for path in _left_behind(folder):
+        with suppress(OSError):
+            remove(path)
+
+
+def remove(path: Path) -> None:
+    """Delete a file, a link or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _left_behind(folder: Path) -> list[Path]:
     """Temporary files and folders whose process was killed."""
     found = []
     with suppress(OSError), os.scandir(folder) as entries:

@@ -22,6 +22,7 @@ class WeightsInfo:
         filename: File in that repository, or in `motes/assets` when `embedded`.
         url: Official download address, where there is no repository.
         embedded: Whether the file is part of this package.
+        sha256: Of the file, in hexadecimal, where it is known; downloads are checked against it.
     """
 
     licence: str
@@ -29,6 +30,7 @@ class WeightsInfo:
     repo: str | None = None
     url: str | None = None
     embedded: bool = False
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)

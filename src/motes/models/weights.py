@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import pickle
-import shutil
 import urllib.request
 from argparse import Namespace
 from collections.abc import Mapping
 from importlib.resources import files
+from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
 
@@ -22,8 +22,9 @@ from torch import Tensor
 
 from motes.common.files import replacing
 from motes.common.registry import discover
-from motes.errors import FileError, InputError
+from motes.errors import FileError, InputError, MissingExtraError
 from motes.models.base import PointModel
+from motes.models.download import check_digest, download
 from motes.models.preset import Preset, WeightsInfo
 
 ENTRIES = ("ema_model", "model")
@@ -193,8 +194,9 @@ def fetch(preset: Preset) -> Path:
 
     Raises:
         InputError: The preset has no weights to fetch.
-        FileError: There is no network, or the cache cannot be written; the message says where to
-            get the file and where to put it by hand.
+        MissingExtraError: The file is on the Hugging Face hub, and `huggingface_hub` is missing.
+        FileError: There is no network, the file is not the expected one, or the cache cannot be
+            written; the message says where to get the file and where to put it by hand.
     """
     info = _info(preset)
     if info.embedded:
@@ -209,6 +211,8 @@ def fetch(preset: Preset) -> Path:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             _download(info, target)
+        except MissingExtraError:
+            raise
         except Exception as error:
             raise FileError(
                 f"cannot fetch {preset.name}: {_brief(error)}; "
@@ -223,21 +227,24 @@ def address(info: WeightsInfo) -> str:
 
 
 def _download(info: WeightsInfo, target: Path) -> None:
-    request = urllib.request.Request(address(info), method="HEAD")
-    with urllib.request.urlopen(request, timeout=20):
-        pass  # no network shows at once, not after the hub's retries
-    if info.repo:
-        from huggingface_hub import hf_hub_download
-
-        stored = hf_hub_download(info.repo, info.filename, local_dir=target.parent / "hub")
-        Path(stored).replace(target)
+    if not info.repo:
+        download(address(info), target, sha256=info.sha256)
         return
-    with (
-        replacing(target) as temporary,
-        urllib.request.urlopen(address(info)) as source,
-        temporary.open("wb") as sink,
-    ):
-        shutil.copyfileobj(source, sink)
+    if find_spec("huggingface_hub") is None:
+        raise MissingExtraError("Fetching from the Hugging Face hub", "fetch")
+    _check_reachable(address(info))
+    from huggingface_hub import hf_hub_download
+
+    stored = Path(hf_hub_download(info.repo, info.filename, local_dir=target.parent / "hub"))
+    check_digest(stored, info.sha256, address(info))
+    stored.replace(target)
+
+
+def _check_reachable(url: str) -> None:
+    """Without a network, raise at once, not after the retries of the hub."""
+    request = urllib.request.Request(url, method="HEAD")
+    with urllib.request.urlopen(request, timeout=20):
+        pass
 
 
 def _info(preset: Preset) -> WeightsInfo:

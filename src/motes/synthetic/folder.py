@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
+from motes.common.files import replacing
+from motes.common.processes import end_with_parent
 from motes.coordinates import pixels_to_raster
 from motes.data.sample import Sample
 from motes.errors import FileError, InputError, MotesError
@@ -71,12 +73,21 @@ def generate(
     context = "spawn" if workers else None  # a fork could inherit locks of the library's threads
     numbered = _Numbered(clips, missing)
     for index, sample in DataLoader(
-        numbered, None, num_workers=workers, multiprocessing_context=context
+        numbered,
+        None,
+        num_workers=workers,
+        multiprocessing_context=context,
+        worker_init_fn=partial(_start_worker, os.getpid()),
     ):
         if isinstance(sample, MotesError):
             raise sample
         write_clip(files[index], sample)
         yield files[index]
+
+
+def _start_worker(parent: int, number: int) -> None:
+    """Called in each worker: it ends with this process, also when that is killed."""
+    end_with_parent(parent)
 
 
 def _complete(file: Path) -> bool:
@@ -120,7 +131,7 @@ def write_clip(file: Path, sample: Sample) -> None:
     }
     if not sample.valid.all():
         arrays["annotated"] = sample.valid.numpy().T
-    with _replacing(file) as part, part.open("wb") as stream:
+    with replacing(file) as part, part.open("wb") as stream:
         np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
 
 
@@ -131,7 +142,7 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
     try:
         if not file.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            with _replacing(file) as part:
+            with replacing(file) as part:
                 part.write_text(text + "\n")
             return
         before = json.loads(file.read_text())
@@ -141,16 +152,3 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
     changed = [f"{k} {before.get(k)} -> {now[k]}" for k in now if before.get(k) != now[k]]
     if changed:
         raise InputError(f"{folder} holds clips of other settings: {', '.join(changed)}")
-
-
-@contextmanager
-def _replacing(file: Path) -> Iterator[Path]:
-    """A temporary file beside `file` that takes its place when the block ends well."""
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        yield part
-        part.replace(file)
-    except OSError as error:
-        raise FileError(f"{file}: cannot be written: {error}") from error
-    finally:
-        part.unlink(missing_ok=True)

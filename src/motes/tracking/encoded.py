@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import RLock
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from motes.common.packing import pack, save, unpack
+from motes.common.temporary import temporary_folder
 from motes.errors import InputError
 from motes.models.base import Features
 from motes.video import Video
@@ -45,6 +47,7 @@ class EncodedVideo:
         self.video = video
         self.num_frames: int | None = None
         self._encode = encode
+        self._lock = RLock()
         self._store = None if kept_bytes is None else _Store(kept_bytes)
         if self._store is not None and video.num_frames is None:
             video.read(video.start, video.start)  # makes an iterator keep its frames
@@ -83,7 +86,11 @@ class EncodedVideo:
             raise InputError(f"{self.video.name}: expected at least one frame, got none")
 
     def _chunk(self, k: int, frames: np.ndarray | None = None) -> Features:
-        """Chunk k, from the store or by encoding its frames."""
+        """Chunk k, from the store or by encoding its frames; one thread at a time."""
+        with self._lock:
+            return self._encoded_chunk(k, frames)
+
+    def _encoded_chunk(self, k: int, frames: np.ndarray | None) -> Features:
         if self._store is not None and k in self._store:
             return self._store.get(k)
         if frames is None:
@@ -132,7 +139,7 @@ class _Store:
 
     def _spill(self, k: int, features: Features) -> _Spilled:
         if self._folder is None:
-            self._folder = TemporaryDirectory(prefix="motes-features-")
+            self._folder = temporary_folder("features")
         path = Path(self._folder.name) / f"{k}.pt"
         save(pack(features.map(Tensor.clone)), path)  # clones: not the whole storage of a view
         return _Spilled(path, type(features))

@@ -19,10 +19,10 @@ from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
-from motes.common.files import LOCK, locked, remove, replacing
+from motes.common.files import LOCK, locked, replacing
 from motes.common.interrupts import asked_to_stop
 from motes.common.progress import Progress, silent
-from motes.common.temporary import is_temporary
+from motes.common.temporary import is_temporary, remove
 from motes.errors import FileError, InputError, MotesError
 from motes.export import save_parts
 from motes.queries.points import Queries

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from os import PathLike
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,7 @@ class Session:
         self.resize = engine.preset.resize.plan(video.size)
         self._limit = engine.limit
         self.cache = engine.model.new_cache(cache_bytes(engine.model, self._limit))
+        self._lock = Lock()
         self._keep_features(keep)
 
     def _keep_features(self, keep: bool) -> None:
@@ -101,8 +103,12 @@ class Session:
         return model.schedule if fits else model.windowed()
 
     def track(self, queries: Points | None = None, **options: Any) -> Tracks:
-        """Track points; takes what `Tracker.track` takes, but for the video and its range."""
-        return self.answer(Request(queries, **options))
+        """Track points; takes what `Tracker.track` takes, but for the video and its range.
+
+        Several threads may call it; they wait for each other.
+        """
+        with self._lock:
+            return self.answer(Request(queries, **options))
 
     @torch.inference_mode()
     def answer(self, request: Request) -> Tracks:

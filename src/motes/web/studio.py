@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from motes.common.files import check_overwrites, remove
+from motes.common.temporary import temporary_folder
 from motes.errors import FileError, InputError
 from motes.tracking.load import DEFAULT_MODEL, presets
 from motes.tracking.session import Session
@@ -57,7 +57,7 @@ class Studio:
         if self.model not in presets():
             raise InputError(f"model: expected one of {', '.join(presets())}, got {self.model!r}")
         self.documents: dict[str, Document] = {}
-        self._folder = TemporaryDirectory(prefix="motes-serve-")
+        self._folder = temporary_folder("serve")
         self.temporary = Path(self._folder.name)
         self._cache = JpegCache(settings.limits.cache_bytes)
         self._tracker: Tracker | None = None
