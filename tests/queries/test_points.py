@@ -127,3 +127,34 @@ def test_read_refuses(tmp_path, content, message):
 def test_read_needs_a_file(tmp_path):
     with pytest.raises(FileError, match="cannot read queries"):
         Queries.read(tmp_path / "missing.csv")
+
+
+@pytest.mark.parametrize(
+    ("content", "rows", "names"),
+    [
+        ("x,y,t\n1,2,0\n", [[0, 1, 2]], None),
+        ("name,t,note,x,y\nnose,3,old,1,2\n,4,new,5,6\n", [[3, 1, 2], [4, 5, 6]], ("nose", "")),
+        ("t;x;y\n0;1.5;2\n", [[0, 1.5, 2]], None),
+        ("t\tx\ty\tname\n0\t1\t2\tleft paw\n", [[0, 1, 2]], ("left paw",)),
+        ("\ufefft,x,y\r\n0,1,2\r\n,,\r\n", [[0, 1, 2]], None),
+    ],
+)
+def test_columns_are_found_by_name(tmp_path, content, rows, names):
+    path = tmp_path / "q.csv"
+    path.write_text(content, encoding="utf-8")
+    found = Queries.read(path)
+    assert (found.txy.tolist(), found.names) == (rows, names)
+
+
+def test_a_header_alone_is_refused(tmp_path):
+    path = tmp_path / "q.csv"
+    path.write_text("t,x,y\n")
+    with pytest.raises(InputError, match="expected at least one row t,x,y, got none"):
+        Queries.read(path)
+
+
+@bounded(300)
+@given(st.text(st.sampled_from("0123456789.,;-+e naif_\n\t\0\u0663"), max_size=30))
+def test_any_text_is_points_or_refused(text):
+    with suppress(InputError):
+        assert len(parse_points(text)) > 0

@@ -1,11 +1,18 @@
+from contextlib import suppress
+
 import cv2
 import numpy as np
 import pytest
+import torch
+from hypothesis import given
+from PIL import Image
 
-from motes import FileError, InputError, open_video
+from fuzzing import CHANGES, apply, bounded
+from motes import FileError, InputError, Queries, open_video
 from motes.queries.grid import grid
 from motes.queries.keypoints import keypoints
 from motes.queries.mask import read_mask
+from motes.queries.points import within
 from motes.queries.select import select
 from motes.tracking.support import MOST_FRAMES, support_points
 
@@ -27,6 +34,31 @@ def test_grid_is_even_and_centred():
     assert points.xy[:4].tolist() == [[7.5, 5.5], [23.5, 5.5], [39.5, 5.5], [55.5, 5.5]]
     assert np.allclose(points.xy.mean(0), [31.5, 23.5])  # the centre of the image
     assert set(points.frames) == {3}
+
+
+def test_a_grid_of_columns_and_rows():
+    points = grid((10, 5), SIZE).xy
+    assert len(points) == 50
+    assert np.allclose(points[1] - points[0], [6.4, 0])
+    assert np.allclose(points[10] - points[0], [0, 9.6])
+
+
+@pytest.mark.parametrize("side", [0, (3, 0), (1, 2, 3), "ab", 2.5, (2000, 1000), None, -1])
+def test_grids_that_make_no_sense(side):
+    with pytest.raises(InputError, match="grid: expected"):
+        grid(side, SIZE)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_corners_stay_in_the_image_and_the_mask(seed):
+    """Noise: the sub-pixel step leaves both for some corners."""
+    rng = np.random.default_rng(seed)
+    frame = rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    mask = rng.random((12, 16)).repeat(4, 0).repeat(4, 1) > 0.5
+    for inside in (None, mask):
+        points = keypoints(frame, 400, mask=inside)
+        points.check(SIZE, range(1))
+        assert within(points.xy, np.ones((48, 64), bool) if inside is None else inside).all()
 
 
 def test_grid_in_a_mask():
@@ -58,6 +90,75 @@ def test_mask_files(tmp_path, channels):
     assert mask.sum() == 8
 
 
+def disc(path, mode, **options):
+    """A bright square of 4 x 2 pixels on black, saved in a mode of PIL."""
+    grey = np.zeros((48, 64), np.uint8)
+    grey[5:9, 6:8] = 255
+    opaque = np.full_like(grey, 255)
+    stack = {"LA": [grey, opaque], "RGBA": [grey, grey, grey, opaque], "A": [opaque] * 3 + [grey]}
+    if mode in stack:
+        image = Image.fromarray(np.dstack(stack[mode]))
+    else:
+        image = Image.fromarray(grey).convert(mode)
+    image.save(path, **options)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "A", "I;16"])
+def test_every_black_and_white_png_is_the_same_mask(mode, tmp_path):
+    """An opaque alpha channel says nothing."""
+    disc(tmp_path / "m.png", mode)
+    mask = read_mask(tmp_path / "m.png", SIZE)
+    assert (mask.sum(), mask[5:9, 6:8].all()) == (8, True)
+    assert np.array_equal(read_mask(Image.open(tmp_path / "m.png"), SIZE), mask)
+
+
+def test_jpeg_masks_do_not_grow(tmp_path):
+    mask = np.zeros((48, 64), np.uint8)
+    mask[16:32, 16:48] = 255
+    Image.fromarray(mask).save(tmp_path / "m.jpg", quality=30)
+    assert np.array_equal(read_mask(tmp_path / "m.jpg", SIZE), mask > 0)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda m: m,
+        lambda m: m.tolist(),
+        lambda m: torch.from_numpy(m),
+        lambda m: torch.from_numpy(m)[None].float(),
+        lambda m: np.where(m, 1.0, np.nan),
+        lambda m: m[..., None].astype(np.int64) * 7,
+        lambda m: Image.fromarray(m),
+    ],
+    ids=["array", "lists", "tensor", "tensor [1, H, W]", "NaN", "labels", "PIL"],
+)
+def test_masks_in_memory(wrap):
+    assert np.array_equal(read_mask(wrap(half()), SIZE), half())
+
+
+@pytest.mark.parametrize("mask", [object(), ["text"], [[1, 2], [3]], np.zeros(5), 1 + 2j])
+def test_what_is_no_mask(mask):
+    with pytest.raises(InputError, match="mask: expected"):
+        read_mask(mask, SIZE)
+
+
+def test_a_mask_that_selects_everything_says_so(caplog):
+    read_mask(half(), SIZE)
+    assert not caplog.records
+    read_mask(np.ones((48, 64)), SIZE)
+    assert [r.message for r in caplog.records] == ["mask: it selects every pixel"]
+
+
+@bounded(150)
+@given(CHANGES)
+def test_a_damaged_mask_is_read_or_refused(tmp_path_factory, changes):
+    path = tmp_path_factory.mktemp("mask") / "m.png"
+    disc(path, "RGBA")
+    path.write_bytes(apply(changes, path.read_bytes()))
+    with suppress(InputError, FileError):
+        assert read_mask(path, SIZE).shape == (48, 64)
+
+
 def test_masks_that_do_not_fit(tmp_path):
     with pytest.raises(InputError, match="expected the size of the video, 64x48, got 48x64"):
         read_mask(np.ones((64, 48)), SIZE)
@@ -66,7 +167,7 @@ def test_masks_that_do_not_fit(tmp_path):
     with pytest.raises(FileError, match="no such mask"):
         read_mask(tmp_path / "no.png", SIZE)
     (tmp_path / "text.png").write_text("hello")
-    with pytest.raises(FileError, match="as an image"):
+    with pytest.raises(FileError, match="expected an image"):
         read_mask(tmp_path / "text.png", SIZE)
 
 
@@ -91,6 +192,22 @@ def test_select_keeps_points_in_the_mask_and_counts_frames_as_the_video_does():
 def test_select_refuses(asked, message):
     with pytest.raises(InputError, match=message):
         select(video(), **asked)
+
+
+@pytest.mark.parametrize(
+    ("points", "warns"),
+    [([(0.5, 0.25), (1, 0)], True), ([(0, 0), (1, 1)], False), ([(0.5, 20)], False), ([], False)],
+)
+def test_fractions_of_the_image_are_no_pixels(points, warns, caplog):
+    select(video(), points)
+    assert ("pixels are expected" in caplog.text) == warns
+
+
+def test_names_stay_with_their_points():
+    named = Queries(np.array([[0, 50, 9], [0, 9, 9], [0, 8, 8]]), ("right", "left", ""))
+    assert select(video(), named, mask=half()).names == ("left", "")
+    with pytest.raises(InputError, match="expected 1 names, got 2"):
+        Queries([[0, 1, 1]], ("a", "b"))
 
 
 def test_support_points_stand_in_the_frames_of_the_queries():

@@ -48,6 +48,7 @@ def suggest(name: str, known: Iterable[str], what: str) -> InputError:
         The exception, to be raised by the caller.
     """
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-    hint = f"; did you mean {near[0]!r}?" if near else "."
+    longer = [known for known in names if name and known.startswith(name)]
+    near = longer or difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
     return InputError(f"unknown {what} {name!r}{hint} Known: {', '.join(names)}")

@@ -1,10 +1,16 @@
 """Points on a regular grid."""
 
+from collections.abc import Sequence
+from operator import index
+
 import numpy as np
 
 from motes.coordinates import from_corner, to_corner
 from motes.errors import InputError
 from motes.queries.points import Queries
+
+LARGEST_GRID = 1_000_000
+"""Points; more are a slip of the keyboard."""
 
 
 def every_pixel(
@@ -36,32 +42,55 @@ def every_pixel(
     return Queries.of(np.column_stack([columns, rows]), at)
 
 
-def grid(side: int, size: tuple[int, int], at: int = 0, mask: np.ndarray | None = None) -> Queries:
-    """Spread points evenly over a frame, one at the centre of each of ``side x side`` cells.
+def grid(
+    side: int | tuple[int, int],
+    size: tuple[int, int],
+    at: int = 0,
+    mask: np.ndarray | None = None,
+) -> Queries:
+    """Spread points evenly over a frame, one at the centre of each cell of a grid.
 
     Args:
-        side: Points along each side.
+        side: Points along each side, or ``(columns, rows)``.
         size: Width and height of the video.
         at: Frame in which the points are picked.
         mask: bool ``[H, W]``; only points inside it are kept.
 
     Returns:
-        Up to ``side * side`` queries, row by row.
+        At most ``columns * rows`` queries, row by row.
 
     Raises:
-        InputError: `side` is not positive, or no point of the grid lies in the mask.
+        InputError: `side` is not positive or makes too many points, or no point of the grid lies in
+            the mask.
     """
-    if side < 1:
-        raise InputError(f"grid: expected a positive number of points a side, got {side}")
+    columns, rows = _sides(side)
     W, H = size
-    x, y = (from_corner(to_corner(np.arange(side)) * length / side) for length in (W, H))
+    x = from_corner(to_corner(np.arange(columns)) * W / columns)
+    y = from_corner(to_corner(np.arange(rows)) * H / rows)
     xy = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
     if mask is not None:
         column, row = np.rint(xy).astype(int).T
         xy = xy[mask[row, column]]
         if not len(xy):
             raise InputError(
-                f"grid: expected points inside the mask, but none of {side}x{side} lies there "
+                f"grid: expected points inside the mask, but none of {columns}x{rows} lies there "
                 f"({int(mask.sum())} pixels are set); try a denser grid"
             )
     return Queries.of(xy, at)
+
+
+def _sides(side: int | tuple[int, int]) -> tuple[int, int]:
+    """Columns and rows, checked."""
+    try:
+        columns, rows = side if isinstance(side, Sequence) else (side, side)
+        columns, rows = index(columns), index(rows)
+    except (TypeError, ValueError):
+        raise InputError(f"grid: expected a number or (columns, rows), got {side!r}") from None
+    if min(columns, rows) < 1:
+        raise InputError(f"grid: expected a positive number of points a side, got {side}")
+    if columns * rows > LARGEST_GRID:
+        raise InputError(
+            f"grid: expected at most {LARGEST_GRID:,} points, got {columns} x {rows}; "
+            "to track every pixel or every few, use dense"
+        )
+    return columns, rows

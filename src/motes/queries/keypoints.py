@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from motes.errors import InputError
-from motes.queries.points import Queries
+from motes.queries.points import Queries, within
 
 
 def keypoints(
@@ -34,6 +34,7 @@ def keypoints(
         where = "in the frame" if mask is None else "inside the mask"
         raise InputError(f"keypoints: expected corners {where}, found none")
     stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 20, 0.01)
-    corners = cv2.cornerSubPix(grey, corners.astype(np.float32), (3, 3), (-1, -1), stop)
-    last = np.array(grey.shape[::-1]) - 1  # the refinement may leave the image
-    return Queries.of(corners.reshape(-1, 2).clip(0, last), at)
+    whole = corners.reshape(-1, 2).astype(np.float32)
+    refined = cv2.cornerSubPix(grey, whole[:, None].copy(), (3, 3), (-1, -1), stop).reshape(-1, 2)
+    stays = within(refined, np.ones(grey.shape, bool) if mask is None else mask)
+    return Queries.of(np.where(stays[:, None], refined, whole), at)

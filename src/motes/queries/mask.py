@@ -1,20 +1,32 @@
 """Masks: which part of a frame matters."""
 
+from __future__ import annotations
+
+import logging
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 
 from motes.errors import FileError, InputError
+from motes.video.pixels import is_tensor, source_array
+from motes.video.sources.images import PHOTOGRAPHS, read_image
+
+log = logging.getLogger(__name__)
+
+Mask = Any
+"""An image file, an array, ...: what `read_mask` takes."""
 
 
-def read_mask(mask: str | PathLike[str] | np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def read_mask(mask: Mask, size: tuple[int, int]) -> np.ndarray:
     """Read a mask of a video.
 
     Args:
-        mask: An image file, or an array ``[H, W]``; what is not zero is inside.  An image with an
-            alpha channel counts by its alpha, a colour image where any channel is not zero.
+        mask: An image file, an array or tensor ``[H, W]`` or ``[H, W, C]``, nested lists or a PIL
+            image; what is not zero is inside (in a JPEG file: what is more than half of its
+            maximum, as compression smears).  A picture with transparent parts counts by its alpha;
+            otherwise a colour is inside where any of its channels is not zero.
         size: Width and height that the mask must have.
 
     Returns:
@@ -23,23 +35,51 @@ def read_mask(mask: str | PathLike[str] | np.ndarray, size: tuple[int, int]) -> 
     Raises:
         FileError: The file cannot be read as an image.
         InputError: The mask has another size than the video, or is empty.
+
+    Example:
+        >>> read_mask([[0, 1, 1]], size=(3, 1))
+        array([[False,  True,  True]])
     """
-    values: np.ndarray = mask if isinstance(mask, np.ndarray) else _read_image(mask)
-    if values.ndim == 3:
-        values = values[..., 3] if values.shape[2] == 4 else values.max(2)
+    inside = _inside(*_values(mask))
     W, H = size
-    if values.shape != (H, W):
-        got = "x".join(str(n) for n in values.shape[::-1])
+    if inside.shape != (H, W):
+        got = "x".join(str(n) for n in inside.shape[::-1])
         raise InputError(f"mask: expected the size of the video, {W}x{H}, got {got}")
-    if not values.any():
+    if not inside.any():
         raise InputError("mask: expected some pixels to be set, got an empty mask")
-    return values.astype(bool)
+    if inside.all():
+        log.warning("mask: it selects every pixel")
+    return inside
 
 
-def _read_image(path: str | PathLike[str]) -> np.ndarray:
-    if not Path(path).is_file():
-        raise FileError(f"no such mask: {path}")
-    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        raise FileError(f"cannot read {path} as an image")
-    return image
+def _values(mask: Mask) -> tuple[np.ndarray, bool]:
+    """Pixels ``[H, W]`` or ``[H, W, C]``, and whether compression smeared them."""
+    if isinstance(mask, (str, PathLike)):
+        path = Path(mask)
+        if not path.is_file():
+            raise FileError(f"no such mask: {mask}")
+        return read_image(path), path.suffix.lower() in PHOTOGRAPHS
+    if is_tensor(mask):
+        values = mask.detach().cpu().numpy()
+        return (values[0] if values.ndim == 3 and values.shape[0] == 1 else values), False
+    return source_array(mask, "mask"), False
+
+
+def _inside(values: np.ndarray, is_smeared: bool) -> np.ndarray:
+    if values.dtype.kind not in "biuf" or values.ndim not in (2, 3):
+        got = f"{values.dtype} {list(values.shape)}"
+        raise InputError(f"mask: expected numbers [H, W], got {got}")
+    values = np.nan_to_num(values)
+    if values.ndim == 3:
+        values = _one_channel(values)
+    return values > values.max(initial=0) / 2 if is_smeared else values != 0
+
+
+def _one_channel(values: np.ndarray) -> np.ndarray:
+    """Alpha, unless it is the same everywhere; then the largest of the other channels."""
+    channels = values.shape[2]
+    if channels in (2, 4):
+        alpha, values = values[..., -1], values[..., :-1]
+        if alpha.size and alpha.min() != alpha.max():
+            return alpha
+    return values.max(2, initial=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import StringIO
 from os import PathLike
 from pathlib import Path
 
@@ -12,6 +13,9 @@ import numpy as np
 
 from motes.coordinates import inside
 from motes.errors import FileError, InputError
+
+COLUMNS = ("t", "x", "y")
+NAME = "name"
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,12 +25,14 @@ class Queries:
     Attributes:
         txy: float32 ``[N, 3]``, read-only: follow the point that is at pixel (x, y) of frame t.
             Frames are numbered as in the video; (0, 0) is the centre of the top-left pixel.
+        names: What each point is; None: they have no names.
 
     Raises:
         InputError: Not ``[N, 3]``, not finite, or a frame number that is not whole.
     """
 
     txy: np.ndarray
+    names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         txy = np.array(self.txy, np.float32)
@@ -40,6 +46,8 @@ class Queries:
         if (txy[:, 0] != np.floor(txy[:, 0])).any():
             row = int(np.flatnonzero(txy[:, 0] != np.floor(txy[:, 0]))[0])
             raise InputError(f"query {row}: expected a whole frame number, got {txy[row, 0]:g}")
+        if self.names is not None and len(self.names) != len(txy):
+            raise InputError(f"queries: expected {len(txy)} names, got {len(self.names)}")
         txy.flags.writeable = False
         object.__setattr__(self, "txy", txy)
 
@@ -79,21 +87,34 @@ class Queries:
 
     @classmethod
     def read(cls, path: str | PathLike[str]) -> Queries:
-        """Read a CSV file with the header ``t,x,y``.
+        """Read a CSV file with the columns ``t,x,y`` and, if wanted, ``name``.
+
+        They may come in any order and between others; commas, semicolons or tabs stand between
+        them.
 
         Raises:
             FileError: The file cannot be read.
-            InputError: The header or a row does not fit; the message names the line.
+            InputError: The header or a row does not fit (the message names the line), or there is
+                no row.
         """
         try:
-            with Path(path).open(newline="", encoding="utf-8-sig") as file:
-                header, *lines = list(csv.reader(file)) or [[]]
+            content = Path(path).read_text(encoding="utf-8-sig")  # Excel puts a mark in front
+            table = list(csv.reader(StringIO(content), delimiter=_delimiter(content)))
         except (OSError, ValueError, csv.Error) as error:
             raise FileError(f"cannot read queries from {path}: {error}") from None
-        names = [name.strip() for name in header]
-        if names != ["t", "x", "y"]:
-            raise InputError(f"{path}: expected the header t,x,y, got {','.join(names) or 'none'}")
-        return cls(np.array([_row(path, i, line) for i, line in enumerate(lines, 2) if line]))
+        header, *lines = table or [[]]
+        columns = {name.strip(): place for place, name in enumerate(header)}
+        if not columns.keys() >= set(COLUMNS):
+            got = ",".join(columns) or "none"
+            raise InputError(f"{path}: expected the header t,x,y, got {got}")
+        rows = [(i, line) for i, line in enumerate(lines, 2) if any(map(str.strip, line))]
+        if not rows:
+            raise InputError(f"{path}: expected at least one row t,x,y, got none")
+        txy = [_row(path, i, line, [columns[name] for name in COLUMNS]) for i, line in rows]
+        if (place := columns.get(NAME)) is None:
+            return cls(np.array(txy))
+        names = (line[place].strip() if place < len(line) else "" for _, line in rows)
+        return cls(np.array(txy), tuple(names))
 
     def check(self, size: tuple[int, int], frames: range) -> None:
         """Make sure that every query lies in a video.
@@ -149,14 +170,25 @@ def parse_points(text: str, at: int = 0) -> Queries:
     return Queries(np.array(rows))
 
 
-def _row(path: str | PathLike[str], number: int, line: list[str]) -> list[float]:
+def within(xy: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Which positions ``[N, 2]`` lie in a mask ``[H, W]``, and so in the image: bool ``[N]``."""
+    H, W = mask.shape
+    column, row = np.clip(np.rint(xy).astype(int), 0, (W - 1, H - 1)).T
+    return inside(xy, (W, H)) & mask[row, column]
+
+
+def _delimiter(content: str) -> str:
+    """What stands between the names of the columns."""
+    header = content.partition("\n")[0]
+    return max(",;\t", key=header.count)
+
+
+def _row(path: str | PathLike[str], number: int, line: list[str], places: list[int]) -> list[float]:
     try:
-        row = [float(v) for v in line]
-    except ValueError:
-        row = []
-    if len(row) != 3:
-        raise InputError(f"{path}, line {number}: expected t,x,y, got {','.join(line)!r}")
-    return row
+        return [float(line[place]) for place in places]
+    except (ValueError, IndexError):
+        got = ",".join(line)[:200]
+        raise InputError(f"{path}, line {number}: expected t,x,y, got {got!r}") from None
 
 
 def _text(values: np.ndarray) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from os import PathLike
+import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,11 +11,13 @@ from motes.errors import InputError
 from motes.queries.grid import every_pixel
 from motes.queries.grid import grid as grid_queries
 from motes.queries.keypoints import keypoints as keypoint_queries
-from motes.queries.mask import read_mask
-from motes.queries.points import Points, Queries
+from motes.queries.mask import Mask, read_mask
+from motes.queries.points import Points, Queries, within
 
 if TYPE_CHECKING:
     from motes.video import Video
+
+log = logging.getLogger(__name__)
 
 UNKNOWN_END = 2**31
 """Stands for the end of a video that does not say how long it is."""
@@ -25,10 +27,10 @@ def select(
     video: Video,
     queries: Points | None = None,
     *,
-    grid: int | None = None,
+    grid: int | tuple[int, int] | None = None,
     keypoints: int | None = None,
     dense: int | None = None,
-    mask: str | PathLike[str] | np.ndarray | None = None,
+    mask: Mask | None = None,
     at: int | None = None,
 ) -> Queries:
     """Make queries from whatever was asked for, and check them against the video.
@@ -36,10 +38,10 @@ def select(
     Args:
         video: What will be tracked through.
         queries: Rows ``(t, x, y)``, or ``(x, y)`` in frame `at`.
-        grid: Instead: ``grid x grid`` points spread over frame `at`.
+        grid: Instead: ``grid x grid`` or ``(columns, rows)`` points spread over frame `at`.
         keypoints: Instead: so many of the strongest corners of frame `at`.
         dense: Instead: every pixel of frame `at`, or every `dense`-th in both directions.
-        mask: Image file or array ``[H, W]``: only points inside it are taken.
+        mask: Only points inside it are taken; see `motes.queries.mask.read_mask`.
         at: Frame of points that name none; by default the first of the video.
 
     Returns:
@@ -65,6 +67,7 @@ def select(
         return keypoint_queries(video.read(at, at + 1)[0], keypoints, at, inside)
     found = Queries.of(queries if queries is not None else [], at)
     found.check(video.size, frame_range(video))
+    _warn_of_fractions(found)
     return found if inside is None else _inside(found, inside)
 
 
@@ -81,9 +84,14 @@ def _check_frame(at: int, frames: range) -> None:
 
 
 def _inside(queries: Queries, mask: np.ndarray) -> Queries:
-    H, W = mask.shape
-    column, row = np.clip(np.rint(queries.xy).astype(int), 0, (W - 1, H - 1)).T
-    kept = queries.txy[mask[row, column]]
+    kept = np.flatnonzero(within(queries.xy, mask))
     if len(queries) and not len(kept):
         raise InputError(f"expected points inside the mask, got {len(queries)} outside it")
-    return Queries(kept)
+    names = queries.names and tuple(queries.names[i] for i in kept)
+    return Queries(queries.txy[kept], names)
+
+
+def _warn_of_fractions(queries: Queries) -> None:
+    xy = queries.xy
+    if len(xy) and 0 <= xy.min() <= xy.max() <= 1 and (xy != np.rint(xy)).any():
+        log.warning("queries: all points lie in the first pixel; pixels are expected, no fractions")

@@ -18,10 +18,10 @@ from motes.models.base import Features, Prediction, Schedule
 from motes.queries.points import Points, Queries
 from motes.queries.select import frame_range
 from motes.tracking import windows
+from motes.tracking.facts import with_facts
 from motes.tracking.results import to_model, to_tracks
 from motes.tracking.session import Session
 from motes.tracking.support import with_support
-from motes.tracking.times import with_times
 from motes.tracks import Tracks
 
 PROMPT = 4
@@ -110,7 +110,7 @@ class _Direction:
         session = self.session
         visible, fps = session.engine.visible(found), session.video.fps
         tracks = to_tracks(found, visible, self.queries, session.resize, fps, start, True)
-        return with_times(tracks, session.video)
+        return with_facts(tracks, session.video, self.queries)
 
 
 def _common_frame(queries: Queries) -> int:

@@ -26,8 +26,8 @@ from motes.common.temporary import is_temporary, remove
 from motes.errors import FileError, InputError, MotesError
 from motes.export import save_parts
 from motes.queries.points import Queries
+from motes.tracking.facts import with_facts
 from motes.tracking.identity import query_facts, tracker_facts, video_facts
-from motes.tracking.times import with_times
 from motes.tracks import Tracks, consecutive
 from motes.video import Video, open_video
 from motes.video.ahead import read_ahead
@@ -152,11 +152,11 @@ def record(
         if not Recording(path).complete:
             with asked_to_stop() as stop:
                 frames = _until(stop, _frames_left(source, stream.next_frame))
-                waiting = _track(stream, source, frames, path, every, advance)
+                waiting = _track(stream, source, queries, frames, path, every, advance)
                 if stop():
                     _save(path, waiting, stream)
                     stop.check()
-            _finish(stream, waiting, source, path, facts)
+            _finish(stream, waiting, source, queries, path, facts)
         return Recording(path)
 
 
@@ -209,10 +209,10 @@ def record_live(
         _write_facts(path, facts)
         with asked_to_stop() as stop:
             frames = _until(stop, _until_failure(source, tell))
-            waiting = _track(stream, source, frames, path, every, progress or silent)
+            waiting = _track(stream, source, queries, frames, path, every, progress or silent)
             if stop():
                 tell("stopped")
-            _finish(stream, waiting, source, path, facts)
+            _finish(stream, waiting, source, queries, path, facts)
         return Recording(path)
 
 
@@ -258,6 +258,7 @@ def _new_stream(tracker: Tracker, video: Video, queries: Queries, *options: int 
 def _track(
     stream: Stream,
     video: Video,
+    queries: Queries,
     frames: Iterable[np.ndarray],
     folder: Path,
     every: int,
@@ -266,7 +267,7 @@ def _track(
     """Push frames, and write a part whenever `every` are final; returns those not written yet."""
     waiting: list[Tracks] = []
     for frame in frames:
-        waiting += [with_times(tracks, video) for tracks in stream.push(frame)]
+        waiting += [with_facts(tracks, video, queries) for tracks in stream.push(frame)]
         progress(1)
         if sum(t.num_frames for t in waiting) >= every:
             _save(folder, waiting, stream)
@@ -275,14 +276,19 @@ def _track(
 
 
 def _finish(
-    stream: Stream, waiting: list[Tracks], video: Video, folder: Path, facts: dict[str, Any]
+    stream: Stream,
+    waiting: list[Tracks],
+    video: Video,
+    queries: Queries,
+    folder: Path,
+    facts: dict[str, Any],
 ) -> None:
     """Close the stream, and write what is left."""
     rest = stream.close()
     if stream.next_frame == video.start:
         remove(folder)
         raise InputError(f"{video.name}: expected at least one frame, got none")
-    _save(folder, waiting + ([with_times(rest, video)] if rest else []), stream)
+    _save(folder, waiting + ([with_facts(rest, video, queries)] if rest else []), stream)
     _write_facts(folder, facts | {"complete": True})
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from os import PathLike
 from threading import Lock
 from typing import Any
 
@@ -15,15 +14,16 @@ from torch import Tensor
 from motes.common.progress import Progress, silent
 from motes.errors import InputError
 from motes.models.base import Features, Prediction, Schedule, concat_predictions
+from motes.queries.mask import Mask
 from motes.queries.points import Points, Queries
 from motes.queries.select import select
 from motes.tracking import windows
 from motes.tracking.encoded import EncodedVideo
 from motes.tracking.engine import Engine
+from motes.tracking.facts import with_facts
 from motes.tracking.memory import MemoryPlan, cache_bytes, make_plan
 from motes.tracking.results import to_model, to_tracks
 from motes.tracking.support import with_support
-from motes.tracking.times import with_times
 from motes.tracks import Tracks
 from motes.video import Video
 
@@ -39,10 +39,10 @@ class Request:
     """Options of `Tracker.track`."""
 
     queries: Points | None = None
-    grid: int | None = None
+    grid: int | tuple[int, int] | None = None
     keypoints: int | None = None
     dense: int | None = None
-    mask: str | PathLike[str] | np.ndarray | None = None
+    mask: Mask | None = None
     at: int | None = None
     backward: bool = False
     joint: bool = True
@@ -152,7 +152,7 @@ class Session:
         visible = self.engine.visible(prediction)
         fps, start = self.video.fps, self.video.start
         tracks = to_tracks(prediction, visible, points, self.resize, fps, start, everywhere)
-        return with_times(tracks, self.video)
+        return with_facts(tracks, self.video, points)
 
     def _check_length(self, points: Queries) -> None:
         """Check queries against the number of frames, which is certain after the first pass."""

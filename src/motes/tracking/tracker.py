@@ -10,12 +10,12 @@ from fractions import Fraction
 from os import PathLike
 from typing import Any
 
-import numpy as np
 import torch
 
 from motes.common.progress import Progress
 from motes.models.base import PointModel
 from motes.models.preset import Preset
+from motes.queries.mask import Mask
 from motes.queries.points import Points, Queries
 from motes.tracking.engine import Engine
 from motes.tracking.session import Request, Session
@@ -76,10 +76,10 @@ class Tracker:
         video: Any,
         queries: Points | None = None,
         *,
-        grid: int | None = None,
+        grid: int | tuple[int, int] | None = None,
         keypoints: int | None = None,
         dense: int | None = None,
-        mask: str | PathLike[str] | np.ndarray | None = None,
+        mask: Mask | None = None,
         at: int | None = None,
         backward: bool = False,
         joint: bool = True,
@@ -94,11 +94,13 @@ class Tracker:
         Args:
             video: Anything that `motes.open_video` opens.
             queries: Rows ``(t, x, y)``, or ``(x, y)`` in frame `at`; pixels of the video.
-            grid: Instead of `queries`: ``grid x grid`` points spread over frame `at`.
+            grid: Instead of `queries`: ``grid x grid`` or ``(columns, rows)`` points spread over
+                frame `at`.
             keypoints: Instead of `queries`: the N strongest corners of frame `at`.
             dense: Instead of `queries`: every pixel of frame `at`, or every `dense`-th in both
                 directions, in parts if they do not fit into memory together.
-            mask: Image file or array ``[H, W]``: only points inside it are tracked.
+            mask: Image file, array or tensor ``[H, W]``, ...: only points inside it are tracked
+                (see `motes.queries.mask.read_mask`).
             at: Frame of points without a frame number; by default the first.
             backward: Also track from each query towards the start of the video.
             joint: Whether points may attend to each other; if not, each is tracked independently

@@ -96,7 +96,7 @@ def as_rgb(frame: Any, what: str = "frame", levels: Levels | None = None) -> np.
     Raises:
         InputError: Shape, type or values do not fit.
     """
-    picture = as_array(frame, what)
+    picture = source_array(frame, what)
     if picture.ndim == 2:
         picture = picture[:, :, None]
     if picture.ndim != 3 or picture.shape[2] not in (1, 2, 3, 4) or 0 in picture.shape:
@@ -108,7 +108,7 @@ def as_rgb(frame: Any, what: str = "frame", levels: Levels | None = None) -> np.
     return np.ascontiguousarray(np.broadcast_to(picture, (*picture.shape[:2], 3)))
 
 
-def as_array(frame: Any, what: str = "frame") -> np.ndarray:
+def source_array(frame: Any, what: str = "frame") -> np.ndarray:
     """A picture of any library as an array ``[H, W]`` or ``[H, W, C]`` of its own type."""
     if is_tensor(frame):
         return _tensor_to_array(frame, what)

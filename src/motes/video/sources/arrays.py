@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from motes.errors import InputError
-from motes.video.pixels import Levels, as_array, as_rgb, is_deep, is_tensor, spread
+from motes.video.pixels import Levels, as_rgb, is_deep, is_tensor, source_array, spread
 from motes.video.sources.base import Source, size_of
 
 
@@ -44,9 +44,11 @@ class ArraySource(Source):
 
 def _levels(pictures: Sequence[Any], name: str) -> Levels | None:
     """One range for all frames, where they are deeper than 8 bits."""
-    if not is_deep(as_array(pictures[0], name).dtype):
+    if not is_deep(source_array(pictures[0], name).dtype):
         return None
-    return Levels.of_sequence((as_array(pictures[i], name) for i in spread(len(pictures))), name)
+    return Levels.of_sequence(
+        (source_array(pictures[i], name) for i in spread(len(pictures))), name
+    )
 
 
 def _check_shape(pictures: Any, name: str) -> None:

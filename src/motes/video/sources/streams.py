@@ -14,7 +14,7 @@ import numpy as np
 
 from motes.errors import FileError, InputError
 from motes.tracks import DEFAULT_FPS
-from motes.video.pixels import Levels, as_array, as_rgb, is_deep
+from motes.video.pixels import Levels, as_rgb, is_deep, source_array
 from motes.video.sources.base import Source, size_of
 from motes.video.sources.images import quiet_opencv
 
@@ -102,7 +102,7 @@ class StreamSource(Source):
         if not self._remembers:
             self._held.clear()
         what = f"{self.name}: frame {self._taken}"
-        array = as_array(picture, what)
+        array = source_array(picture, what)
         if self._taken == 0 and is_deep(array.dtype):
             self._levels = Levels.of_depth(array)
             log.warning("%s: values up to %g are scaled to 8 bits", self.name, self._levels.white)
