@@ -14,7 +14,7 @@ from starlette.responses import FileResponse, JSONResponse
 from starlette.staticfiles import StaticFiles
 
 from motes.errors import FileError, MotesError
-from motes.web import api
+from motes.web import api, live_api
 from motes.web.guard import REASON, Guard
 from motes.web.settings import Settings
 from motes.web.studio import Studio
@@ -45,6 +45,7 @@ def create_app(settings: Settings, port: Callable[[], int], studio: Studio) -> G
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.studio = studio
     app.include_router(api.router)
+    app.include_router(live_api.router)
     app.add_api_route("/", _page, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), "static")
     app.add_exception_handler(MotesError, _expected)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from motes.common.files import check_overwrites, remove
@@ -20,6 +21,7 @@ from motes.web.document import Document
 from motes.web.exports import Look, check_kind, write_export
 from motes.web.folder import PROJECT_SUFFIX, confined, confined_video
 from motes.web.footage import Footage, JpegCache
+from motes.web.live import LiveSources
 from motes.web.project import Project, load_project, save_project
 from motes.web.settings import Settings
 from motes.web.worker import Worker
@@ -60,7 +62,9 @@ class Studio:
         self._folder = temporary_folder("serve")
         self.temporary = Path(self._folder.name)
         self._cache = JpegCache(settings.limits.cache_bytes)
+        self.live = LiveSources()
         self._tracker: Tracker | None = None
+        self._loading = Lock()
         self._worker: Worker | None = None
         self._exported: dict[str, Exported] = {}
         self._exporting = 0
@@ -77,6 +81,7 @@ class Studio:
 
     def close(self) -> None:
         """Stop all work and remove the temporary folder."""
+        self.live.close_all()
         for document in self.documents.values():
             document.close()
         if self._worker is not None:
@@ -189,11 +194,15 @@ class Studio:
 
     def _session(self, footage: Footage) -> Session:
         """Called in the worker."""
+        return self.tracker().session(footage.open())
+
+    def tracker(self) -> Tracker:
+        """The model, loaded when it is first needed; callable from any thread."""
         from motes.tracking.load import load
 
-        if self._tracker is None:
-            self._tracker = load(self.model)
-        return self._tracker.session(footage.open())
+        with self._loading:
+            self._tracker = self._tracker or load(self.model)
+        return self._tracker
 
     # Files
 
