@@ -286,28 +286,64 @@ class Tracks:
             raise MissingExtraError("A data frame", "pandas") from None
         return pandas.DataFrame(to_columns(self))
 
-    def save(self, path: str | PathLike[str]) -> None:
+    def save(
+        self,
+        path: str | PathLike[str],
+        *,
+        first: int | None = None,
+        hidden: str | None = None,
+        pin: Sequence[int] | str | None = None,
+    ) -> None:
         """Write to a file; the suffix chooses the format (see `motes.export`).
 
-        Raises:
-            InputError: No format has this suffix.
-            FileError: The file cannot be written.
-        """
-        from motes.export import save
+        Args:
+            path: Such as ``bike.npz``, ``shot.nk``, ``mouse.dlc.csv``.
+            first: Number that the other program gives to the first frame of the video.
+            hidden: ``"keep"`` or ``"drop"`` the frames in which a point is hidden.
+            pin: For a corner pin: ids of the top-left, top-right, bottom-right and bottom-left
+                point, or ``"best"``.
 
-        save(self, path)
+        Raises:
+            InputError: No format has this suffix, or the format does not have this choice.
+            MissingExtraError: What the format needs is not installed.
+            FileError: The file cannot be written.
+
+        Example:
+            >>> tracks.save("shot.nk", first=1001)
+        """
+        from motes.export import Options, save
+
+        corners = pin if pin is None or isinstance(pin, str) else tuple(pin)
+        save(self, path, Options(first, hidden, corners))
 
     @staticmethod
-    def load(path: str | PathLike[str]) -> Tracks:
-        """Read a file that `save` wrote.
+    def load(
+        path: str | PathLike[str],
+        *,
+        size: tuple[int, int] | None = None,
+        fps: Fraction | float | None = None,
+        first: int | None = None,
+    ) -> Tracks:
+        """Read a file that `save` or another program wrote.
+
+        Args:
+            path: The suffix says what it is.
+            size: Width and height of the video, where the file does not hold them.
+            fps: Frame rate of the video, where the file does not hold it.
+            first: Number that the other program gives to the first frame of the video.
 
         Raises:
-            InputError: No format reads this suffix, or the content does not fit.
+            InputError: No format reads this suffix, the content does not fit, or the size or the
+                frame rate is not known.
+            MissingExtraError: What the format needs is not installed.
             FileError: The file cannot be read.
-        """
-        from motes.export import load
 
-        return load(path)
+        Example:
+            >>> Tracks.load("shot.nk", size=(1920, 1080), fps=24)
+        """
+        from motes.export import Footage, load
+
+        return load(path, Footage(size, None if fps is None else Fraction(fps), first))
 
 
 def _size(value: Any) -> tuple[int, int]:

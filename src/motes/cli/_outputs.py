@@ -6,7 +6,7 @@ from pathlib import Path
 from motes.cli._common import progress, say
 from motes.common.files import check_writable
 from motes.errors import InputError
-from motes.export import Options, formats, is_track_file, save_parts
+from motes.export import Options, find_format, formats, is_track_file, save_parts
 from motes.export import check_output as check_tracks
 from motes.tracks import Tracks
 from motes.video import Video, writer_suffixes
@@ -57,6 +57,17 @@ def check_space(outputs: Sequence[str], cells: int) -> None:
     for output in outputs:
         if is_track_file(output):
             check_writable(output, size=SMALLEST_CELL * cells)
+
+
+def check_counts(outputs: Sequence[str], count: int, options: Options) -> None:
+    """Make sure that every track file takes this number of points.
+
+    Raises:
+        InputError: One does not.
+    """
+    for output in outputs:
+        if is_track_file(output):
+            find_format(output).check_count(count, options)
 
 
 def write_outputs(

@@ -59,11 +59,13 @@ def command(
 
 def _load(path: Path, video: str | None) -> "tuple[Any, Tracks]":
     """The footage and the tracks: of a track file, or of a clip with known tracks."""
+    from motes.cli._exchange import load_for
     from motes.export import is_track_file
     from motes.tracks import Tracks
+    from motes.video import open_video
 
     if is_track_file(path) and not _holds_truth(path):
-        return video, Tracks.load(path)
+        return video, Tracks.load(path) if video is None else load_for(open_video(video), path)
     from motes.data.clips import load_clip
 
     clip = load_clip(path.with_suffix(".npz"))

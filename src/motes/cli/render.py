@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from motes.cli._common import progress, say
+from motes.cli._exchange import load_for
 from motes.common.files import check_overwrites
 
 
@@ -55,13 +56,13 @@ def command(
     """
     from motes.rendering.style import Style
     from motes.rendering.video import render
-    from motes.tracks import Tracks
     from motes.video import check_output, open_video
 
     for path in output:
         check_output(path)
     style = Style(look, color, tail, width, opacity, background, hidden, scale)
-    content, footage = Tracks.load(tracks), open_video(video)
+    footage = open_video(video)
+    content = load_for(footage, tracks)
     check_overwrites(output, [tracks, *footage.files])
     for path in output:
         with progress(content.num_frames, f"drawing {path}") as advance:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from motes.cli._common import describe, progress, say, warn
+from motes.cli._exchange import FIRST_HELP, HIDDEN_HELP, PIN_HELP, parse_options
 from motes.cli._names import free_path, video_names
-from motes.cli._outputs import check_outputs, check_space, write_outputs
+from motes.cli._outputs import check_counts, check_outputs, check_space, write_outputs
 from motes.common.files import check_overwrites
 from motes.common.temporary import remove
 from motes.errors import FileError, InputError
+from motes.export import Options
 from motes.queries import Queries, parse_points
 from motes.tracks import Tracks
 
@@ -52,7 +54,9 @@ def command(
     ] = None,
     queries: Annotated[
         Path | None,
-        typer.Option(help="CSV file with the columns t, x and y.", rich_help_panel=POINTS),
+        typer.Option(
+            help="CSV file with the columns t, x, y and perhaps name.", rich_help_panel=POINTS
+        ),
     ] = None,
     corners: Annotated[
         int | None,
@@ -130,6 +134,11 @@ def command(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
+    first_frame: Annotated[
+        int | None, typer.Option(help=FIRST_HELP, rich_help_panel=OUTPUT)
+    ] = None,
+    hidden: Annotated[str | None, typer.Option(help=HIDDEN_HELP, rich_help_panel=OUTPUT)] = None,
+    pin: Annotated[str | None, typer.Option(help=PIN_HELP, rich_help_panel=OUTPUT)] = None,
 ) -> None:
     """Follow points through videos.
 
@@ -154,7 +163,8 @@ def command(
     choice = _points(grid, points, queries, corners, dense, at) | {"mask": mask, "at": at}
     if latency is not None and live is None:
         raise InputError("--latency: expected it together with --live")
-    _check_all_outputs(jobs, [p for p in (queries, mask, weights) if p])
+    options = parse_options(first_frame, hidden, pin, mask is not None, output or [])
+    _check_all_outputs(jobs, options, [p for p in (queries, mask, weights) if p])
 
     from motes.tracking.load import DEFAULT_MODEL, load
 
@@ -172,7 +182,7 @@ def command(
     failed = 0
     for job in jobs:
         try:
-            _run(job, start, end, choice, tracker, backward, latency)
+            _run(job, start, end, choice, tracker, backward, latency, options)
         except Exception as error:
             if len(jobs) == 1:
                 raise
@@ -219,12 +229,12 @@ def _jobs(videos: Sequence[str], live: int | None, outputs: Sequence[str]) -> li
     ]
 
 
-def _check_all_outputs(jobs: Sequence[Job], inputs: Sequence[Path]) -> None:
+def _check_all_outputs(jobs: Sequence[Job], options: Options, inputs: Sequence[Path]) -> None:
     """Raise, before any work, what is known to go wrong at its end."""
     videos = [job.video for job in jobs if isinstance(job.video, str)]
     check_overwrites([output for job in jobs for output in job.outputs], [*videos, *inputs])
     for job in jobs:
-        check_outputs(job.outputs, pictures=not job.live)
+        check_outputs(job.outputs, pictures=not job.live, options=options)
         if job.live:
             _check_new(job.outputs)
 
@@ -246,6 +256,7 @@ def _run(
     get_tracker: Callable[[], Tracker],
     backward: bool,
     latency: int | None,
+    options: Options,
 ) -> None:
     """Track through one video, and write its outputs."""
     from motes.queries.select import select
@@ -254,16 +265,17 @@ def _run(
     video = open_video(job.video, start=start, end=end)
     check_overwrites(job.outputs, video.files)
     queries = select(video, **choice)
+    check_counts(job.outputs, len(queries), options)
     check_space(job.outputs, len(queries) * (video.num_frames or 0))
     tracker = get_tracker()
     if job.live:
         with _recording_folder(job) as folder:
-            _deliver(_track_live(tracker, video, queries, latency, folder), video, job)
+            _deliver(_track_live(tracker, video, queries, latency, folder), video, job, options)
     elif (video.num_frames or 0) > LONG and not backward:
         with _recording_folder(job) as folder:
-            _deliver(_track_long(tracker, video, queries, folder), video, job)
+            _deliver(_track_long(tracker, video, queries, folder), video, job, options)
     else:
-        _deliver(_track(tracker, video, queries, backward), video, job)
+        _deliver(_track(tracker, video, queries, backward), video, job, options)
 
 
 def _recording_folder(job: Job) -> AbstractContextManager[Path]:
@@ -298,12 +310,12 @@ def _track_live(
         )
 
 
-def _deliver(parts: Recording | list[Tracks], video: Video, job: Job) -> None:
+def _deliver(parts: Recording | list[Tracks], video: Video, job: Job, options: Options) -> None:
     """Write the outputs, and describe them; a recording stays until all of them are written."""
     if video.problem:
         warn(video.problem)
     try:
-        write_outputs(parts, video, job.outputs)
+        write_outputs(parts, video, job.outputs, options)
     except BaseException:
         if job.live:  # a file can be tracked again
             command = f"motes export {job.part_folder} -o FILE"

@@ -6,7 +6,6 @@ its frame first.
 
 import re
 from collections.abc import Iterable, Iterator
-from fractions import Fraction
 from pathlib import Path
 
 from motes.coordinates import CORNER_DOWN
@@ -15,12 +14,10 @@ from motes.export.after_effects import rate
 from motes.export.base import DROP, KEEP, Footage, Format, Settings
 from motes.export.curves import Curve, Curves
 from motes.export.keys import Keys, numbers, read_text, to_tracks
-from motes.export.numbers import all_trimmed
+from motes.export.numbers import all_trimmed, frame_rate
 from motes.tracks import Tracks
 
 TITLE = "Keyframe Data"
-NTSC = {"29.97": 30, "23.976": 24, "59.94": 60, "23.98": 24, "119.88": 120, "47.952": 48}
-"""Rates that stand for so many thousands by 1001."""
 
 
 def write(tracks: Tracks, path: Path, settings: Settings) -> None:
@@ -93,7 +90,7 @@ def _with_header(footage: Footage, facts: dict[str, str]) -> Footage:
         size = (int(float(facts["Source Width"])), int(float(facts["Source Height"])))
     text = facts.get("Units Per Second")
     if text and (footage.fps is None or rate(footage.fps) != text):
-        fps = Fraction(NTSC[text] * 1000, 1001) if text in NTSC else Fraction(text)
+        fps = frame_rate(text)
     return footage.together_with(size, fps)
 
 

@@ -6,7 +6,6 @@ The error is 1 - confidence.
 
 import re
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from motes.errors import InputError
 from motes.export.base import DROP, KEEP, Footage, Format, Settings
 from motes.export.curves import Curve, Curves
 from motes.export.keys import Keys, read_text, to_tracks
-from motes.export.numbers import all_trimmed
+from motes.export.numbers import all_trimmed, frame_rate
 from motes.tracks import Tracks
 
 COLUMNS = (
@@ -108,7 +107,7 @@ def read(path: Path, footage: Footage) -> Tracks:
 def _with_root(footage: Footage, root: dict[str, str]) -> Footage:
     W, H, *_ = [*root.get("format", "").replace('"', "").split(), "", ""]
     size = (int(W), int(H)) if W.isdigit() and H.isdigit() else None
-    fps = Fraction(root["fps"]).limit_denominator(1001) if "fps" in root else None
+    fps = frame_rate(root["fps"]) if "fps" in root else None
     return Footage(footage.size or size, footage.fps or fps, footage.first)  # a plate may differ
 
 

@@ -1,14 +1,20 @@
 """Numbers as text: the shortest decimals, never with an exponent, never ``-0``."""
 
 from collections.abc import Iterable
+from fractions import Fraction
 
 import numpy as np
 
 MOST_DECIMALS = 9
+NTSC = (24, 30, 48, 60, 120)
+"""Rates that are broadcast at 1000/1001 of their number."""
+
+NTSC_TOLERANCE = 0.005
+"""Frames per second: 23.976 and 23.98 both stand for 24000/1001."""
 
 
 def shortest(values: np.ndarray) -> np.ndarray:
-    """The shortest decimals that give these float32 numbers, as float64.
+    """The float64 numbers with the fewest decimals that give these float32 numbers.
 
     The float32 nearest to 10.1 becomes 10.1, not 10.100000381.
 
@@ -45,3 +51,14 @@ def real(value: float, places: int = 6) -> str:
     """As `trimmed`, with at least one decimal: ``10.5``, ``3.0``."""
     text = trimmed(value, places)
     return text if "." in text else f"{text}.0"
+
+
+def frame_rate(text: str) -> Fraction:
+    """The exact rate that a program wrote with a few decimals: 29.97 is 30000/1001.
+
+    Raises:
+        ValueError: It is not a number.
+    """
+    given = Fraction(text)
+    exact = (Fraction(number * 1000, 1001) for number in NTSC)
+    return next((rate for rate in exact if abs(rate - given) < NTSC_TOLERANCE), given)
