@@ -1,8 +1,9 @@
 """What several commands share: the progress bar and what they print."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import typer
 from rich.console import Console
@@ -17,7 +18,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from motes.errors import MotesError
+from motes.errors import InputError, MotesError
 
 console = Console()
 """Where tables and results go (stdout)."""
@@ -94,3 +95,24 @@ def progress(
             bar.advance(task, count)
 
         yield advance
+
+
+def pair_with_frames(
+    files: Sequence[Path], frames: Sequence[int] | None, first: int, option: str
+) -> list[tuple[Path, int]]:
+    """Pair repeated files with the repeated option ``--at``.
+
+    Args:
+        files: Values of `option`.
+        frames: Values of ``--at``; None: the first frame, for a single file.
+        first: Number of the first frame.
+        option: Name of the option of the files.
+
+    Raises:
+        InputError: There are not as many frames as files.
+    """
+    numbers = [first] if frames is None and len(files) == 1 else list(frames or [])
+    if len(numbers) != len(files):
+        got = f"{len(files)} {option} and {len(numbers)} --at"
+        raise InputError(f"expected one --at for each {option}, got {got}")
+    return list(zip(files, numbers, strict=True))

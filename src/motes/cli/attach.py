@@ -55,8 +55,8 @@ def command(
     """
     from motes.edit import content as contents
     from motes.edit.attach import Look, attach
+    from motes.edit.defaults import default_tracker
     from motes.queries import parse_points
-    from motes.tracking.load import DEFAULT_MODEL, load
     from motes.video import open_video
 
     if (content is None) == (text is None):
@@ -78,7 +78,7 @@ def command(
             at=frame,
             width=width,
             kind=motion,
-            tracker=load(model or DEFAULT_MODEL, device=device),
+            tracker=default_tracker(model, device),
             look=look,
             progress=advance,
         )

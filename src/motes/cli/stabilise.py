@@ -47,9 +47,9 @@ def command(
 
       motes stabilise runner.mp4 -o held.mp4 --follow runner.png --borders black
     """
+    from motes.edit.defaults import default_tracker
     from motes.edit.report import check_report, draw_report
     from motes.edit.stabilise import stabilise
-    from motes.tracking.load import load
     from motes.video import open_video
 
     footage = open_video(video)
@@ -62,7 +62,7 @@ def command(
         found = stabilise(
             footage,
             output,
-            tracker=load(model, device=device),
+            tracker=default_tracker(model, device),
             kind=motion,
             smoothness=smoothness,
             lock=lock,

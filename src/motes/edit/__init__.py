@@ -1,8 +1,10 @@
 """Editing with tracks: stabilise a video, attach pictures to it, carry changes through it."""
 
 from motes.edit.attach import Look, attach
+from motes.edit.blur import blur
 from motes.edit.content import text
 from motes.edit.fits import Fit, MotionPath, fit_motion, fit_path
+from motes.edit.paint import paint
 from motes.edit.stabilise import Stabilisation, stabilise
 from motes.edit.surface import Surface
 
@@ -13,8 +15,10 @@ __all__ = [
     "Stabilisation",
     "Surface",
     "attach",
+    "blur",
     "fit_motion",
     "fit_path",
+    "paint",
     "stabilise",
     "text",
 ]

@@ -15,9 +15,10 @@ from motes.common.progress import Progress, silent
 from motes.common.registry import suggest
 from motes.edit.compositing import BLENDS, over, premultiplied, sample, shading, smeared
 from motes.edit.content import Content, open_content
+from motes.edit.defaults import default_tracker
 from motes.edit.fits import apply_motion, frame_corners, from_corners
 from motes.edit.output import write_video
-from motes.edit.region import track_region
+from motes.edit.region import bounding_box, track_region
 from motes.edit.surface import MESH, SURFACES, Surface
 from motes.errors import InputError
 from motes.queries.mask import read_mask
@@ -119,16 +120,10 @@ def attach(
     check_overwrites([out], [*source.files, *what.files])
     at = source.start if at is None else at
     target = find_target(to, source, at, what.size, width)
-    surface = track_target(tracker or _default_tracker(), source, target, kind, tell)
+    surface = track_target(tracker or default_tracker(), source, target, kind, tell)
     painted = attached_frames(source, surface, what, target, look)
     write_video(source, painted, out, tell)
     return surface
-
-
-def _default_tracker() -> Tracker:
-    from motes.tracking.load import load
-
-    return load()
 
 
 @dataclass(frozen=True)
@@ -156,7 +151,7 @@ def find_target(
         raise InputError(f"width: expected a positive number of pixels, got {width:g}")
     if isinstance(to, (str, PathLike)) or (isinstance(to, np.ndarray) and to.dtype == bool):
         mask = read_mask(to, video.size)
-        return Target(at, _fitted(_extent(np.argwhere(mask)[:, ::-1]), content, width), None, mask)
+        return Target(at, _fitted(bounding_box(mask)[[0, 2]], content, width), None, mask)
     queries = Queries.of(to, at)
     if not len(queries):
         raise InputError("to: expected at least one point, got none")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from os import PathLike
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from motes.common.progress import Progress
@@ -45,6 +46,13 @@ def lattice(mask: np.ndarray, at: int) -> Queries:
     rows, columns = np.nonzero(mask)
     middle = len(rows) // 2
     return Queries.of([(columns[middle], rows[middle])], at)
+
+
+def bounding_box(mask: np.ndarray) -> np.ndarray:
+    """Corners of the pixels of a mask, clockwise from the top left: float64 ``[4, 2]``."""
+    left, top, w, h = cv2.boundingRect(mask.astype(np.uint8))
+    unit = np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
+    return unit * [w, h] + np.array([left, top]) - 0.5
 
 
 def track_region(

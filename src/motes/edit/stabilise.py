@@ -13,6 +13,7 @@ from motes.common.progress import Progress, silent
 from motes.common.registry import suggest
 from motes.edit.borders import BORDERS, crop_zoom, stabilised_frames
 from motes.edit.camera import MIN_INLIERS, POINTS, smooth_path, track_camera
+from motes.edit.defaults import default_tracker
 from motes.edit.fits import MotionPath, apply_motion, check_kind, fit_path
 from motes.edit.region import track_region
 from motes.errors import InputError
@@ -108,20 +109,13 @@ def stabilise(
     source = open_video(video)
     check_overwrites([out], source.files)
     tell = progress or silent
+    tracker = tracker or default_tracker("lk")
     if lock is None and follow is None:
-        found = _smoothed(_tracker(tracker), source, kind, smoothness, tell)
+        found = _smoothed(tracker, source, kind, smoothness, tell)
     else:
-        found = _locked(_tracker(tracker), source, kind, lock, follow, tell)
+        found = _locked(tracker, source, kind, lock, follow, tell)
     write_stabilised(source, found, out, borders, tell)
     return found
-
-
-def _tracker(tracker: Tracker | None) -> Tracker:
-    if tracker is not None:
-        return tracker
-    from motes.tracking.load import load
-
-    return load("lk")
 
 
 def _smoothed(

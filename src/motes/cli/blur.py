@@ -1,0 +1,60 @@
+"""``motes blur``: follow a region and make it unrecognisable."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from motes.cli._common import console, pair_with_frames, progress
+from motes.common.files import check_overwrites
+
+
+def command(
+    video: Annotated[str, typer.Argument(help="A video file, a folder of images, a glob, a URL.")],
+    mask: Annotated[
+        list[Path], typer.Option(help="Image of the region: what is not 0. Repeatable.")
+    ],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="Where to write: .mp4, .gif or FOLDER/.")
+    ],
+    at: Annotated[
+        list[int] | None, typer.Option(help="Frame of each --mask; default: the first.")
+    ] = None,
+    effect: Annotated[str, typer.Option(help="blur, pixelate or fill.")] = "blur",
+    strict: Annotated[
+        bool, typer.Option("--strict", help="A frame in which the region is lost is an error.")
+    ] = False,
+    model: Annotated[str | None, typer.Option(help="See: motes models.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
+) -> None:
+    """Blur a region of a video.
+
+    The cover is larger than the region, and grows where parts of the region are hidden.
+    Frames in which the region is lost are reported; give a second mask there.
+
+    Examples:
+      motes blur street.mp4 --mask face.png -o private.mp4
+
+      motes blur street.mp4 --mask a.png --at 0 --mask b.png --at 90 --effect fill --strict -o p.mp4
+    """
+    from motes.edit.blur import blur, describe_lost
+    from motes.edit.defaults import default_tracker
+    from motes.video import open_video
+
+    footage = open_video(video)
+    masks = pair_with_frames(mask, at, footage.start, "--mask")
+    check_overwrites([output], [*footage.files, *mask])
+    total = footage.num_frames and (2 * len(masks) + 1) * footage.num_frames
+    with progress(total, "blurring") as advance:
+        found = blur(
+            footage,
+            masks,
+            output,
+            effect=effect,
+            strict=strict,
+            tracker=default_tracker(model, device),
+            progress=advance,
+        )
+    if found.lost:
+        typer.echo(f"motes: {describe_lost(found.lost)}", err=True)
+    console.print(f"wrote {output}", highlight=False, markup=False)
