@@ -3,8 +3,10 @@
 from motes.edit.attach import Look, attach
 from motes.edit.blur import blur
 from motes.edit.content import text
+from motes.edit.filters import hampel, jumps, one_euro, resample, velocity
 from motes.edit.fits import Fit, MotionPath, fit_motion, fit_path
 from motes.edit.paint import paint
+from motes.edit.selection import choose_points, merge_anchors
 from motes.edit.stabilise import Stabilisation, stabilise
 from motes.edit.surface import Surface
 
@@ -16,9 +18,16 @@ __all__ = [
     "Surface",
     "attach",
     "blur",
+    "choose_points",
     "fit_motion",
     "fit_path",
+    "hampel",
+    "jumps",
+    "merge_anchors",
+    "one_euro",
     "paint",
+    "resample",
     "stabilise",
     "text",
+    "velocity",
 ]
