@@ -90,6 +90,16 @@ def test_resampling_hides_what_is_half_hidden():
     assert twice.visible[0].tolist() == [True, True, True, False, False, False, True]
 
 
+def test_times_of_a_variable_rate_count():
+    times = np.array([0, 0.1, 0.3, 0.4])
+    xy = np.stack([times * 50, times * 0], -1)[None]
+    tracks = Tracks(xy, np.ones((1, 4), bool), size=(50, 50), fps=10, times=times)
+    np.testing.assert_allclose(velocity(tracks)[0, :, 0], 50, rtol=1e-5)
+    even = resample(tracks, 10)
+    np.testing.assert_allclose(even.xy[0, :, 0], [0, 5, 10, 15, 20], atol=1e-4)
+    assert even.times is None
+
+
 def anchored(at, offset, T=21, **fields):
     tracks = line(T=T, **fields)
     drift = np.abs(np.arange(T) - at)[:, None] * np.array(offset)

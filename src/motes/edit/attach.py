@@ -16,6 +16,7 @@ from motes.common.registry import suggest
 from motes.edit.compositing import BLENDS, over, premultiplied, sample, shading, smeared
 from motes.edit.content import Content, open_content
 from motes.edit.defaults import default_tracker
+from motes.edit.filters import seconds
 from motes.edit.fits import apply_motion, frame_corners, from_corners
 from motes.edit.output import write_video
 from motes.edit.region import bounding_box, track_region
@@ -218,12 +219,13 @@ def attached_frames(
     """The frames of a video with content on a surface, uint8 ``[H, W, 3]``."""
     cut = _soft_mask(target.mask) if target.points is None else None
     reference = _reference(video, target.at) if look.shading else None
+    times = seconds(surface.tracks)
     for column, frame in enumerate(video):
         window = surface.window(column, target.box)
         if window is None:
             yield frame
             continue
-        picture = premultiplied(content.frame(column / surface.tracks.fps))
+        picture = premultiplied(content.frame(times[column] - times[0]))
         picture = _reduced(picture, target.box, surface.path.matrices[column])
         placed = Placed(picture, target.box, cut)
         layer = smeared(surface, column, window, look.shutter, placed)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ class Content:
     """
 
     size: tuple[int, int]
-    frame: Callable[[Fraction], np.ndarray]
+    frame: Callable[[float], np.ndarray]
     files: tuple[Path, ...] = ()
 
 
@@ -112,8 +111,8 @@ def _clip(source: Any) -> Content:
     video = open_video(source)
     count = video.num_frames or sum(1 for _ in video)
 
-    def frame(time: Fraction) -> np.ndarray:
-        number = video.start + int(time * video.fps) % count
+    def frame(time: float) -> np.ndarray:
+        number = video.start + int(time * float(video.fps) + 1e-6) % count
         picture = video.read(number, number + 1)[0]
         return np.dstack([picture, np.full(picture.shape[:2], 255, np.uint8)])
 

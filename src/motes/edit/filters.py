@@ -14,6 +14,9 @@ import numpy as np
 from motes.errors import InputError
 from motes.tracks import Tracks
 
+SAME_TIME = 1e-6
+"""Difference in seconds, or in frames, up to which times are the same."""
+
 LEAST_DEVIATION = 0.1
 """Of positions, in pixels: below it, a difference is noise and no outlier."""
 
@@ -32,13 +35,14 @@ def velocity(tracks: Tracks) -> np.ndarray:
     N, T = tracks.visible.shape
     step = np.full((N, T + 1, 2), np.nan, np.float32)
     both = tracks.visible[:, 1:] & tracks.visible[:, :-1]
-    step[:, 1:T][both] = np.diff(tracks.xy, axis=1)[both]
+    duration = np.diff(seconds(tracks))[:, None]
+    step[:, 1:T][both] = (np.diff(tracks.xy, axis=1) / duration)[both]
     sides = np.stack([step[:, :-1], step[:, 1:]])
     known = np.isfinite(sides)
     total = np.where(known, sides, 0).sum(0)
     count = known.sum(0)
     mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-    return (mean * float(tracks.fps)).astype(np.float32)
+    return mean.astype(np.float32)
 
 
 def jumps(tracks: Tracks, threshold: float = 6.0) -> np.ndarray:
@@ -127,14 +131,13 @@ def one_euro(tracks: Tracks, cutoff: float = 1.0, speed: float = 0.02) -> Tracks
     _check_positive("cutoff", cutoff)
     if speed < 0:
         raise InputError(f"speed: expected 0 or more, got {speed:g}")
-    rate = float(tracks.fps)
+    rates = 1 / np.diff(seconds(tracks))
     xy = tracks.xy.astype(float)
     derivative = np.zeros((tracks.num_points, 2))
-    slow = _share(1.0, rate)
-    for i in range(1, tracks.num_frames):
+    for i, rate in enumerate(rates, 1):
         going = (tracks.visible[:, i] & tracks.visible[:, i - 1])[:, None]
         change = (tracks.xy[:, i] - xy[:, i - 1]) * rate
-        derivative = np.where(going, derivative + slow * (change - derivative), 0.0)
+        derivative = np.where(going, derivative + _share(1.0, rate) * (change - derivative), 0.0)
         share = _share(cutoff + speed * np.abs(derivative), rate)
         xy[:, i] = np.where(going, xy[:, i - 1] + share * (xy[:, i] - xy[:, i - 1]), xy[:, i])
     return replace(tracks, xy=xy)
@@ -165,20 +168,16 @@ def resample(tracks: Tracks, fps: Rational | float) -> Tracks:
     if not tracks.num_frames:
         raise InputError("tracks: expected at least one frame, got none")
     rate = Fraction(fps).limit_denominator(1_000_000)
-    ratio = tracks.fps / rate
-    first = -(-tracks.start // ratio)
-    last = (tracks.frames.stop - 1) // ratio
-    times = np.array([float(k * ratio - tracks.start) for k in range(int(first), int(last) + 1)])
-    low = np.clip(np.floor(times + 1e-9).astype(int), 0, tracks.num_frames - 1)
-    high = np.minimum(low + 1, tracks.num_frames - 1)
-    share = np.clip(times - low, 0, 1)
-    high = np.where(share < 1e-6, low, high)
+    known = seconds(tracks)
+    first = int(np.ceil(known[0] * float(rate) - SAME_TIME))
+    last = max(first, int(np.floor(known[-1] * float(rate) + SAME_TIME)))
+    low, high, share = _brackets(known, np.arange(first, last + 1) / float(rate))
 
     def mixed(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
         return (1 - weight) * values[:, low] + weight * values[:, high]
 
     queries = tracks.queries.copy()
-    queries[:, 0] = np.rint(queries[:, 0] / float(ratio))
+    queries[:, 0] = np.rint(queries[:, 0] * float(rate / tracks.fps))
     return replace(
         tracks,
         xy=mixed(tracks.xy, share[:, None]),
@@ -186,8 +185,26 @@ def resample(tracks: Tracks, fps: Rational | float) -> Tracks:
         confidence=mixed(tracks.confidence, share).clip(0, 1),
         queries=queries,
         fps=rate,
-        start=int(first),
+        start=first,
+        times=None,
     )
+
+
+def _brackets(known: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each wanted time the columns before and after it, and its share of the way between."""
+    last = len(known) - 1
+    low = np.clip(np.searchsorted(known, wanted + SAME_TIME, "right") - 1, 0, last)
+    high = np.minimum(low + 1, last)
+    length = known[high] - known[low]
+    share = np.clip((wanted - known[low]) / np.where(length > 0, length, 1), 0, 1)
+    return low, np.where(share < SAME_TIME, low, high), share
+
+
+def seconds(tracks: Tracks) -> np.ndarray:
+    """Times of the frames in seconds from frame 0 of the video: float64 ``[T]``."""
+    if tracks.times is not None:
+        return tracks.times
+    return np.array(tracks.frames) / float(tracks.fps)
 
 
 def _check_positive(name: str, value: float) -> None:
