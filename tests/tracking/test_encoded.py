@@ -20,6 +20,7 @@ class Counter:
         self.encoded = 0
 
     def __call__(self, frames):
+        frames = np.stack(list(frames))
         self.encoded += len(frames)
         return FeatureMaps((torch.from_numpy(frames[None, :, :1, :1, 0]).float(),))
 

@@ -1,3 +1,5 @@
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -6,7 +8,7 @@ import motes
 from motes import InputError
 from motes.features.flow_fields import FLOW_CACHE_BYTES
 from motes.models.base import FeatureMaps, PointModel, Schedule
-from motes.tracking.memory import make_plan, parse_bytes
+from motes.tracking.memory import frame_bytes, make_plan, parse_bytes
 
 
 class Heavy(PointModel):
@@ -89,10 +91,36 @@ def test_a_limit_changes_the_parts_but_not_the_tracks():
     """Lucas-Kanade's points do not see each other, so parts must give the same."""
     video = np.random.default_rng(0).integers(0, 255, (10, 48, 64, 3)).astype(np.uint8)
     free = motes.load("lk").track(video, dense=6, backward=True, at=4)
-    tight = motes.load("lk", memory="180k")
+    tight = motes.load("lk", memory=(180 << 10) + frame_bytes((64, 48)))
     session = tight.session(video)
     assert session.plan(free.num_points).points < free.num_points
     assert session.track(dense=6, backward=True, at=4) == free
+
+
+def test_frames_in_work_are_part_of_the_plan():
+    video = np.zeros((3, 480, 640, 3), np.uint8)
+    need = frame_bytes((640, 480))
+    assert need == 640 * 480 * (3 * 8 + 3 + 12 + 12)  # waiting, uint8, float32, in the decoder
+    assert frame_bytes((7680, 4320)) == 7680 * 4320 * (3 * 1 + 3 + 12 + 12)  # only one waits
+    with pytest.raises(InputError, match="memory: expected at least"):
+        motes.load("lk", memory=need).track(video, grid=2)
+
+
+def test_frames_are_resized_one_by_one():
+    """A chunk of large frames is never in memory at once."""
+    alive, most = [], []
+
+    def frames():
+        for number in range(40):
+            frame = np.full((48, 64, 3), number, np.uint8)
+            alive.append(weakref.ref(frame))
+            most.append(sum(held() is not None for held in alive))
+            yield frame
+            del frame
+
+    motes.load("lk").track(frames(), grid=2)
+    assert len(most) == 40
+    assert max(most) <= 8 + 4  # those that wait, and those in the hands of somebody
 
 
 def test_dense_takes_every_pixel():

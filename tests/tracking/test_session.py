@@ -12,7 +12,7 @@ from motes.coordinates import ResizeRule
 from motes.models.base import Schedule
 from motes.models.cotracker3 import CoTracker3, CoTracker3Config
 from motes.models.preset import Preset, Support
-from motes.tracking.memory import make_plan
+from motes.tracking.memory import frame_bytes, make_plan
 from motes.tracking.session import Session
 from motes.tracking.tracker import Tracker
 from motes.tracks import Tracks
@@ -104,6 +104,7 @@ def test_more_points_than_fit_are_tracked_in_parts(offline):
     size, frames = (64, 48), 20
     model = tracker.model
     tight = make_plan(model, model.schedule, size, 40, frames, 1 << 30, keep=True).peak // 2
+    tight += frame_bytes(size)
     session = make_tracker(offline, memory=tight).session(video())
     tracks = session.track(grid=10)
     assert tracks.num_points == 100
@@ -115,7 +116,7 @@ def test_a_video_too_long_to_be_seen_whole_goes_through_overlapping_windows():
     model = tracker.model
     schedules = model.schedule, model.windowed()
     whole, cut = (make_plan(model, s, (64, 48), 4, 20, 1 << 30, keep=True).peak for s in schedules)
-    tracker = make_tracker(offline=True, memory=(whole + cut) // 2)
+    tracker = make_tracker(offline=True, memory=(whole + cut) // 2 + frame_bytes((64, 48)))
     session = tracker.session(frames)
     assert session.fitting_schedule(len(QUERIES)) == Schedule(8, 4, 4, by_confidence=True)
     tracks = session.track(QUERIES)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import RLock
@@ -18,7 +19,7 @@ from motes.common.temporary import temporary_folder
 from motes.errors import InputError
 from motes.models.base import Features
 from motes.video import Video
-from motes.video.ahead import read_ahead
+from motes.video.ahead import frames_ahead, read_ahead
 
 CHUNK = 8
 """Frames that are read and encoded at a time."""
@@ -34,13 +35,16 @@ class EncodedVideo:
     """
 
     def __init__(
-        self, video: Video, encode: Callable[[np.ndarray], Features], kept_bytes: int | None
+        self,
+        video: Video,
+        encode: Callable[[Iterator[np.ndarray]], Features],
+        kept_bytes: int | None,
     ) -> None:
         """Prepare to encode.
 
         Args:
             video: Whose frames.
-            encode: Features of uint8 frames ``[n, H, W, 3]``.
+            encode: Features of uint8 frames ``[H, W, 3]``, which are read one by one.
             kept_bytes: Bytes of features that may stay in memory; more go to a temporary folder.
                 None keeps nothing: memory is flat, and frames are encoded again in every pass.
         """
@@ -77,29 +81,35 @@ class EncodedVideo:
             yield self._chunk(k)[: last + 1 - k * CHUNK].reversed()
 
     def _read_forward(self) -> Iterator[Features]:
-        frames, length = read_ahead(self.video), 0
-        while chunk := list(islice(frames, CHUNK)):
-            yield self._chunk(length // CHUNK, np.stack(chunk))
-            length += len(chunk)
+        frames, length = read_ahead(self.video, frames_ahead(self.video.size)), 0
+        for frame in frames:
+            chunk = chain([frame], islice(frames, CHUNK - 1))
+            features = self._chunk(length // CHUNK, chunk)
+            deque(chunk, maxlen=0)  # what was encoded before is passed over
+            length += len(features)
+            yield features
         self.num_frames = length
         if not length:
             raise InputError(f"{self.video.name}: expected at least one frame, got none")
 
-    def _chunk(self, k: int, frames: np.ndarray | None = None) -> Features:
+    def _chunk(self, k: int, frames: Iterator[np.ndarray] | None = None) -> Features:
         """Chunk k, from the store or by encoding its frames; one thread at a time."""
         with self._lock:
             return self._encoded_chunk(k, frames)
 
-    def _encoded_chunk(self, k: int, frames: np.ndarray | None) -> Features:
+    def _encoded_chunk(self, k: int, frames: Iterator[np.ndarray] | None) -> Features:
         if self._store is not None and k in self._store:
             return self._store.get(k)
-        if frames is None:
-            first = self.video.start + k * CHUNK
-            frames = self.video.read(first, first + CHUNK)
-        features = self._encode(frames)
+        features = self._encode(self._frames(k) if frames is None else frames)
         if self._store is not None:
             self._store.put(k, features)
         return features
+
+    def _frames(self, k: int) -> Iterator[np.ndarray]:
+        """The frames of chunk k, read one by one."""
+        first = self.video.start + k * CHUNK
+        for number in range(first, first + CHUNK):
+            yield from self.video.read(number, number + 1)
 
 
 class _Spilled(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -43,13 +44,17 @@ class Engine:
         """Bytes that tracking may take, if it begins now."""
         return self.memory or free_bytes(self.device)
 
-    def encode(self, frames: np.ndarray, resize: Resize) -> Features:
-        """Features of uint8 frames ``[n, H, W, 3]``, resized to the model."""
-        writeable = np.require(frames, requirements="W")  # torch warns of read-only arrays
-        pixels = torch.from_numpy(writeable).to(self.device).permute(0, 3, 1, 2)
-        scaled = resize.frames(pixels.float() / 255)
+    def encode(self, frames: Iterable[np.ndarray], resize: Resize) -> Features:
+        """Features of uint8 frames ``[H, W, 3]``, resized to the model one by one."""
+        scaled = torch.cat([self._resized(frame, resize) for frame in frames])
         with self.autocast():
             return self.model.encode(scaled[None])
+
+    def _resized(self, frame: np.ndarray, resize: Resize) -> Tensor:
+        """A frame as the model takes it, float32 ``[1, 3, H', W']``."""
+        writeable = np.require(frame[None], requirements="W")  # torch warns of read-only arrays
+        pixels = torch.from_numpy(writeable).to(self.device).permute(0, 3, 1, 2)
+        return resize.frames(pixels.float().div_(255))
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The context in which the model computes in `dtype`."""

@@ -11,9 +11,13 @@ import torch
 from motes.errors import InputError
 from motes.models.base import PointModel, Schedule
 from motes.tracking.encoded import CHUNK
+from motes.video.ahead import frames_ahead
 
 SHARE = 0.6
 """Share of the free memory that a run may take when no limit is given."""
+
+DECODER_FRAMES = 8
+"""Decoded frames that a decoder holds: references and those of its threads."""
 
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
@@ -45,6 +49,7 @@ def make_plan(
     num_frames: int,
     limit: int,
     keep: bool,
+    frames: int = 0,
 ) -> MemoryPlan:
     """Plan a run.
 
@@ -56,6 +61,7 @@ def make_plan(
         num_frames: Number of frames of the video, as far as it is known.
         limit: Bytes that the run may take.
         keep: Whether the features of the whole video are kept for further passes.
+        frames: Bytes of the frames that are in work, see `frame_bytes`.
 
     Returns:
         The plan.
@@ -68,7 +74,7 @@ def make_plan(
     cache = cache_bytes(model, limit)
     per_point = model.point_bytes * window
     kept = min(per_frame * num_frames, limit // 2) if keep else 0
-    fixed = per_frame * (window + CHUNK) + cache + kept
+    fixed = per_frame * (window + CHUNK) + cache + kept + frames
     room = limit - fixed
     if room < per_point:
         need = (fixed + per_point) / UNITS["M"]
@@ -78,6 +84,16 @@ def make_plan(
         )
     points = max(min(num_points, room // per_point), 1)
     return MemoryPlan(limit, kept, points, cache, fixed + points * per_point)
+
+
+def frame_bytes(size: tuple[int, int]) -> int:
+    """Bytes of the frames of ``(W, H)`` pixels that are in memory while a video is read.
+
+    Those that wait, one that is resized as uint8 and as float32, and the frames of the decoder,
+    with 1.5 bytes a pixel.
+    """
+    W, H = size
+    return W * H * (3 * frames_ahead(size) + 3 + 3 * 4 + round(1.5 * DECODER_FRAMES))
 
 
 def cache_bytes(model: PointModel, limit: int) -> int:

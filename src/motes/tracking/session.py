@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -21,7 +21,7 @@ from motes.tracking import windows
 from motes.tracking.encoded import EncodedVideo
 from motes.tracking.engine import Engine
 from motes.tracking.facts import with_facts
-from motes.tracking.memory import MemoryPlan, cache_bytes, make_plan
+from motes.tracking.memory import MemoryPlan, cache_bytes, frame_bytes, make_plan
 from motes.tracking.results import to_model, to_tracks
 from motes.tracking.support import with_support
 from motes.tracks import Tracks
@@ -91,7 +91,10 @@ class Session:
         """
         model, frames = self.engine.model, self.video.num_frames or UNKNOWN_FRAMES
         schedule, size = schedule or model.schedule, self.resize.target
-        return make_plan(model, schedule, size, num_points, frames, self._limit, self._keep)
+        in_work = frame_bytes(self.video.size)
+        return make_plan(
+            model, schedule, size, num_points, frames, self._limit, self._keep, in_work
+        )
 
     def fitting_schedule(self, num_points: int) -> Schedule:
         """The model's schedule; with windows, if the whole video would take too much memory."""
@@ -145,7 +148,7 @@ class Session:
         at_once = ALONE if len(parts[0]) == 1 else 1
         return [torch.stack(tensors[i : i + at_once]) for i in range(0, len(tensors), at_once)]
 
-    def _encode(self, frames: np.ndarray) -> Features:
+    def _encode(self, frames: Iterable[np.ndarray]) -> Features:
         return self.engine.encode(frames, self.resize)
 
     def _tracks(self, points: Queries, prediction: Prediction, everywhere: bool) -> Tracks:

@@ -10,6 +10,15 @@ import numpy as np
 AHEAD = 8
 """Frames that wait at most."""
 
+AHEAD_BYTES = 64 << 20
+"""Bytes of these frames; one may always wait."""
+
+
+def frames_ahead(size: tuple[int, int]) -> int:
+    """How many frames of ``(W, H)`` pixels may wait."""
+    W, H = size
+    return max(1, min(AHEAD, AHEAD_BYTES // (3 * W * H)))
+
 
 def read_ahead(frames: Iterable[np.ndarray], count: int = AHEAD) -> Iterator[np.ndarray]:
     """Yield the frames of a video while a thread decodes the next ones.
