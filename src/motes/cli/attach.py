@@ -54,7 +54,7 @@ def command(
       motes attach shirt.mp4 --text "motes" --to shirt.png --at 12 --shading -o out.mp4
     """
     from motes.edit import content as contents
-    from motes.edit.attach import Look, attach
+    from motes.edit.attachment import Look, attach
     from motes.edit.defaults import default_tracker
     from motes.queries import parse_points
     from motes.video import open_video

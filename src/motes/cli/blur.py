@@ -37,7 +37,7 @@ def command(
 
       motes blur street.mp4 --mask a.png --at 0 --mask b.png --at 90 --effect fill --strict -o p.mp4
     """
-    from motes.edit.blur import blur, describe_lost
+    from motes.edit.blurring import blur, describe_lost
     from motes.edit.defaults import default_tracker
     from motes.video import open_video
 

@@ -38,7 +38,7 @@ def command(
       motes paint bike.mp4 --edit a.png --at 0 --edit b.png --at 60 -o red.mp4
     """
     from motes.edit.defaults import default_tracker
-    from motes.edit.paint import paint
+    from motes.edit.painting import paint
     from motes.video import open_video
 
     footage = open_video(video)

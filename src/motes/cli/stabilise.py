@@ -49,7 +49,7 @@ def command(
     """
     from motes.edit.defaults import default_tracker
     from motes.edit.report import check_report, draw_report
-    from motes.edit.stabilise import stabilise
+    from motes.edit.stabilisation import stabilise
     from motes.video import open_video
 
     footage = open_video(video)

@@ -1,13 +1,13 @@
 """Editing with tracks: stabilise a video, attach pictures to it, carry changes through it."""
 
-from motes.edit.attach import Look, attach
-from motes.edit.blur import blur
+from motes.edit.attachment import Look, attach
+from motes.edit.blurring import blur
 from motes.edit.content import text
 from motes.edit.filters import hampel, jumps, one_euro, resample, velocity
 from motes.edit.fits import Fit, MotionPath, fit_motion, fit_path
-from motes.edit.paint import paint
+from motes.edit.painting import paint
 from motes.edit.selection import choose_points, merge_anchors
-from motes.edit.stabilise import Stabilisation, stabilise
+from motes.edit.stabilisation import Stabilisation, stabilise
 from motes.edit.surface import Surface
 
 __all__ = [

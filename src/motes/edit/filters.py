@@ -24,6 +24,8 @@ LEAST_DEVIATION = 0.1
 def velocity(tracks: Tracks) -> np.ndarray:
     """Velocity of the points, by central differences of visible frames.
 
+    Example::
+
         speed = np.linalg.norm(velocity(tracks), axis=2)
 
     Args:
@@ -150,6 +152,8 @@ def _share(cutoff: np.ndarray | float, rate: float) -> np.ndarray:
 
 def resample(tracks: Tracks, fps: Rational | float) -> Tracks:
     """The tracks at another frame rate, by linear interpolation.
+
+    Example::
 
         slow = resample(tracks, 60)
 

@@ -107,6 +107,8 @@ def fit_motion(
 ) -> Fit:
     """Fit one motion to pairs of positions; pairs that disagree are left out (RANSAC, MAGSAC).
 
+    Example::
+
         fit = fit_motion(tracks.xy[:, 0], tracks.xy[:, 9], "homography")
 
     Args:
@@ -176,6 +178,8 @@ def fit_path(
 
     Points that agree with the common motion in less than half of the frames are left out, so that
     small moving objects do not disturb the motion of the background.
+
+    Example::
 
         path = fit_path(tracks, reference=tracks.start, kind="homography")
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from motes.common.files import replacing
 from motes.edit.fits import apply_motion
-from motes.edit.stabilise import Stabilisation
+from motes.edit.stabilisation import Stabilisation
 from motes.errors import InputError
 from motes.rendering.text import BOLD, draw_text
 

@@ -21,6 +21,8 @@ def merge_anchors(parts: Sequence[Tracks], reach: float = 30.0) -> Tracks:
     visibility, confidence and nearness of the anchor (the frame of the query); answers that agree
     are averaged, otherwise the one of larger weight counts.
 
+    Example::
+
         merged = merge_anchors([from_frame_0, from_frame_90])
 
     Args:
@@ -68,6 +70,8 @@ def _weight(part: Tracks, reach: float) -> np.ndarray:
 
 def choose_points(tracks: Tracks, count: int) -> np.ndarray:
     """Choose good points: visible for long, of high confidence, and spread over the frame.
+
+    Example::
 
         good = tracks[choose_points(tracks, 50)]
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from motes.cli import run
-from motes.edit.attach import find_target
+from motes.edit.attachment import find_target
 from motes.edit.compositing import BLENDS, over, premultiplied, sample, shading, smeared
 from motes.edit.content import open_content, still, text
 from motes.edit.surface import Surface

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from motes.cli import run
-from motes.edit.paint import Change, nearest_changes, paint
+from motes.edit.painting import Change, nearest_changes, paint
 from motes.synthetic.shots import film, moving_card
 from motes.tracks import Tracks
 from motes.video import open_video, open_writer

@@ -76,6 +76,8 @@ def stabilise(
 ) -> Stabilisation:
     """Stabilise a video: estimate the motion of its background, smooth it, and move the frames.
 
+    Example::
+
         from motes.edit import stabilise
         stabilise("shaky.mp4", "steady.mp4")
         stabilise("shaky.mp4", "fixed.mp4", lock=0, borders="fill")

@@ -93,6 +93,8 @@ def paint(
 ) -> tuple[Change, ...]:
     """Carry the changes of edited frames through a video, forward and backward.
 
+    Example::
+
         from motes.edit import paint
         paint("bike.mp4", [("frame0_red.png", 0)], "red.mp4")
 

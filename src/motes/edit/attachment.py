@@ -82,6 +82,8 @@ def attach(
 ) -> Surface:
     """Attach a picture, a clip or a text to a surface, and write the video.
 
+    Example::
+
         from motes.edit import attach, text
         attach("wall.mp4", "logo.png", "out.mp4", to=[(80, 40), (200, 50), (198, 140), (78, 130)])
         attach("shirt.mp4", text("motes"), "out.mp4", to="shirt.png", at=12)

@@ -167,6 +167,8 @@ def blur(
 ) -> Blurred:
     """Follow regions through a video and blur, pixelate or fill them.
 
+    Example::
+
         from motes.edit import blur
         blur("street.mp4", [("face.png", 0), ("face_later.png", 90)], "private.mp4")
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from motes.cli import run
-from motes.edit.blur import EFFECTS, Cover, blur, lost_frames
+from motes.edit.blurring import EFFECTS, Cover, blur, lost_frames
 from motes.edit.surface import Surface
 from motes.errors import InputError
 from motes.synthetic.shots import film, moving_card

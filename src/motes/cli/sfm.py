@@ -1,0 +1,43 @@
+"""``motes sfm``: the camera's path and a sparse cloud from a video."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from motes.cli._common import console, progress
+
+
+def command(
+    video: Annotated[str, typer.Argument(help="A video file, a folder of images, a glob, a URL.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A new folder.")],
+    frames: Annotated[
+        int, typer.Option(help="Frames that are solved together; the others get poses afterwards.")
+    ] = 60,
+    model: Annotated[str | None, typer.Option(help="See: motes models.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
+) -> None:
+    """Reconstruct the camera and a sparse cloud of points (structure from motion).
+
+    The folder receives COLMAP's text files and database, points.ply, the camera for Nuke
+    (camera.chan) and for Blender (camera.py), a report and a picture of the cloud.
+    The scene must be at rest, and the camera must move sideways, not only turn.
+
+    Example:
+      motes sfm orbit.mp4 -o orbit
+    """
+    from motes.edit.defaults import default_tracker
+    from motes.sfm.pipeline import reconstruct
+    from motes.video import open_video
+
+    footage = open_video(video)
+    with progress(footage.num_frames and 2 * footage.num_frames, "reconstructing") as advance:
+        found = reconstruct(
+            footage,
+            output,
+            tracker=default_tracker(model, device),
+            most_frames=frames,
+            progress=advance,
+        )
+    console.print(found.summary(), highlight=False)
+    console.print(f"wrote {output}", highlight=False, markup=False)
