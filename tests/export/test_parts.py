@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from export.samples import GOLDEN_Q, GOLDEN_S
 from motes import InputError, Tracks
+from motes.common.values import shortest
 from motes.export.choose import choose
-from motes.export.numbers import all_trimmed, real, shortest, trimmed
+from motes.export.numbers import all_trimmed, real, trimmed
 from motes.export.pins import best_four, corners
 
 SIZE = (640, 480)

@@ -117,11 +117,37 @@ def rate(name: str, value: Any) -> Fraction:
     return fraction
 
 
+MOST_DECIMALS = 9
+"""Digits after the point that are tried for many numbers at once; the rest go one by one."""
+
+
 def shortest_decimals(array: np.ndarray) -> list[Any]:
     """Nested lists with the shortest decimals that give the same float32 back."""
-    decimals = [float(str(number)) for number in array.ravel()]
-    nested: Any = np.array(decimals, np.float64).reshape(array.shape).tolist()
+    nested: Any = shortest(array).tolist()
     return nested
+
+
+def shortest(values: np.ndarray) -> np.ndarray:
+    """The float64 numbers with the fewest decimals that give these float32 numbers.
+
+    The float32 nearest to 10.1 becomes 10.1, not 10.100000381.
+
+    Args:
+        values: float32 of any shape.
+    """
+    given = np.asarray(values, np.float32)
+    exact = given.astype(np.float64)
+    result = exact.copy()
+    left = np.ones(given.shape, bool)
+    for decimals in range(MOST_DECIMALS + 1):
+        rounded = np.round(exact, decimals)
+        fits = left & (rounded.astype(np.float32) == given)
+        result[fits] = rounded[fits]
+        left &= ~fits
+        if not left.any():
+            return result
+    result[left] = [float(str(value)) for value in given[left]]
+    return result
 
 
 def _fraction(name: str, value: Any) -> Fraction:

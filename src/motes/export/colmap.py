@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from motes.common.values import shortest
 from motes.coordinates import CORNER_DOWN
 from motes.errors import InputError
 from motes.export.base import DROP, KEEP, Footage, Format, Settings
 from motes.export.keys import Keys, to_tracks
-from motes.export.numbers import shortest
 from motes.tracks import Tracks
 
 SCHEMA = """

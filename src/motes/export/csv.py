@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from motes.common.values import LARGEST_WHOLE
+from motes.common.values import LARGEST_WHOLE, shortest_decimals
 from motes.errors import InputError
 from motes.export.base import Footage, Format, Settings
 from motes.export.rows import COLUMNS, TIME, parse_facts, to_columns, to_facts, to_tracks
@@ -27,6 +27,9 @@ from motes.tracks import Tracks
 NAMES = ",".join(COLUMNS)
 QUERY = ("query_t", "query_x", "query_y")
 NAME = "name"
+CELLS_AT_ONCE = 2**16
+"""Rows that are made at a time, so that memory stays flat."""
+
 NO_FRAME = ("",) * (len(COLUMNS) - 1)
 Cells = tuple[Any, ...]
 TYPES = list(zip(COLUMNS, ("i8", "i8", "f8", "f8", "?", "f8"), strict=True))
@@ -67,11 +70,17 @@ def _point_cells(tracks: Tracks) -> list[Cells]:
 
 def _rows(part: Tracks, points: Sequence[Cells] | None, width: int) -> Iterator[Cells]:
     """All rows; `points` (None: `width` empty cells) are in the first one of each point."""
-    columns, empty = to_columns(part), ("",) * width
-    columns["visible"] = columns["visible"].astype(int)
-    for i, row in enumerate(zip(*columns.values(), strict=True)):
-        point, frame = divmod(i, part.num_frames)
-        yield (*row, *(empty if frame or points is None else points[point]))
+    empty = ("",) * width
+    step = max(CELLS_AT_ONCE // max(part.num_frames, 1), 1)
+    for first in range(0, len(part), step):
+        columns = to_columns(part[first : first + step])
+        columns["visible"] = columns["visible"].astype(int)
+        cells = (
+            shortest_decimals(c) if c.dtype == np.float32 else c.tolist() for c in columns.values()
+        )
+        for i, row in enumerate(zip(*cells, strict=True)):
+            point, frame = divmod(i, part.num_frames)
+            yield (*row, *(empty if frame or points is None else points[first + point]))
 
 
 def read(path: Path, footage: Footage) -> Tracks:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from motes.common.values import shortest
 from motes.coordinates import Convention
 from motes.export.base import Settings
 from motes.export.names import labels, safe
-from motes.export.numbers import shortest
 from motes.tracks import Tracks
 
 

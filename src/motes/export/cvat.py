@@ -11,11 +11,12 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
+from motes.common.values import shortest
 from motes.coordinates import CORNER_DOWN, inside
 from motes.errors import InputError
 from motes.export.base import DROP, KEEP, Footage, Format, Settings
 from motes.export.keys import Keys, check_span, numbers, to_tracks
-from motes.export.numbers import all_trimmed, shortest
+from motes.export.numbers import all_trimmed
 from motes.tracks import Tracks
 
 LABEL = "point"

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
+from motes.common.values import shortest
 from motes.coordinates import CENTRE_DOWN
 from motes.errors import InputError
 from motes.export.base import DROP, KEEP, Footage, Format, Settings
 from motes.export.keys import Keys, read_rows, to_tracks
 from motes.export.names import as_given, labels
-from motes.export.numbers import real, shortest
+from motes.export.numbers import real
 from motes.tracks import Tracks
 
 SCORER = "motes"

@@ -11,12 +11,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from motes.common.values import shortest
 from motes.coordinates import CENTRE_DOWN
 from motes.errors import InputError
 from motes.export.base import DROP, KEEP, Footage, Format, Settings
 from motes.export.deeplabcut import SCORER, from_table
 from motes.export.names import as_given, labels
-from motes.export.numbers import shortest
 from motes.tracks import Tracks
 
 KEY = "df_with_missing"

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,32 @@ from motes.export.base import Footage, Format, Settings
 from motes.tracks import Tracks
 
 VERSION = 1
+NUMBERS_AT_ONCE = 2**16
 SHAPES = {"xy": (2,), "visible": (), "confidence": ()}
 """Fields that are ``[N, T, ...]``; an empty list would lose the shape, so it is put back."""
 
 
 def write(tracks: Tracks, path: Path, settings: Settings) -> None:
     """Write ``{"format": "motes-tracks", "version": 1, "frames": T, "xy": [...], ...}``."""
-    content = {"format": "motes-tracks", "version": VERSION, "frames": tracks.num_frames}
-    content |= {name: _plain(value) for name, value in tracks.to_dict().items()}
-    path.write_text(json.dumps(content), encoding="utf-8")
+    head = {"format": "motes-tracks", "version": VERSION, "frames": tracks.num_frames}
+    with path.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(head)[:-1])
+        for name, value in tracks.to_dict().items():
+            file.write(f', "{name}": ')
+            file.writelines(_text(value))
+        file.write("}")
+
+
+def _text(value: Any) -> Iterator[str]:
+    """The JSON of a field; of arrays some rows at a time, so that memory stays flat."""
+    if not isinstance(value, np.ndarray):
+        yield json.dumps(value)
+        return
+    step = max(NUMBERS_AT_ONCE * len(value) // max(value.size, 1), 1)
+    yield "["
+    for first in range(0, len(value), step):
+        yield (", " if first else "") + json.dumps(_plain(value[first : first + step]))[1:-1]
+    yield "]"
 
 
 def read(path: Path, footage: Footage) -> Tracks:

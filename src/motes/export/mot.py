@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from motes.common.values import shortest
 from motes.coordinates import ONE_BASED
 from motes.export.base import DROP, KEEP, Footage, Format, Settings
 from motes.export.keys import Keys, numbers, read_rows, to_tracks
-from motes.export.numbers import all_trimmed, shortest
+from motes.export.numbers import all_trimmed
 from motes.tracks import Tracks
 
 SIDE = 1

@@ -3,37 +3,11 @@
 from collections.abc import Iterable
 from fractions import Fraction
 
-import numpy as np
-
-MOST_DECIMALS = 9
 NTSC = (24, 30, 48, 60, 120)
 """Rates that are broadcast at 1000/1001 of their number."""
 
 NTSC_TOLERANCE = 0.005
 """Frames per second: 23.976 and 23.98 both stand for 24000/1001."""
-
-
-def shortest(values: np.ndarray) -> np.ndarray:
-    """The float64 numbers with the fewest decimals that give these float32 numbers.
-
-    The float32 nearest to 10.1 becomes 10.1, not 10.100000381.
-
-    Args:
-        values: float32 of any shape.
-    """
-    given = np.asarray(values, np.float32)
-    exact = given.astype(np.float64)
-    result = exact.copy()
-    left = np.ones(given.shape, bool)
-    for decimals in range(MOST_DECIMALS + 1):
-        rounded = np.round(exact, decimals)
-        fits = left & (rounded.astype(np.float32) == given)
-        result[fits] = rounded[fits]
-        left &= ~fits
-        if not left.any():
-            return result
-    result[left] = [float(str(value)) for value in given[left]]
-    return result
 
 
 def trimmed(value: float, places: int = 6) -> str:

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from motes.common.values import shortest
 from motes.coordinates import CENTRE_DOWN
 from motes.errors import InputError
 from motes.export.base import DROP, KEEP, Footage, Format, Settings
 from motes.export.keys import Keys, to_tracks
 from motes.export.names import as_given, labels
-from motes.export.numbers import shortest
 from motes.tracks import Tracks
 
 TRACK, NODE = "motes", "point"

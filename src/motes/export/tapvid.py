@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from motes.common.values import shortest
 from motes.coordinates import pixels_to_raster, raster_to_pixels
 from motes.errors import InputError
 from motes.export.base import KEEP, Footage, Format, Settings
-from motes.export.numbers import shortest
 from motes.tracks import Tracks
 
 
