@@ -278,3 +278,8 @@ def test_a_wrong_frame_number_does_not_fill_the_memory(tmp_path, suffix, old, ne
     path.write_text(text.replace(old, new, 1))
     with pytest.raises(InputError, match="expected the frames of a video, got"):
         load(path, Footage(GOLDEN_S.size, GOLDEN_S.fps))
+
+
+def test_the_page_of_the_docs_names_every_format():
+    text = (Path(__file__).parents[2] / "docs/export.md").read_text()
+    assert [suffix for suffix in EXCHANGE if text.count(f"`{suffix}`") < 2] == []
