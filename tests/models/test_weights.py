@@ -3,10 +3,15 @@
 import os
 import pickle
 import urllib.error
+import zipfile
+from contextlib import suppress
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
+from fuzzing import CHANGES, apply, bounded
 from motes.errors import FileError, InputError
 from motes.models import cotracker, cotracker2, cotracker3, naming, weights
 from motes.models.preset import Preset, WeightsInfo
@@ -169,6 +174,64 @@ def test_other_tensors(made, change, words, tmp_path):
     torch.save(state, tmp_path / "other.pth")
     with pytest.raises(InputError, match=rf"other\.pth: does not fit {preset.name}: {words}"):
         load_weights(preset, tmp_path / "other.pth")
+
+
+def test_a_tensor_that_repeats_its_numbers_is_refused(tmp_path):
+    """It would become 222 GB."""
+    preset = PRESETS["v2"]
+    state = official("v2", preset.build(preset.config))
+    state["time_emb"] = torch.zeros(1, 1, 1).expand(1, 10**9, state["time_emb"].shape[2])
+    torch.save(state, tmp_path / "huge.pth")
+    assert (tmp_path / "huge.pth").stat().st_size < 10**6
+    with pytest.raises(FileError, match=r"huge\.pth: 'time_emb': expected a tensor with all"):
+        load_weights(preset, tmp_path / "huge.pth")
+
+
+def test_a_compressed_checkpoint_that_memory_cannot_hold_is_refused(tmp_path, monkeypatch):
+    torch.save({"a": torch.zeros(10**6)}, tmp_path / "plain.pth")
+    with (
+        zipfile.ZipFile(tmp_path / "plain.pth") as plain,
+        zipfile.ZipFile(tmp_path / "small.pth", "w", zipfile.ZIP_DEFLATED) as small,
+    ):
+        for name in plain.namelist():
+            small.writestr(name, plain.read(name))
+    assert (tmp_path / "small.pth").stat().st_size < 10**5
+    monkeypatch.setattr("psutil.virtual_memory", lambda: type("", (), {"available": 10**6})())
+    for name in ("small.pth", "plain.pth"):
+        with pytest.raises(FileError, match=rf"{name}: unpacking this file needs 0\.0 GB"):
+            load_weights(PRESETS["v3"], tmp_path / name)
+
+
+@pytest.mark.parametrize("value", [torch.zeros(3), torch.zeros(2, 3, 4).to_sparse()])
+@pytest.mark.parametrize("name", ["v2", "v3"])
+def test_a_time_table_of_any_shape_gives_one_error(name, value, tmp_path):
+    preset = PRESETS[name]
+    state = official(name, preset.build(preset.config)) | {"time_emb": value}
+    torch.save(state, tmp_path / "odd.pth")
+    with pytest.raises((InputError, FileError), match=r"odd\.pth"):
+        load_weights(preset, tmp_path / "odd.pth")
+
+
+@pytest.fixture(scope="module")
+def whole_files(tmp_path_factory):
+    """A checkpoint of each kind, by suffix."""
+    folder, model = tmp_path_factory.mktemp("whole"), PRESETS["v3"].build(V3)
+    torch.save(official("v3", model), folder / "a.pth")
+    save_weights(model, folder / "a.safetensors")
+    return {path.suffix: path.read_bytes() for path in folder.iterdir()}
+
+
+@bounded(80)
+@given(st.sampled_from([".pth", ".safetensors"]), CHANGES, st.booleans())
+def test_changed_bytes_give_a_model_or_one_error(
+    whole_files, tmp_path_factory, suffix, changes, early
+):
+    """Half of the changes are in the first kilobyte, where the headers are."""
+    path, content = tmp_path_factory.getbasetemp() / f"changed{suffix}", whole_files[suffix]
+    cut = 1000 if early else len(content)
+    path.write_bytes(apply(changes, content[:cut]) + content[cut:])
+    with suppress(InputError, FileError):
+        load_weights(PRESETS["v3"], path)
 
 
 class Bomb:

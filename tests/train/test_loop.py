@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from safetensors.torch import load_file
 
 from motes.errors import FileError, InputError
@@ -222,6 +223,37 @@ def test_a_gradient_that_is_not_finite_changes_nothing(
 def test_a_checkpoint_of_another_model_is_refused(whole: Path, recipe_file: Path) -> None:
     with pytest.raises(InputError, match=r"last\.ckpt: does not continue cotracker3-online"):
         run(recipe_file, whole, "model.config.width=32")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [5, [1], {}, {"state": 5}, {"model": {}}, {"model": 3, "optimizer": {}, "progress": {}}],
+)
+def test_a_checkpoint_of_something_else_is_one_error(
+    recipe_file: Path, tmp_path: Path, content: object
+) -> None:
+    torch.save(content, tmp_path / LAST)
+    with pytest.raises(InputError, match=r"last\.ckpt: does not continue cotracker3-s"):
+        run(recipe_file, tmp_path)
+
+
+def test_progress_that_is_nonsense_is_one_error(
+    whole: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    content = load_checkpoint(whole / LAST)
+    content["progress"]["step"] = "many"
+    torch.save(content, tmp_path / LAST)
+    with pytest.raises(InputError, match=r"progress\.step: expected int, got str 'many'"):
+        run(recipe_file, tmp_path)
+
+
+def test_two_runs_do_not_share_a_folder(recipe_file: Path, tmp_path: Path) -> None:
+    with (
+        FileLock(tmp_path / "lock"),
+        pytest.raises(FileError, match="another run is writing there now"),
+    ):
+        run(recipe_file, tmp_path)
+    assert not (tmp_path / "train.csv").exists()
 
 
 def test_a_full_disk_does_not_end_a_run(

@@ -21,8 +21,9 @@ import torch
 from torch import Tensor
 
 from motes.common.files import replacing
+from motes.common.headroom import check_archive_memory
 from motes.common.registry import discover
-from motes.errors import FileError, InputError, MissingExtraError
+from motes.errors import FileError, InputError, MissingExtraError, MotesError
 from motes.models.base import PointModel
 from motes.models.download import check_digest, download
 from motes.models.preset import Preset, WeightsInfo
@@ -48,6 +49,16 @@ def load_weights(preset: Preset, path: str | PathLike[str] | None = None) -> Poi
     """
     file = installed(preset) if path is None else Path(path).expanduser()
     tensors = read_tensors(file)
+    try:
+        return _fitted(preset, tensors, file)
+    except MotesError:
+        raise
+    except Exception as error:  # shapes that nobody thought of
+        raise InputError(f"{file}: does not fit {preset.name} ({_brief(error)})") from error
+
+
+def _fitted(preset: Preset, tensors: dict[str, Tensor], file: Path) -> PointModel:
+    """The model with these tensors."""
     config = _configure(preset, tensors, file)
     own = tensors if file.suffix == ".safetensors" else _renamed(preset, tensors)
     model = preset.build(config)
@@ -80,6 +91,8 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         raise FileError(f"{file}: no such file")
     try:
         content = _read(file)
+    except InputError as error:
+        raise FileError(f"{file}: {error}") from None
     except pickle.UnpicklingError as error:
         raise FileError(f"{file}: {_unpickling_problem(error)}") from None
     except Exception as error:
@@ -89,7 +102,17 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         content = next((inner for inner in wrapped if isinstance(inner, Mapping)), content)
     if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
         raise FileError(f"{file}: expected named tensors, got {type(content).__name__}")
+    for key, value in content.items():
+        if not _is_whole(value):
+            raise FileError(f"{file}: {key!r}: expected a tensor with all its numbers in the file")
     return {str(key).removeprefix("module."): value for key, value in content.items()}
+
+
+def _is_whole(tensor: Tensor) -> bool:
+    """Whether all numbers of a tensor are stored; a view could repeat a few of them endlessly."""
+    if tensor.layout != torch.strided:
+        return False
+    return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
 
 
 def _brief(error: Exception) -> str:
@@ -110,6 +133,7 @@ def _read(file: Path) -> object:
         from safetensors.torch import load_file
 
         return load_file(file)
+    check_archive_memory(file)
     with torch.serialization.safe_globals([Namespace]):  # TAPTR's files hold their settings, too
         return torch.load(file, map_location="cpu", weights_only=True)
 
@@ -150,7 +174,7 @@ def _hint(tensors: Mapping[str, Tensor]) -> str:
                 model = preset.build(config)
             if not _difference(model, _renamed(preset, tensors)):
                 return f" (it fits {preset.name})"
-        except (InputError, RuntimeError):
+        except Exception:  # sizes of another model can lead anywhere
             continue
     return ""
 

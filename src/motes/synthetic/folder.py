@@ -146,8 +146,10 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
                 part.write_text(text + "\n")
             return
         before = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise FileError(f"{folder}: cannot be used for clips: {error}") from error
+    if not isinstance(before, dict):
+        raise FileError(f"{folder}: cannot be used for clips: expected settings in {SETTINGS}")
     now = json.loads(text)
     changed = [f"{k} {before.get(k)} -> {now[k]}" for k in now if before.get(k) != now[k]]
     if changed:

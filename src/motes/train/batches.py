@@ -6,14 +6,17 @@ process with twice the batch: nothing has to be remembered but how many samples 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from motes.common.processes import end_with_parent
 from motes.data.dataset import describe
 from motes.data.sample import Sample, collate
 from motes.errors import FileError
@@ -155,7 +158,7 @@ def batches(draws: Draws, first: int, count: int, share: Share) -> Iterator[Batc
         batch_sampler=[places(draws, start) for start in starts],
         collate_fn=join,
         num_workers=draws.config.workers,
-        worker_init_fn=_one_thread,
+        worker_init_fn=partial(_start_worker, os.getpid()),
         # A fork could inherit locks that threads of the libraries hold.
         multiprocessing_context="spawn" if draws.config.workers else None,
     )
@@ -170,5 +173,6 @@ def places(draws: Draws, start: int) -> list[tuple[int, int]]:
     return [(index, frames) for index in range(start, start + stage.batch)]
 
 
-def _one_thread(_: int) -> None:
+def _start_worker(parent: int, _: int) -> None:
+    end_with_parent(parent)
     torch.set_num_threads(1)

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from motes.common.headroom import check_archive_memory
 from motes.common.packing import save
 from motes.errors import FileError
 
@@ -31,6 +32,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         FileError: It cannot be read.
     """
     try:
+        check_archive_memory(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load fails in many ways on a damaged file
         raise FileError(f"{path}: cannot be read as a checkpoint ({_reason(error)})") from error

@@ -9,11 +9,15 @@ from typing import Any
 
 from motes.common.registry import suggest
 from motes.errors import InputError
+from motes.train.limits import LARGEST_SIZE, check_limits
 from motes.train.settings import build, read_toml
 
 LOSSES = ("cotracker3", "cotracker2", "taptr", "matching")
 PRECISIONS = ("32-true", "bf16-mixed")
 DECAYS = ("cosine", "linear", "steps")
+MOST_WORKERS = 512
+LEAST_WEIGHT = 1e-6
+"""Of all sources together."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,9 @@ class ModelConfig:
     frozen: tuple[str, ...] = ()
     config: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        check_limits("model", self, iterations=(1, 1000))
+
 
 @dataclass(frozen=True)
 class SourceConfig:
@@ -56,6 +63,9 @@ class SourceConfig:
     device: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        check_limits("data.sources", self, weight=(0, 1e6))
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -75,6 +85,12 @@ class DataConfig:
     first_queries: float = 0.75
     workers: int = 0
     attempts: int = 20
+
+    def __post_init__(self) -> None:
+        limits = {"first_queries": (0, 1), "workers": (0, MOST_WORKERS), "attempts": (1, 10_000)}
+        check_limits("data", self, **limits)
+        if self.sources and sum(source.weight for source in self.sources) < LEAST_WEIGHT:
+            raise InputError("data.sources: expected a positive weight, got none")
 
 
 @dataclass(frozen=True)
@@ -100,6 +116,8 @@ class Stage:
     def __post_init__(self) -> None:
         for name in ("steps", "frames", "points", "batch"):
             _positive(f"stage: {name}", getattr(self, name))
+        if not 1 <= min(self.size) <= max(self.size) <= LARGEST_SIZE:
+            raise InputError(f"stage: size: expected a positive height and width, got {self.size}")
         if self.longest is not None and self.longest < self.frames:
             raise InputError(f"stage: longest {self.longest} is less than frames {self.frames}")
 
@@ -133,6 +151,9 @@ class LossConfig:
     def __post_init__(self) -> None:
         if self.kind not in LOSSES:
             raise suggest(self.kind, LOSSES, "loss")
+        weights = ("visible", "occluded", "visibility", "confidence", "matching")
+        check_limits("loss", self, **dict.fromkeys(weights, (0.0, 1e6)))
+        check_limits("loss", self, gamma=(0, 1), huber=(1e-6, 1e6), near=(0, 1e6))
 
 
 @dataclass(frozen=True)
@@ -182,6 +203,10 @@ class TrainConfig:
             raise suggest(self.decay, DECAYS, "decay")
         _positive("train.accumulate", self.accumulate)
         _positive("train.lr", self.lr)
+        _positive("train.clip", self.clip)
+        check_limits("train", self, lr=(0, 1e30), warmup=(0, 1), weight_decay=(0, 1e6), ema=(0, 1))
+        check_limits("train", self, seed=(0, 2**62), log_every=(1, 2**62), save_every=(0, 2**62))
+        check_limits("train", self, save_minutes=(0, 1e9))
 
     @property
     def steps(self) -> int:
@@ -209,6 +234,12 @@ class EvalConfig:
     size: tuple[int, int] = (256, 256)
     frames: int = 48
     points: int = 64
+
+    def __post_init__(self) -> None:
+        whole = (0, 2**62)
+        check_limits("eval", self, every=whole, number=whole, frames=(1, 2**62), points=(1, 2**62))
+        if not 1 <= min(self.size) <= max(self.size) <= LARGEST_SIZE:
+            raise InputError(f"eval.size: expected a positive height and width, got {self.size}")
 
 
 @dataclass(frozen=True)

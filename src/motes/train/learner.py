@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from motes.common.registry import discover, suggest
 from motes.data.sample import Sample
-from motes.errors import InputError
+from motes.errors import FileError, InputError
 from motes.models.base import PointModel
 from motes.models.preset import Preset
 from motes.models.weights import load_weights, read_tensors
 from motes.train.config import LossConfig, ModelConfig
+from motes.train.limits import check_model_sizes
 from motes.train.losses import Losses, Target, matching_loss, point_losses
 from motes.train.settings import amend
 from motes.train.taptr_losses import taptr_losses
@@ -94,15 +95,52 @@ def build_model(preset: Preset, config: ModelConfig) -> PointModel:
     """
     if config.config:
         preset = replace(preset, config=amend(preset.config, config.config, "model.config"))
-    if config.weights:
-        model = load_weights(preset, config.weights)
-    else:
-        model = preset.build(preset.config)
+        check_model_sizes(preset.config)
+    try:
+        model = load_weights(preset, config.weights) if config.weights else _new(preset)
+    except (FileError, InputError):
+        raise
+    except Exception as error:  # sizes that do not fit each other
+        raise _unfit(error) from error
     for name, file in config.parts.items():
         load_part(model, name, Path(file))
     for prefix in config.frozen:
         freeze(model, prefix)
     return model
+
+
+def _new(preset: Preset) -> PointModel:
+    return preset.build(preset.config)
+
+
+@torch.no_grad()
+def try_model(model: PointModel, size: tuple[int, int], frames: int) -> None:
+    """Track one point through black frames, to see whether the sizes of a model fit each other.
+
+    Args:
+        model: Its parameters and the random state stay as they are.
+        size: Height and width of the frames.
+        frames: Their number.
+
+    Raises:
+        InputError: They do not fit.
+    """
+    video, query = torch.zeros(1, frames, 3, *size), torch.tensor([[[0.0, 1.0, 1.0]]])
+    was_training = model.training
+    try:
+        with torch.random.fork_rng(devices=[]):
+            model.eval()(video, query, None if model.iterations is None else 1)
+    except InputError:
+        raise
+    except Exception as error:
+        raise _unfit(error) from error
+    finally:
+        model.train(was_training)
+
+
+def _unfit(error: Exception) -> InputError:
+    line = (str(error).splitlines() or [""])[0][:200]
+    return InputError(f"model.config: no model of these sizes works ({line})")
 
 
 def load_part(model: nn.Module, name: str, file: Path) -> None:

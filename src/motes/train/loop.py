@@ -12,6 +12,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 
 import torch
 
+from motes.common.files import locked, make_folder
 from motes.common.interrupts import asked_to_stop
 from motes.errors import FileError, InputError, MissingExtraError
 from motes.models.base import PointModel
@@ -28,9 +30,18 @@ from motes.train.batches import Batch, Draws, Share, batches
 from motes.train.checkpoint import load_checkpoint, save_checkpoint
 from motes.train.config import Recipe
 from motes.train.ema import Average
-from motes.train.learner import Learner, build_model, find_preset, one_cycle, optimizer_groups
+from motes.train.learner import (
+    Learner,
+    build_model,
+    find_preset,
+    one_cycle,
+    optimizer_groups,
+    try_model,
+)
+from motes.train.limits import check_sample_memory
 from motes.train.metrics import Curves
 from motes.train.record import write_record
+from motes.train.settings import build
 from motes.train.sources import build_sources
 from motes.train.validate import Validation
 
@@ -136,26 +147,29 @@ def setup() -> Any:
 
 def main(fabric: Any, recipe: Recipe, folder: Path, resume: bool, on_step: OnStep) -> Path:
     """Build everything, fit, and leave the best weights behind."""
-    run = start(fabric, recipe, folder, resume)
-    try:
+    with ExitStack() as resources:
+        run = start(fabric, recipe, folder, resume, resources)
         with asked_to_stop() as stop:
             fit(run, on_step, stop)
         if run.recipe.eval.every == 0 or run.progress.step % run.recipe.eval.every:
             validate(run)
         save(run)
-    finally:
-        if run.curves:
-            run.curves.close()
     return folder / BEST
 
 
-def start(fabric: Any, recipe: Recipe, folder: Path, resume: bool) -> Run:
-    """Make the model, its optimiser and the data, and go to where the last checkpoint stood."""
+def start(fabric: Any, recipe: Recipe, folder: Path, resume: bool, resources: ExitStack) -> Run:
+    """Make the model, its optimiser and the data, and go to where the last checkpoint stood.
+
+    The folder of the run stays locked until `resources` are closed.
+    """
+    check_sample_memory(recipe)
     torch.manual_seed(recipe.train.seed)
     preset = find_preset(recipe.model.name)
     sources = build_sources(recipe.data)
     draws = [Draws(sources, recipe.data, s, recipe.train.seed) for s in recipe.train.stages]
     model = build_model(preset, recipe.model)
+    if recipe.model.config:
+        try_model(model, recipe.train.stages[0].size, recipe.train.stages[0].frames)
     if recipe.train.channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     groups = optimizer_groups(model, recipe.train.lr, recipe.train.slow)
@@ -165,9 +179,13 @@ def start(fabric: Any, recipe: Recipe, folder: Path, resume: bool) -> Run:
     learner, optimizer = fabric.setup(learner, optimizer)
     average = Average(model, recipe.train.ema)
     validation = Validation(recipe.eval, preset, draws[-1])
+    make_folder(folder)
+    if fabric.is_global_zero:
+        resources.enter_context(locked(folder))
     progress = restore(folder / LAST, recipe, model, optimizer, average) if resume else Progress()
-    folder.mkdir(parents=True, exist_ok=True)
     curves = Curves(folder, progress.step) if fabric.is_global_zero else None
+    if curves:
+        resources.callback(curves.close)
     parts = (model, learner, optimizer, average, draws, validation, progress, curves)
     return Run(fabric, recipe, folder, preset, *parts)
 
@@ -195,9 +213,9 @@ def restore(
             group.update(values)
         for name, value in content["ema_model"].items():
             average.weights[name].copy_(value)
-        progress = Progress(**content["progress"])
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        progress = build(Progress, content["progress"], "progress")
+    except Exception as error:  # what a file holds may be anything
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path}: does not continue {recipe.model.name} ({reason})") from error
     log.info("continuing %s after step %d", path.parent, progress.step)
     return progress

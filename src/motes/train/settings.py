@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass, replace
@@ -13,6 +14,9 @@ from motes.common.registry import suggest
 from motes.errors import FileError, InputError
 
 S = TypeVar("S")
+
+LONGEST_INDEX = 9
+"""Digits of a position in a list."""
 
 
 def read_toml(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
@@ -31,7 +35,7 @@ def read_toml(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not text, not TOML, or nested without end
         raise InputError(f"{path}: expected TOML ({error})") from error
     for override in overrides:
         _override(tree, override)
@@ -62,15 +66,16 @@ def _child(node: Any, part: str, override: str) -> Any:
 
 
 def _position(node: list[Any], part: str, override: str) -> int:
-    if not part.isdecimal() or int(part) >= len(node):
-        raise InputError(f"setting {override!r}: expected an index below {len(node)}, got {part!r}")
+    if not part.isdecimal() or len(part) > LONGEST_INDEX or int(part) >= len(node):
+        what = f"expected an index below {len(node)}, got {part!r:.80}"
+        raise InputError(f"setting {override!r:.80}: {what}")
     return int(part)
 
 
 def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text.strip()
 
 
@@ -123,12 +128,28 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         return value
     if is_dataclass(kind):
         return build(kind, value, where)  # type: ignore[arg-type]
+    if get_origin(kind) is dict:
+        return _table(get_args(kind)[1], value, where)
     plain = get_origin(kind) or kind
-    if plain is float and type(value) is int:
-        return float(value)
+    if plain is float:
+        return _finite(value, where)
     if plain is Any or type(value) is plain:
         return value
     raise _mismatch(where, getattr(plain, "__name__", str(plain)), value)
+
+
+def _finite(value: Any, where: str) -> float:
+    if type(value) not in (int, float):
+        raise _mismatch(where, "float", value)
+    if not abs(value) <= sys.float_info.max:
+        raise InputError(f"{where}: expected a finite number, got {value!r:.80}")
+    return float(value)
+
+
+def _table(kind: Any, value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _mismatch(where, "dict", value)
+    return {key: _convert(kind, v, f"{where}.{key}") for key, v in value.items()}
 
 
 def _optional(kind: Any, value: Any, where: str) -> Any:
@@ -150,4 +171,4 @@ def _sequence(kinds: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]
 
 
 def _mismatch(where: str, expected: str, value: Any) -> InputError:
-    return InputError(f"{where}: expected {expected}, got {type(value).__name__} {value!r}")
+    return InputError(f"{where}: expected {expected}, got {type(value).__name__} {value!r:.200}")
