@@ -6,7 +6,9 @@ import pytest
 from motes.errors import InputError
 from motes.eval.metrics import THRESHOLDS, scored_frames, tapvid_metrics
 
-GOLDEN = Path(__file__).resolve().parents[2] / "../shared/golden/tapvid"
+GOLDEN = Path(__file__).parent / "golden"
+"""Predictions and what TAP-Vid's own evaluation says of them."""
+
 CASES = ("first_a", "first_b", "strided_a", "strided_b")
 
 
@@ -17,10 +19,7 @@ def perfect(N=3, T=8, mode="first"):
 
 @pytest.mark.parametrize("case", CASES)
 def test_equals_the_reference_metrics(case):
-    file = GOLDEN / f"{case}.npz"
-    if not file.exists():
-        pytest.skip("the reference values (../shared/golden/tapvid) are not here")
-    given = np.load(file)
+    given = np.load(GOLDEN / f"{case}.npz")
     result = tapvid_metrics(
         given["query_tyx"][:, 0],
         given["gt_tracks"],
@@ -47,6 +46,46 @@ def test_a_shift_is_within_the_larger_thresholds_only(distance):
     result = tapvid_metrics(*arguments)
     for d in THRESHOLDS:
         assert result[f"pts_within_{d}"] == result[f"jaccard_{d}"] == float(distance < d)
+
+
+@pytest.mark.parametrize("d", THRESHOLDS)
+def test_a_distance_equal_to_the_threshold_is_not_within_it(d):
+    arguments = perfect()
+    arguments[1] = arguments[1].round()
+    arguments[3] = arguments[1] + np.array([0, d])
+    result = tapvid_metrics(*arguments)
+    assert (result[f"pts_within_{d}"], result[f"jaccard_{d}"]) == (0, 0)
+    arguments[3] = np.nextafter(arguments[3], arguments[1])
+    result = tapvid_metrics(*arguments)
+    assert (result[f"pts_within_{d}"], result[f"jaccard_{d}"]) == (1, 1)
+
+
+def test_a_position_far_off_is_a_miss_and_a_false_alarm():
+    """One frame is hit and two are far off: 1 hit of 3 true positions and 2 false alarms."""
+    arguments = perfect(N=1, T=4)
+    arguments[3][0, 2:] += 99
+    result = tapvid_metrics(*arguments)
+    assert result["average_jaccard"] == pytest.approx(1 / 5)
+    assert result["average_pts_within_thresh"] == pytest.approx(1 / 3)
+    assert result["occlusion_accuracy"] == 1
+
+
+@pytest.mark.parametrize(
+    ("true_hidden", "said_hidden", "jaccard"),
+    [
+        ([0, 0, 0], [0, 0, 0], 3 / 3),
+        ([0, 0, 0], [1, 0, 0], 2 / 3),  # a miss
+        ([1, 0, 0], [0, 0, 0], 2 / 3),  # a false alarm
+        ([1, 0, 0], [1, 0, 0], 2 / 2),
+        ([1, 1, 1], [1, 1, 1], np.nan),  # nothing to find, nothing said
+        ([1, 1, 1], [0, 1, 1], 0 / 1),
+    ],
+)
+def test_jaccard_counts_hits_misses_and_false_alarms(true_hidden, said_hidden, jaccard):
+    arguments = perfect(N=1, T=4)
+    arguments[2][0, 1:], arguments[4][0, 1:] = true_hidden, said_hidden
+    result = tapvid_metrics(*arguments)
+    assert result["average_jaccard"] == pytest.approx(jaccard, nan_ok=True)
 
 
 def test_first_scores_after_the_query_and_strided_all_but_the_query():
