@@ -83,11 +83,11 @@ def test_a_model_that_cannot_work_is_refused_before_training(
 ) -> None:
     recipe = read_recipe(recipe_file, [f"model.config.{name}={value}"])
     with pytest.raises(InputError, match=r"model\.config"):
-        try_model(build_model(find_preset("cotracker3-s"), recipe.model), (32, 32), 4)
+        try_model(build_model(find_preset("cotracker3-online"), recipe.model), (32, 32), 4)
 
 
 def test_trying_a_model_leaves_no_trace(recipe_file: Path) -> None:
-    model = build_model(find_preset("cotracker3-s"), read_recipe(recipe_file).model).train()
+    model = build_model(find_preset("cotracker3-online"), read_recipe(recipe_file).model).train()
     before, weights = (
         torch.random.get_rng_state(),
         torch.cat([p.flatten() for p in model.parameters()]),

@@ -233,7 +233,7 @@ def test_a_checkpoint_of_something_else_is_one_error(
     recipe_file: Path, tmp_path: Path, content: object
 ) -> None:
     torch.save(content, tmp_path / LAST)
-    with pytest.raises(InputError, match=r"last\.ckpt: does not continue cotracker3-s"):
+    with pytest.raises(InputError, match=r"last\.ckpt: does not continue cotracker3-online"):
         run(recipe_file, tmp_path)
 
 
