@@ -72,7 +72,6 @@ def test_samples_that_memory_cannot_hold_are_refused(
         ("levels", 0),
         ("channels", -1),
         ("depth", 10**9),
-        ("window", 0),
         ("time_rows", 0),
         ("encoder_widths", [0, 0]),
         ("encoder_widths", []),
