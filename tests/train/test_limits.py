@@ -13,7 +13,7 @@ from fuzzing import CHANGES, apply, bounded
 from motes.errors import FileError, InputError
 from motes.train.config import Recipe, read_recipe
 from motes.train.learner import build_model, find_preset, try_model
-from motes.train.limits import check_sample_memory
+from motes.train.sample_memory import check_sample_memory
 
 
 @pytest.mark.parametrize(

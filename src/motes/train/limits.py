@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from motes.common.headroom import check_memory
 from motes.errors import InputError
-
-if TYPE_CHECKING:
-    from motes.train.config import Recipe
-
-PIXEL_BYTES = 3 * 5
-"""Of a pixel while a sample is prepared: three channels in uint8 and in float32."""
-
-POINT_BYTES = 16
-"""Of a point in a frame: position, visibility and validity."""
 
 LARGEST_SIZE = 2**16
 """Of anything in the configuration of a model: width, depth, window, ..."""
@@ -53,24 +43,3 @@ def check_model_sizes(config: Any, where: str = "model.config") -> None:
             if type(number) is int and not 0 <= number <= LARGEST_SIZE:
                 expected = f"a number from 0 to {LARGEST_SIZE}"
                 raise InputError(f"{where}.{field.name}: expected {expected}, got {number}")
-
-
-def check_sample_memory(recipe: Recipe) -> None:
-    """Raise if the samples of a step, or those that are measured, do not fit into memory.
-
-    Raises:
-        InputError: They do not fit.
-    """
-    for number, stage in enumerate(recipe.train.stages):
-        one = sample_bytes(stage.longest or stage.frames, stage.size, stage.points)
-        step = one * stage.batch * recipe.train.accumulate
-        check_memory(step, f"train.stages.{number}: one step of samples")
-    e = recipe.eval
-    if e.clips is None:
-        count = e.number or 1
-        check_memory(count * sample_bytes(e.frames, e.size, e.points), "eval: the clips")
-
-
-def sample_bytes(frames: int, size: tuple[int, int], points: int) -> int:
-    """Memory that a sample takes while it is prepared."""
-    return frames * (size[0] * size[1] * PIXEL_BYTES + points * POINT_BYTES)

@@ -38,9 +38,9 @@ from motes.train.learner import (
     optimizer_groups,
     try_model,
 )
-from motes.train.limits import check_sample_memory
 from motes.train.metrics import Curves
 from motes.train.record import write_record
+from motes.train.sample_memory import check_sample_memory
 from motes.train.settings import build
 from motes.train.sources import build_sources
 from motes.train.validate import Validation
