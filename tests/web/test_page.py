@@ -247,7 +247,7 @@ def test_screenshots_of_the_demo(browser, tmp_path, tmp_path_factory):
     size = (426, 320)
     with running(Settings(folder, model="lk")) as host, tab(browser, host.address) as page:
         page.get_by_text("Track any point").wait_for()
-        page.screenshot(path=pictures / "web-start.png")
+        page.screenshot(path=pictures / "web-start.jpg", quality=88)
         page.click("#demo")
         shows(page, 0)
         for x, y in ((119, 84), (185, 93), (250, 208), (386, 95)):
@@ -261,14 +261,14 @@ def test_screenshots_of_the_demo(browser, tmp_path, tmp_path_factory):
         page.click("#points li:nth-child(3)")
         go_to(page, 24)
         page.wait_for_timeout(1500)  # thumbnails
-        page.screenshot(path=pictures / "web.png")
+        page.screenshot(path=pictures / "web.jpg", quality=88)
         page.click("#theme")
-        page.screenshot(path=pictures / "web-light.png")
+        page.screenshot(path=pictures / "web-light.jpg", quality=88)
         page.click("#theme")
         page.click("#show-export")
-        page.screenshot(path=pictures / "web-export.png")
+        page.screenshot(path=pictures / "web-export.jpg", quality=88)
         page.keyboard.press("Escape")
         page.set_viewport_size({"width": 820, "height": 1180})
         page.wait_for_timeout(500)
-        page.screenshot(path=pictures / "web-tablet.png")
-    assert all(p.stat().st_size > 20_000 for p in pictures.glob("web*.png"))
+        page.screenshot(path=pictures / "web-tablet.jpg", quality=88)
+    assert all(p.stat().st_size > 20_000 for p in pictures.glob("web*.jpg"))

@@ -24,6 +24,10 @@ def command(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0: any free one.", min=0, max=65535)] = 0,
     model: Annotated[str | None, typer.Option(help="See: motes models.")] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(help="What tracking may take, such as 2G; default: by what is free."),
+    ] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
 ) -> None:
     """Open the page to click points, watch them tracked, correct them and export.
@@ -51,4 +55,4 @@ def command(
         if browser:
             webbrowser.open(address)
 
-    serve(Settings(root, model, host, port), path, ready)
+    serve(Settings(root, model, memory, host, port), path, ready)

@@ -51,6 +51,7 @@ class Settings:
     Attributes:
         root: Folder whose videos can be opened; nothing outside it is read or written.
         model: Name of the model; None: the default of `motes.load`.
+        memory: What tracking may take, such as ``"2G"``; None: by what is free.
         host: Address to listen on.
         port: Port to listen on; 0: any free one.
         token: Secret that clients need; None on a loopback address.
@@ -59,6 +60,7 @@ class Settings:
 
     root: Path
     model: str | None = None
+    memory: str | None = None
     host: str = "127.0.0.1"
     port: int = 0
     token: str | None = None

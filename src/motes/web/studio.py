@@ -12,9 +12,11 @@ from threading import Lock
 from typing import Any
 
 from motes.common.files import check_overwrites, remove
+from motes.common.registry import suggest
 from motes.common.temporary import temporary_folder
 from motes.errors import FileError, InputError
 from motes.tracking.load import DEFAULT_MODEL, presets
+from motes.tracking.memory import parse_bytes
 from motes.tracking.session import Session
 from motes.tracking.tracker import Tracker
 from motes.web.document import Document
@@ -52,12 +54,14 @@ class Studio:
         """Prepare; the model is loaded with the first video.
 
         Raises:
-            InputError: The model is unknown.
+            InputError: The model is unknown, or the memory is no size.
         """
         self.settings = settings
         self.model = settings.model or DEFAULT_MODEL
         if self.model not in presets():
-            raise InputError(f"model: expected one of {', '.join(presets())}, got {self.model!r}")
+            raise suggest(self.model, presets(), "model")
+        if settings.memory is not None:
+            parse_bytes(settings.memory)
         self.documents: dict[str, Document] = {}
         self._folder = temporary_folder("serve")
         self.temporary = Path(self._folder.name)
@@ -201,7 +205,7 @@ class Studio:
         from motes.tracking.load import load
 
         with self._loading:
-            self._tracker = self._tracker or load(self.model)
+            self._tracker = self._tracker or load(self.model, memory=self.settings.memory)
         return self._tracker
 
     # Files

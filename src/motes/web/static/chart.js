@@ -1,6 +1,6 @@
 // x, y and confidence of the selected point over time.
 
-import { store } from "./store.js";
+import { isPresent, store } from "./store.js";
 import { color } from "./timeline.js";
 
 const canvas = document.getElementById("chart");
@@ -31,7 +31,7 @@ function draw() {
   ROWS.forEach(([name, top, share], row) => {
     const box = { top: top * height, height: share * height };
     if (row < 2) drawPosition(context, table, row, name, x, box, point);
-    else drawConfidence(context, table, x, box);
+    else drawConfidence(context, table, x, box, point);
   });
   context.fillStyle = color("--text");
   context.fillRect(x(store.frame) - 0.5, 0, 1, height);
@@ -40,7 +40,7 @@ function draw() {
 function drawPosition(context, table, column, name, x, box, point) {
   let [low, high] = [Infinity, -Infinity];
   for (let f = 0; f < store.info.frames; f++) {
-    if (!known(table, f)) continue;
+    if (!isPresent(point, f)) continue;
     low = Math.min(low, table[f * 4 + column]);
     high = Math.max(high, table[f * 4 + column]);
   }
@@ -55,7 +55,7 @@ function drawPosition(context, table, column, name, x, box, point) {
     context.setLineDash(visible ? [] : [2, 3]);
     context.beginPath();
     for (let f = 0, pen = false; f < store.info.frames; f++) {
-      const drawn = known(table, f) && table[f * 4 + 2] > 0.5 === visible;
+      const drawn = isPresent(point, f) && table[f * 4 + 2] > 0.5 === visible;
       if (drawn) context[pen ? "lineTo" : "moveTo"](x(f), y(table[f * 4 + column]));
       pen = drawn;
     }
@@ -65,21 +65,17 @@ function drawPosition(context, table, column, name, x, box, point) {
   text(context, `${name}  ${table[store.frame * 4 + column].toFixed(2)}`, box.top + 6);
 }
 
-function drawConfidence(context, table, x, box) {
+function drawConfidence(context, table, x, box, point) {
   const bottom = box.top + box.height - 2;
   const wide = Math.max(1, x(1) - x(0));
   for (let f = 0; f < store.info.frames; f++) {
-    if (!known(table, f)) continue;
+    if (!isPresent(point, f)) continue;
     const value = table[f * 4 + 3];
     context.fillStyle = value < 0.5 && table[f * 4 + 2] > 0.5 ? color("--doubt") : color("--faint");
     const tall = Math.max(1, value * (box.height - 16));
     context.fillRect(x(f) - wide / 2, bottom - tall, wide + 0.3, tall);
   }
   text(context, `confidence  ${table[store.frame * 4 + 3].toFixed(2)}`, box.top + 6);
-}
-
-function known(table, frame) {
-  return table[frame * 4 + 2] > 0.5 || table[frame * 4 + 3] > 0;
 }
 
 function text(context, content, y) {

@@ -59,16 +59,36 @@ function fillSelect(select, options) {
 function startExport(choices) {
   const names = { video: "Video", gif: "GIF", sheet: "Contact sheet" };
   $("export-pictures").replaceChildren(...choices.pictures.map((p) => exportButton(p.kind, names[p.kind] ?? p.kind, p.summary)));
-  $("export-files").replaceChildren(...choices.files.map((f) => exportButton(f.kind, f.kind, f.available ? f.summary : "needs a package that is not installed", !f.available)));
+  $("export-files").replaceChildren(...choices.files.map((f) => exportButton(f.kind, f.kind, f.summary)));
+  files = choices.files;
+  $("filter").oninput = filterFiles;
   store.on("export", ({ done, total }) => progress(done / total));
 }
 
-function exportButton(kind, title, summary, disabled = false) {
+let files = []; // formats that the server offers
+
+/** Show the formats whose suffix or program contains what was typed. */
+function filterFiles() {
+  const wanted = $("filter").value.trim().toLowerCase();
+  for (const button of $("export-files").children) button.hidden = !button.textContent.toLowerCase().includes(wanted);
+}
+
+/** Say why a format cannot be used for so many points. */
+function checkFiles(count) {
+  for (const { kind, available, points, summary } of files) {
+    const button = $("export-files").querySelector(`[data-kind="${kind}"]`);
+    const fits = points === null || points === count;
+    button.disabled = !available || !fits;
+    const reason = available ? `for exactly ${points} selected ${points === 1 ? "point" : "points"}` : "needs a package that is not installed";
+    button.lastChild.textContent = button.disabled ? `${summary} (${reason})` : summary;
+  }
+}
+
+function exportButton(kind, title, summary) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "export";
   button.dataset.kind = kind;
-  button.disabled = disabled;
   const [name, text] = [document.createElement("strong"), document.createElement("span")];
   name.textContent = title;
   text.textContent = summary;
@@ -87,6 +107,7 @@ export function showExport() {
   const shown = [...store.points.values()].filter((p) => !p.hidden).length;
   $("export-what").textContent = ids ? `The ${ids.length} selected points` : `The ${shown} points that are shown`;
   $("export-project").href = `/api/documents/${store.info.id}/project`;
+  checkFiles(ids?.length ?? shown);
   progress(null);
   $("export-dialog").showModal();
 }

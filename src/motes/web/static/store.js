@@ -167,17 +167,12 @@ export function at(id, frame) {
   return { x: table[i], y: table[i + 1], visible: table[i + 2] > 0.5, confidence: table[i + 3] };
 }
 
-/** Whether a point is there in a frame: after it starts, or where it was tracked backward. */
+/** Whether a point was tracked to a frame; while it is being tracked, what has not come yet has no confidence. */
 export function isPresent(point, frame) {
+  const isEarly = frame < point.keys[0][0];
+  const isLate = frame > point.keys.at(-1)[0];
+  if (!isEarly && !isLate) return true;
+  if (point.direction === (isEarly ? "forward" : "backward")) return false;
   const table = store.tracks.get(point.id);
-  const first = point.keys[0][0];
-  const last = point.keys.at(-1)[0];
-  if (frame < first) return point.direction !== "forward" && isKnown(table, frame);
-  if (frame > last) return point.direction !== "backward" && isKnown(table, frame);
-  return true;
-}
-
-/** Frames that were not reached yet are all zeros, or rest at the query with no confidence. */
-function isKnown(table, frame) {
-  return table[frame * 4 + 2] > 0.5 || table[frame * 4 + 3] > 0;
+  return point.complete || table[frame * 4 + 2] > 0.5 || table[frame * 4 + 3] > 0;
 }

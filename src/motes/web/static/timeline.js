@@ -1,6 +1,6 @@
 // Thumbnails, a ruler, and one lane a point: when it is visible, where it was corrected, where to look.
 
-import { store } from "./store.js";
+import { isPresent, store } from "./store.js";
 
 const $ = (id) => document.getElementById(id);
 const LANE = 12;
@@ -158,12 +158,11 @@ class Timeline {
       context.fillStyle = color("--hover");
       context.fillRect(0, top, width, LANE);
     }
-    const table = store.tracks.get(point.id);
     const y = top + LANE / 2;
     context.globalAlpha = point.hidden ? 0.25 : 1;
-    for (const [from, to, visible] of runs(table, store.info.frames)) {
+    for (const [from, to, visible] of runs(point, store.info.frames)) {
       const [left, right] = [(from / store.info.frames) * width, (to / store.info.frames) * width];
-      context.fillStyle = visible ? point.color : color("--line");
+      context.fillStyle = visible ? point.color : color("--faint");
       const tall = visible ? 4 : 1.5;
       context.beginPath();
       context.roundRect(left, y - tall / 2, Math.max(right - left, 1), tall, tall / 2);
@@ -176,18 +175,19 @@ class Timeline {
 }
 
 /** Stretches of frames that are known: [from, to, visible]. */
-function* runs(table, frames) {
-  let from = 0;
+function* runs(point, frames) {
+  let [from, before] = [0, kind(point, 0)];
   for (let f = 1; f <= frames; f++) {
-    if (f < frames && kind(table, f) === kind(table, from)) continue;
-    if (kind(table, from)) yield [from, f, kind(table, from) === 2];
-    from = f;
+    const now = f < frames ? kind(point, f) : null;
+    if (now === before) continue;
+    if (before) yield [from, f, before === "visible"];
+    [from, before] = [f, now];
   }
 }
 
-function kind(table, frame) {
-  if (table[frame * 4 + 2] > 0.5) return 2;
-  return table[frame * 4 + 3] > 0 ? 1 : 0;
+function kind(point, frame) {
+  if (!isPresent(point, frame)) return "";
+  return store.tracks.get(point.id)[frame * 4 + 2] > 0.5 ? "visible" : "hidden";
 }
 
 function diamond(context, x, y, r) {
