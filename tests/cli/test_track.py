@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
@@ -120,6 +121,33 @@ def test_a_variable_frame_rate(long, tmp_path, monkeypatch):
     assert float(tracks.fps) == pytest.approx((FRAMES - 1) / seconds[-1], rel=1e-4)
     assert Tracks.load("t.csv") == tracks
     assert np.allclose(open_video("t.mp4").times, seconds[3:] - seconds[3], atol=1e-4)
+
+
+def test_a_pipe_is_read_once(clip, tmp_path):
+    """Its frames cannot be drawn over afterwards, which is said before any work."""
+    motes = f'"{sys.executable}" -m motes track - --model lk --grid 2'
+    with clip.open("rb") as file:
+        done = subprocess.run(
+            ["/bin/sh", "-c", f"cat | {motes} -o a.mp4; echo $?"],
+            cwd=tmp_path, stdin=file, capture_output=True, text=True,
+        )  # fmt: skip
+    assert "a.mp4: expected an output with one of the suffixes" in done.stderr
+    assert done.stdout == "1\n"
+    with clip.open("rb") as file:
+        subprocess.run(["/bin/sh", "-c", f"cat | {motes}"], cwd=tmp_path, stdin=file, check=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["stdin_tracks.npz"]
+    assert Tracks.load(tmp_path / "stdin_tracks.npz").num_frames == FRAMES
+
+
+@pytest.mark.parametrize("long", [2000, 10])
+def test_names_of_queries_reach_the_outputs(long, clip, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(track, "LONG", long)
+    (tmp_path / "q.csv").write_text("name,x,y,t\nnose,0.5,0.5,0\ntail,0.25,1,0\n")
+    assert run(["track", str(clip), "--model", "lk", "--queries", "q.csv", "-o", "t.csv"]) == 0
+    assert Tracks.load("t.csv").names == ("nose", "tail")
+    message = "all points lie in the first pixel; pixels are expected, no fractions"
+    assert capsys.readouterr().err == f"motes: queries: {message}\n"
 
 
 class Camera:

@@ -14,7 +14,7 @@ from typing import Any
 
 import typer
 
-from motes.cli._common import describe, warn
+from motes.cli._common import describe, warn, warnings_on_stderr
 from motes.cli._help import Command
 from motes.cli._terminal import make_safe
 from motes.common.interrupts import SIGNALLED, ending_in_order
@@ -69,7 +69,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command and return its exit code: 0 only when everything requested was written."""
     debug = DEBUG in arguments
     try:
-        with ending_in_order():
+        with ending_in_order(), warnings_on_stderr():
             return _run([a for a in arguments if a != DEBUG])
     except SystemExit as end:
         if not isinstance(end.code, int) or end.code <= SIGNALLED:

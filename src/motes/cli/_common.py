@@ -1,5 +1,6 @@
 """What several commands share: the progress bar and what they print."""
 
+import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -52,6 +53,27 @@ def describe(error: Exception) -> str:
 def warn(message: str) -> None:
     """Print a line to stderr."""
     typer.echo(f"motes: {message}", err=True)
+
+
+class _Warnings(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        warn(record.getMessage())
+
+
+@contextmanager
+def warnings_on_stderr() -> Iterator[None]:
+    """Print what reading videos and queries logs, each as one line like an error."""
+    handler = _Warnings(logging.WARNING)
+    loggers = [logging.getLogger(name) for name in ("motes.video", "motes.queries")]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.propagate = False
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
+            logger.propagate = True
 
 
 class _Speed(ProgressColumn):

@@ -21,6 +21,7 @@ from motes.errors import FileError, InputError
 from motes.export import Options
 from motes.queries import Queries, parse_points
 from motes.tracks import Tracks
+from motes.video.sources.names import is_pipe
 
 if TYPE_CHECKING:
     from motes.tracking.recording import Recording
@@ -221,12 +222,16 @@ def _jobs(videos: Sequence[str], live: int | None, outputs: Sequence[str]) -> li
         raise InputError(
             f'-o: expected {NAME} in it, as there are {len(videos)} videos: -o "{NAME}.csv"'
         )
-    outputs = outputs or [f"{NAME}_tracks.npz", f"{NAME}_tracks.mp4"]
-    names = video_names(videos)
     return [
-        Job(video, [output.replace(NAME, name) for output in outputs])
-        for video, name in zip(videos, names, strict=True)
+        Job(video, [output.replace(NAME, name) for output in outputs or _default_outputs(video)])
+        for video, name in zip(videos, video_names(videos), strict=True)
     ]
+
+
+def _default_outputs(video: str) -> list[str]:
+    """Tracks, and a picture unless the frames pass only once."""
+    tracks, picture = f"{NAME}_tracks.npz", f"{NAME}_tracks.mp4"
+    return [tracks] if is_pipe(video) else [tracks, picture]
 
 
 def _check_all_outputs(jobs: Sequence[Job], options: Options, inputs: Sequence[Path]) -> None:
@@ -264,6 +269,8 @@ def _run(
 
     video = open_video(job.video, start=start, end=end)
     check_overwrites(job.outputs, video.files)
+    if video.once:
+        check_outputs(job.outputs, pictures=False)
     queries = select(video, **choice)
     check_counts(job.outputs, len(queries), options)
     check_space(job.outputs, len(queries) * (video.num_frames or 0))

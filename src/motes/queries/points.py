@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -13,6 +14,8 @@ import numpy as np
 
 from motes.coordinates import inside
 from motes.errors import FileError, InputError
+
+log = logging.getLogger(__name__)
 
 COLUMNS = ("t", "x", "y")
 NAME = "name"
@@ -83,7 +86,7 @@ class Queries:
             raise InputError(f"queries: expected rows (t, x, y) or (x, y); {error}") from None
         if rows.ndim == 2 and rows.shape[1] == 2:
             rows = np.column_stack([np.full(len(rows), at), rows])
-        return cls(rows)
+        return _warned_of_fractions(cls(rows))
 
     @classmethod
     def read(cls, path: str | PathLike[str]) -> Queries:
@@ -111,10 +114,10 @@ class Queries:
         if not rows:
             raise InputError(f"{path}: expected at least one row t,x,y, got none")
         txy = [_row(path, i, line, [columns[name] for name in COLUMNS]) for i, line in rows]
-        if (place := columns.get(NAME)) is None:
-            return cls(np.array(txy))
-        names = (line[place].strip() if place < len(line) else "" for _, line in rows)
-        return cls(np.array(txy), tuple(names))
+        names = None
+        if (place := columns.get(NAME)) is not None:
+            names = tuple(line[place].strip() if place < len(line) else "" for _, line in rows)
+        return _warned_of_fractions(cls(np.array(txy), names))
 
     def check(self, size: tuple[int, int], frames: range) -> None:
         """Make sure that every query lies in a video.
@@ -167,7 +170,14 @@ def parse_points(text: str, at: int = 0) -> Queries:
         rows.append(row if len(row) == 3 else [at, *row])
     if not rows:
         raise InputError("points: expected at least one 'x,y', got none")
-    return Queries(np.array(rows))
+    return _warned_of_fractions(Queries(np.array(rows)))
+
+
+def _warned_of_fractions(queries: Queries) -> Queries:
+    xy = queries.xy
+    if len(xy) and 0 <= xy.min() <= xy.max() <= 1 and (xy != np.rint(xy)).any():
+        log.warning("queries: all points lie in the first pixel; pixels are expected, no fractions")
+    return queries
 
 
 def within(xy: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,8 +15,6 @@ from motes.queries.points import Points, Queries, within
 
 if TYPE_CHECKING:
     from motes.video import Video
-
-log = logging.getLogger(__name__)
 
 UNKNOWN_END = 2**31
 """Stands for the end of a video that does not say how long it is."""
@@ -67,7 +64,6 @@ def select(
         return keypoint_queries(video.read(at, at + 1)[0], keypoints, at, inside)
     found = Queries.of(queries if queries is not None else [], at)
     found.check(video.size, frame_range(video))
-    _warn_of_fractions(found)
     return found if inside is None else _inside(found, inside)
 
 
@@ -89,9 +85,3 @@ def _inside(queries: Queries, mask: np.ndarray) -> Queries:
         raise InputError(f"expected points inside the mask, got {len(queries)} outside it")
     names = queries.names and tuple(queries.names[i] for i in kept)
     return Queries(queries.txy[kept], names)
-
-
-def _warn_of_fractions(queries: Queries) -> None:
-    xy = queries.xy
-    if len(xy) and 0 <= xy.min() <= xy.max() <= 1 and (xy != np.rint(xy)).any():
-        log.warning("queries: all points lie in the first pixel; pixels are expected, no fractions")

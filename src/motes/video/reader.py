@@ -84,6 +84,11 @@ class Video:
         return self._source.sound(self.start, self.end)
 
     @property
+    def once(self) -> bool:
+        """Whether frames pass only once, as those of a camera, a pipe or an iterator."""
+        return self._source.once
+
+    @property
     def problem(self) -> str | None:
         """After all frames were read: why fewer came than announced, or which are damaged."""
         return self._source.problem

@@ -26,6 +26,7 @@ class Source(ABC):
         pixel_aspect: Width of a pixel divided by its height, as players show it.
         problem: Why fewer frames came than were announced, or which are damaged; None as long as
             nothing is known.
+        once: Whether frames pass only once.
         files: The local files that are read; outputs must not overwrite them.
     """
 
@@ -35,6 +36,7 @@ class Source(ABC):
     times: np.ndarray | None = None
     pixel_aspect: Fraction = Fraction(1)
     problem: str | None = None
+    once: bool = False
     files: Sequence[Path] = ()
 
     @property

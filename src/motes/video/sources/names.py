@@ -63,6 +63,12 @@ def local_path(source: str | os.PathLike[str]) -> Path | None:
     return Path(unquote(parts.path)) if parts.scheme.lower() == "file" else None
 
 
+def is_pipe(source: str | os.PathLike[str]) -> bool:
+    """Whether a name stands for standard input, a FIFO or a process substitution of the shell."""
+    path = local_path(source)
+    return str(source) == STDIN or (path is not None and (path.is_fifo() or path.is_char_device()))
+
+
 def natural(path: Path) -> list[tuple[int, str]]:
     """Sort key by which frame 2 comes before frame 10."""
     parts = re.split(r"(\d+)", str(path))

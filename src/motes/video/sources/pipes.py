@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from fractions import Fraction
@@ -22,7 +23,7 @@ from motes.video.sources.decode import (
     video_stream,
 )
 from motes.video.sources.files import FileSource
-from motes.video.sources.names import STDIN, Place, local_path
+from motes.video.sources.names import STDIN, Place, is_pipe, local_path
 from motes.video.sources.streams import StreamSource
 
 
@@ -30,14 +31,13 @@ def open_pipe(source: Any) -> Source | None:
     """``-`` for standard input, a FIFO, a process substitution of the shell, or an open file."""
     if hasattr(source, "read"):
         return _open_object(source)
-    if isinstance(source, str) and source == STDIN:
+    if not isinstance(source, (str, os.PathLike)) or not is_pipe(source):
+        return None
+    if str(source) == STDIN:
         if sys.stdin is None or sys.stdin.isatty():
             raise InputError("-: expected a video on standard input, got a terminal")
         return PipeSource("pipe:0", "standard input")
-    path = local_path(source) if isinstance(source, (str, Path)) else None
-    if path is None or not (path.is_fifo() or path.is_char_device()):
-        return None
-    return PipeSource(f"file:{path}", str(source))
+    return PipeSource(f"file:{local_path(source)}", str(source))
 
 
 def _open_object(file: Any) -> Source | None:

@@ -49,6 +49,8 @@ def _rate(capture: cv2.VideoCapture) -> Fraction:
 class StreamSource(Source):
     """A one-shot iterator: only the newest frame is held, until random access is asked for."""
 
+    once = True
+
     def __init__(self, pictures: Iterable[Any], name: str, fps: Fraction = DEFAULT_FPS) -> None:
         self.name, self.fps = name, fps
         self._pictures = iter(pictures)
