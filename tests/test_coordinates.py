@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import motes
 from motes import coordinates
-from motes.coordinates import Convention, from_corner, inside, to_corner
+from motes.coordinates import Convention, Resize, from_corner, inside, to_corner
 
 CONVENTIONS = {n: c for n, c in vars(coordinates).items() if isinstance(c, Convention)}
 SIZE = (640, 480)
@@ -72,3 +72,10 @@ def _half_pixels(file):
             sides = (node.left, node.right)
             if any(isinstance(s, ast.Constant) and s.value == 0.5 for s in sides):
                 yield node
+
+
+def test_a_resize_keeps_the_middle_of_the_picture():
+    resize = Resize((640, 480), (256, 256))
+    assert resize.points([319.5, 239.5]).tolist() == [127.5, 127.5]
+    assert resize.inverse([127.5, 127.5]).tolist() == [319.5, 239.5]
+    assert resize.points([-0.5, -0.5]).tolist() == [-0.5, -0.5]  # the edges of the picture

@@ -308,6 +308,26 @@ def test_models_lists_every_preset(capsys, monkeypatch):
         assert any(preset.name in line and preset.summary in line for line in lines)
 
 
+def test_models_shows_what_is_measured_and_what_can_be_fetched(capsys, monkeypatch, tmp_path):
+    from motes.cli._common import console
+
+    monkeypatch.setattr(console, "_width", 10_000)
+    monkeypatch.setenv("MOTES_CACHE", str(tmp_path))
+    assert run(["models"]) == 0
+    rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert " 61.6 " in rows["flow"]
+    assert " to fetch " in rows["cotracker2"]
+    assert " from its authors " in rows["taptrv2"]
+
+
+def test_weights_that_cannot_be_fetched_are_one_line(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("MOTES_CACHE", str(tmp_path))
+    assert run(["fetch", "taptrv2"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1
+    assert "licence of its authors" in err and "None" not in err
+
+
 def test_models_in_a_narrow_terminal(capsys, monkeypatch):
     """A line of facts a model, then its summary, indented, in whole words."""
     from motes.cli._common import console

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from motes.features.attention import CrossBlock
 from motes.features.transformer import AxialTransformer, ProxyTransformer
 
 
@@ -49,6 +50,16 @@ def test_as_many_points_as_virtual_tracks(proxy):
 
 def test_no_points(proxy):
     assert proxy(torch.zeros(1, 0, 3, 6)).shape == (1, 0, 3, 16)
+
+
+def test_the_context_of_attention_is_normalised():
+    """Scale and offset of the context tokens mean nothing, those of the tokens themselves do."""
+    torch.manual_seed(0)
+    block = CrossBlock(16, 2, 2)
+    x, context = torch.randn(1, 3, 16), torch.randn(1, 5, 16)
+    found = block(x, context)
+    torch.testing.assert_close(block(x, 3 * context + 1), found, atol=1e-4, rtol=0)
+    assert (block(3 * x, context) - found).abs().max() > 0.1
 
 
 def test_axial():

@@ -190,6 +190,32 @@ def test_bad_shapes(name, video, queries, words):
         make(name)(torch.zeros(video), torch.zeros(queries))
 
 
+def test_displacements_are_from_the_next_and_from_the_previous_frame():
+    track = torch.tensor([[[[1.0, 5.0], [3.0, 4.0], [6.0, 4.0]]]])
+    from_next, from_previous = cotracker3.displacements(track)[0, 0].split(2, -1)
+    assert from_next.tolist() == [[-2, 1], [-3, 0], [0, 0]]
+    assert from_previous.tolist() == [[0, 0], [2, -1], [3, 0]]
+
+
+def test_query_masks_are_one_where_a_window_is_new():
+    """Windows of 8 frames, 4 apart: the first 4 frames of the second have been refined before."""
+    model, queries = make("v2"), torch.tensor([[[0, 9.0, 9.0], [6, 9.0, 9.0]]])
+    first, second = (
+        model._query_mask(model.start(queries), queries, s)[0, :, :, 0] for s in (0, 4)
+    )
+    assert first.tolist() == [[1] * 8, [0] * 6 + [1] * 2]
+    assert second.tolist() == [[0] * 4 + [1] * 4, [0] * 4 + [1] * 4]
+
+
+def test_the_first_version_masks_by_point():
+    """A point that starts in a window is new in all of its frames."""
+    model, queries = make("v1"), torch.tensor([[[0, 9.0, 9.0], [5, 9.0, 9.0]]])
+    state = replace(model.start(queries), started=torch.tensor([[True, False]]))
+    mask = model._new_frames(state, queries, 4, 8)[0, :, :, 0]
+    assert mask.tolist() == [[0] * 4 + [1] * 4, [0] + [1] * 7]
+    assert model._new_frames(state, queries, 4, 6)[0, 0, :, 0].tolist() == [0] * 4 + [1, 1, 0, 0]
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_training(name):
     """Every iteration of every window is there for the losses, and every parameter learns."""
@@ -251,6 +277,20 @@ def test_compiled():
     found = model(video, queries)
     close(found, expected, 1e-3)
     assert model.transformer._compiled_call_impl
+
+
+@torch.inference_mode()
+def test_a_broken_compiler(monkeypatch, tmp_path):
+    from torch._inductor import config
+
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    torch._dynamo.reset()  # other tests have compiled the same code
+    model, (video, queries) = make("v3-online"), inputs(9, 3)
+    with config.patch({"cpp.cxx": ("false",), "force_disable_caches": True}):
+        compile_model(model, "v3-online", torch.device("cpu"))
+        with pytest.raises(InputError, match="compile: torch cannot compile this model") as caught:
+            model(video, queries)
+    assert "\n" not in str(caught.value)
 
 
 def test_no_compiler(monkeypatch):

@@ -52,6 +52,19 @@ def test_a_stream_gives_what_the_video_gives(latency):
     np.testing.assert_array_equal(found.visible, whole.visible)
 
 
+def test_a_long_stream_gives_what_the_whole_video_gives():
+    """40 frames are three windows, which share most of their frames."""
+    tracker, video = motes.load("flow"), moving(T=40, step=(1, 0), size=64)
+    queries = [(0, 10, 50), (20, 30, 30), (35, 50, 20)]
+    stream = tracker.stream(queries)
+    parts = [part for frame in video for part in stream.push(frame)]
+    found = motes.Tracks.concat_frames([*parts, stream.close()])
+    whole = tracker.track(video, queries)
+    np.testing.assert_array_equal(found.xy, whole.xy)
+    np.testing.assert_array_equal(found.visible, whole.visible)
+    np.testing.assert_allclose(whole.xy[0, -1], [49, 50], atol=0.5)
+
+
 def test_a_point_that_leaves_the_image_is_hidden():
     tracks = motes.load("flow").track(moving(step=(4, 0)), [(0, 90, 50)])
     assert not tracks.visible[0, 2:].any()

@@ -1,5 +1,6 @@
 """Checkpoints: what loads, and what is refused with one clear line."""
 
+import hashlib
 import os
 import pickle
 import urllib.error
@@ -301,6 +302,23 @@ def test_fetch_from_an_address(tmp_path, monkeypatch):
     preset = Preset("any", "", cotracker3.CoTracker3, weights=info)
     assert fetch(preset).read_bytes() == b"weights"
     assert [p.name for p in (tmp_path / "cache").iterdir()] == ["w.pth"]
+
+
+def test_embedded_weights_have_the_hash_of_their_preset():
+    for preset in presets().values():
+        if preset.weights and preset.weights.sha256 and preset.weights.embedded:
+            file = installed(preset)
+            assert hashlib.sha256(file.read_bytes()).hexdigest() == preset.weights.sha256
+
+
+@pytest.mark.parametrize("act", [fetch, installed])
+def test_weights_without_an_address_are_described(act, tmp_path, monkeypatch):
+    monkeypatch.setenv("MOTES_CACHE", str(tmp_path))
+    with pytest.raises(InputError) as caught:
+        act(presets()["taptrv2"])
+    text = str(caught.value)
+    assert "cannot be fetched" in text and "2407.16291" in text and "licence of its authors" in text
+    assert str(tmp_path / "taptrv2.pth") in text and "None" not in text and "\n" not in text
 
 
 def test_nothing_to_fetch():

@@ -16,7 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from detvideo import make_video, video_sha
 from detweights import fill_state_dict
 
-GOLDEN = Path(__file__).parents[2] / "../shared/golden"
+FOLDERS = (Path(__file__).parent / "golden", Path(__file__).parents[2] / "../shared/golden")
+"""Reference outputs: small ones that travel with the tests, and all others, which are optional."""
 
 NAMES = {
     "manifest_cotracker_stride_4_wind_8.json": "cotracker",
@@ -74,11 +75,15 @@ def pytest_generate_tests(metafunc):
     marker = metafunc.definition.get_closest_marker("golden")
     if marker is None:
         return
-    paths = [path for pattern in marker.args for path in sorted(GOLDEN.glob(f"{pattern}.npz"))]
-    skip = pytest.mark.skip(reason=f"reference outputs are not here ({GOLDEN})")
+    found = {}  # the same fixture may be in both folders
+    for folder in reversed(FOLDERS):
+        for pattern in marker.args:
+            paths = sorted(folder.glob(f"{pattern}.npz"))
+            found |= {f"{path.parent.name}-{path.stem}": path for path in paths}
+    skip = pytest.mark.skip(reason=f"reference outputs are not here ({FOLDERS[1]})")
     missing = [pytest.param(None, marks=skip, id="missing")]
-    found = [pytest.param(p, id=f"{p.parent.name}-{p.stem}") for p in paths]
-    metafunc.parametrize("golden", found or missing, indirect=True)
+    cases = [pytest.param(path, id=name) for name, path in found.items()]
+    metafunc.parametrize("golden", cases or missing, indirect=True)
 
 
 @pytest.fixture
@@ -107,7 +112,8 @@ def load(tmp_path_factory):
 
 def write_checkpoint(path, family, manifest, window):
     """A state dict as the official code saves it, buffers included."""
-    entries = json.loads((GOLDEN / family / manifest).read_text())
+    file = next(f for folder in FOLDERS if (f := folder / family / manifest).is_file())
+    entries = json.loads(file.read_text())
     state = {k: torch.from_numpy(v) for k, v in fill_state_dict(entries, family).items()}
     for name, shape, _ in entries:
         if name == "time_emb":

@@ -1,13 +1,12 @@
-"""TAPTRv2 against the outputs of the released implementation (../shared/golden/taptrv2)."""
+"""TAPTRv2 against the outputs of the released implementation."""
 
 import copy
-import importlib.util
 import json
 import re
+import sys
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -18,41 +17,44 @@ import motes
 from motes.coordinates import Resize
 from motes.data.sample import Sample
 from motes.features.pyramid import Pyramid
-from motes.models.base import FeatureMaps
+from motes.models.base import Features
 from motes.models.taptr import TAPTR_V2, Taptr
 from motes.models.taptr_keys import rename_key, rename_taptr
 from motes.train.taptr_losses import taptr_losses
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "golden"
-GOLDEN = SHARED / "taptrv2"
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-pytestmark = pytest.mark.skipif(
-    not GOLDEN.is_dir(), reason="the reference outputs ../shared/golden/taptrv2 are not here"
+from detvideo import make_video, video_sha
+from detweights import fill_state_dict
+
+FOLDERS = (
+    Path(__file__).parent / "golden" / "taptrv2",
+    Path(__file__).resolve().parents[3] / "shared" / "golden" / "taptrv2",
 )
+"""Reference outputs: a small one that travels with the tests, and the others, which are optional."""
 
 
-def helper(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, SHARED / f"{name}.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def golden(name: str) -> Path:
+    """A file of reference outputs; the test is skipped where it is not."""
+    found = [path for folder in FOLDERS if (path := folder / name).is_file()]
+    if not found:
+        pytest.skip(f"the reference output {name} is not here")
+    return found[0]
 
 
 def case(name: str) -> tuple[dict[str, np.ndarray], dict, Tensor]:
     """Arrays, settings, and the video as uint8 ``[T, 3, H, W]``."""
-    arrays = dict(np.load(GOLDEN / f"{name}.npz"))
+    arrays = dict(np.load(golden(f"{name}.npz")))
     meta = json.loads(str(arrays["meta"]))
-    detvideo = helper("detvideo")
-    video = detvideo.make_video(meta["T"], meta["H"], meta["W"], meta["video_seed"])
-    assert detvideo.video_sha(video) == str(arrays["video_sha"])
+    video = make_video(meta["T"], meta["H"], meta["W"], meta["video_seed"])
+    assert video_sha(video) == str(arrays["video_sha"])
     return arrays, meta, torch.from_numpy(video).permute(0, 3, 1, 2)
 
 
 @pytest.fixture(scope="module")
 def official() -> dict[str, Tensor]:
-    manifest = json.loads((GOLDEN / "manifest.json").read_text())["tensors"]
-    filled = helper("detweights").fill_state_dict(manifest, "taptrv2")
+    manifest = json.loads(golden("manifest.json").read_text())["tensors"]
+    filled = fill_state_dict(manifest, "taptrv2")
     return {name: torch.from_numpy(value) for name, value in filled.items()}
 
 
@@ -129,7 +131,7 @@ class Recorder:
 def test_intermediates(model: nn.Module) -> None:
     seen = Recorder(own := copy.deepcopy(model))
     predict(own, "a_tiny", torch.float32, torch.enable_grad)  # no parts are cut up in this mode
-    stored = dict(np.load(GOLDEN / "a_tiny_interm.npz"))
+    stored = dict(np.load(golden("a_tiny_interm.npz")))
     found = {f"backbone_c{i + 2}": m for i, m in enumerate(seen.given["backbone"][0])}
     found |= {f"input_proj{i}": seen.given[f"project.{i}"][0] for i in range(4)}
     code = seen.taken["encoder.layers.0"][1]
@@ -195,7 +197,7 @@ def compare(
 def test_state_between_windows(model: Taptr) -> None:
     """Content and positions after every window, also those that later frames begin with."""
     arrays, _, video = case("b_mixed")
-    carry = dict(np.load(GOLDEN / "b_mixed_carry.npz"))
+    carry = dict(np.load(golden("b_mixed_carry.npz")))
     queries = torch.from_numpy(arrays["queries"])[None]
     with torch.inference_mode():
         features = model.encode(video[None].float() / 255)
@@ -275,6 +277,6 @@ def test_features_do_not_depend_on_the_chunk(model: Taptr, monkeypatch: pytest.M
         together = model.encode(frames)
         monkeypatch.setattr("motes.models.taptr.PIXELS_AT_ONCE", 1)
         one_by_one = model.encode(frames)
-    assert isinstance(together, FeatureMaps)
+    assert isinstance(together, Features)
     for a, b in zip(together.levels, one_by_one.levels, strict=True):
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)

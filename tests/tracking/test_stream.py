@@ -7,9 +7,11 @@ from fractions import Fraction
 import cv2
 import numpy as np
 import pytest
+import torch
 
 import motes
 from motes import FileError, InputError, Tracks
+from motes.tracking.stream import _hidden_for
 
 QUERIES = [(0, 50, 40), (3, 60.5, 50), (7, 40, 45)]
 
@@ -105,6 +107,21 @@ def test_lost_points_can_be_dropped(tracker):
     assert stream.remove_lost(20) == []
     assert stream.remove_lost(5) == [0]
     assert stream.ids == [1]
+
+
+@pytest.mark.parametrize(
+    ("visible", "hidden"),
+    [
+        ([[0, 0]], [6, 1]),
+        ([[1, 0]], [0, 1]),
+        ([[1, 1], [0, 0], [0, 1]], [2, 0]),
+        ([[0, 0], [0, 1], [0, 0]], [8, 1]),
+    ],
+)
+def test_hidden_frames_are_counted_in_a_row(visible, hidden):
+    """Before these frames, point 0 has been hidden for 5 frames, point 1 for none."""
+    before, visible = torch.tensor([5, 0]), torch.tensor(visible, dtype=torch.bool)
+    assert _hidden_for(before, visible).tolist() == hidden
 
 
 def test_looking_back(tracker):

@@ -92,6 +92,26 @@ def test_frames_come_out_in_order_within_the_latency(by_confidence, latency, T):
     assert numbers + ([] if part is None else part.xy[0, :, 0, 0].tolist()) == list(range(T))
 
 
+class Confident(Teller):
+    """Point 0 is more visible in the first window, point 1 in later ones."""
+
+    def advance(self, state, features, queries, start, iterations=None, cache=None):
+        prediction, state = super().advance(state, features, queries, start)
+        visibility = torch.tensor([0.9, 0.2] if start == 0 else [0.3, 0.8])
+        return replace(prediction, visibility=visibility.expand(1, len(features), 2)), state
+
+
+def test_in_an_overlap_the_more_confident_window_counts():
+    model, queries = Confident(8, 4), torch.zeros(1, 2, 3)
+    schedule = replace(model.schedule, by_confidence=True)
+    state = windows.begin(model, queries, schedule)
+    first, state = windows.push(model, state, model.encode(frames(12)))
+    rest, _ = windows.close(model, state)
+    window = torch.cat([first.xy, rest.xy], 1)[0, :, :, 1]  # start of the window that counts
+    assert window[:, 0].tolist() == [0] * 8 + [4] * 4
+    assert window[:, 1].tolist() == [0] * 4 + [4] * 8
+
+
 @pytest.mark.parametrize(
     ("start", "stop", "lengths", "numbers"),
     [

@@ -17,7 +17,7 @@ def command(name: Annotated[str, typer.Argument(help="A model; see: motes models
     if name not in known:
         raise suggest(name, known, "model")
     info = known[name].weights
-    if info and not info.embedded:
+    if info and not info.embedded and address(info):
         say(f"{name}: {address(info)}\nlicence of the weights: {info.licence}")
     path = fetch(known[name])
     say(f"{name}: {path}")

@@ -12,24 +12,26 @@ from motes.errors import InputError
 if TYPE_CHECKING:
     from motes.models.preset import Preset
 
-TITLES = ("model", "size", "licence", "weights", "what it is")
+TITLES = ("model", "size", "AJ", "licence", "weights", "what it is")
 INDENT = "  "
 
 
 def command() -> None:
-    """List the models: parameters, licence of the weights, and whether they are installed."""
+    """List the models: parameters, accuracy, licence of the weights, and whether they are here."""
     from motes.tracking.load import DEFAULT_MODEL, presets
 
     rows = [TITLES, *(_row(p, p.name == DEFAULT_MODEL) for p in presets().values())]
     for line in _layout(rows, console.width):
         say(line)
     say("* the default.  Size in parameters.  To fetch weights: motes fetch MODEL")
+    say("AJ: average Jaccard in percent on our clips, see docs/howto/evaluate.md.")
 
 
 def _row(preset: Preset, default: bool) -> tuple[str, ...]:
     name = f"{preset.name} *" if default else preset.name
     licence = preset.weights.licence if preset.weights else "-"
-    return name, _parameters(preset), licence, _weights(preset), preset.summary
+    aj = f"{preset.accuracy.aj:.1f}" if preset.accuracy else "-"
+    return name, _parameters(preset), aj, licence, _weights(preset), preset.summary
 
 
 def _layout(rows: Sequence[tuple[str, ...]], width: int) -> Iterator[str]:
@@ -56,12 +58,14 @@ def _parameters(preset: Preset) -> str:
 
 def _weights(preset: Preset) -> str:
     """Whether the weights are there, and if not, how to get them."""
-    from motes.models.weights import installed
+    from motes.models.weights import address, installed
 
     if preset.weights is None:
         return "-"
     try:
         installed(preset)
     except InputError:
-        return "not yet trained" if preset.weights.embedded else "to fetch"
+        if preset.weights.embedded:
+            return "not yet trained"
+        return "from its authors" if address(preset.weights) is None else "to fetch"
     return "included" if preset.weights.embedded else "installed"

@@ -269,7 +269,8 @@ class PointModel(nn.Module, ABC):
     Attributes:
         features_type: Class of what `encode` returns.
         schedule: How windows cover a video.
-        stride: Height and width of the input must be multiples of it.
+        stride: Pixels per cell of the finest feature map.
+        multiple: Height and width of the input must be multiples of it.
         iterations: Number of refinements by default; None where there are none to choose.
         joint: Whether points attend to each other, so that the result of one depends on the others.
         point_bytes: Working memory per point and frame of a window, at most, as measured.
@@ -279,6 +280,7 @@ class PointModel(nn.Module, ABC):
     features_type: ClassVar[type[Features]] = FeatureMaps
     schedule: Schedule
     stride: int = 1
+    multiple: int = 1
     iterations: int | None = None
     joint: bool = True
     point_bytes: int = 60_000
@@ -368,7 +370,7 @@ class PointModel(nn.Module, ABC):
         """Track points through a whole video.
 
         Args:
-            video: float32 ``[B, T, 3, H, W]`` in [0, 1]; H and W multiples of the stride.
+            video: float32 ``[B, T, 3, H, W]`` in [0, 1]; H and W multiples of `multiple`.
             queries: float32 ``[B, N, 3]`` (t, x, y), pixels of `video`.
             iterations: Number of refinements; None: the model's default.
 
@@ -415,8 +417,10 @@ class PointModel(nn.Module, ABC):
         if video.ndim != 5 or video.shape[2] != 3 or video.shape[1] < 1:
             raise InputError(f"video: expected [B, T, 3, H, W], got {list(video.shape)}")
         H, W = video.shape[-2:]
-        if H % self.stride or W % self.stride:
-            raise InputError(f"video: expected H and W as multiples of {self.stride}, got {H}x{W}")
+        if H % self.multiple or W % self.multiple:
+            raise InputError(
+                f"video: expected H and W as multiples of {self.multiple}, got {H}x{W}"
+            )
         B = video.shape[0]
         if queries.ndim != 3 or queries.shape[::2] != (B, 3):
             raise InputError(f"queries: expected [{B}, N, 3], got {list(queries.shape)}")

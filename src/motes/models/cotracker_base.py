@@ -85,7 +85,7 @@ class CoTrackerBase(PointModel):
         """
         super().__init__()
         self.schedule = Schedule() if window is None else half_overlapping(window)
-        self.stride = config.stride
+        self.stride = self.multiple = config.stride
         self.iterations = iterations
         self.levels, self.channels = config.levels, config.channels
         self.encoder = FrameEncoder(

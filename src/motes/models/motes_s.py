@@ -161,7 +161,7 @@ class MotesS(PointModel):
         window = HISTORY + c.step
         self.kept = window - c.frames + KEPT_FRAMES  # first frames that keep their answer
         self.schedule = Schedule(window, c.step, final=self.kept + c.step)
-        self.stride = 2
+        self.stride = self.multiple = 2
         self.iterations = c.iterations
         self.point_bytes = 60_000
         self.encoder = FineEncoder(c.encoder_widths, c.encoder_mixed, c.channels)
@@ -435,6 +435,11 @@ MOTES_S = Preset(
     visible_above=0.3,
     score_with_confidence=True,
     support=Support(global_grid=5, local_grid=4, local_extent=32.0, below=8),
-    weights=WeightsInfo("Apache-2.0", "motes-s.safetensors", embedded=True),
+    weights=WeightsInfo(
+        "Apache-2.0",
+        "motes-s.safetensors",
+        embedded=True,
+        sha256="7b698fc6408df2d55409bf8a8f4fc1b948b218afd694de66496934ff0cc50359",
+    ),
 )
 """The flow works at 512 pixels on the long side, as in the `flow` preset; the network at 256."""

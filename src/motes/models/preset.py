@@ -23,6 +23,7 @@ class WeightsInfo:
         url: Official download address, where there is no repository.
         embedded: Whether the file is part of this package.
         sha256: Of the file, in hexadecimal, where it is known; downloads are checked against it.
+        page: Where people find the file, if it has no address to download from.
     """
 
     licence: str
@@ -31,6 +32,24 @@ class WeightsInfo:
     url: str | None = None
     embedded: bool = False
     sha256: str | None = None
+    page: str | None = None
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Scores as `motes eval` measures them, in percent.
+
+    Attributes:
+        aj: Average Jaccard.
+        delta: Points within 1, 2, 4, 8 and 16 pixels, averaged.
+        oa: Occlusion accuracy.
+        data: Clips and protocol.
+    """
+
+    aj: float
+    delta: float
+    oa: float
+    data: str = "rendered validation clips, tapvid (docs/howto/evaluate.md)"
 
 
 @dataclass(frozen=True)
@@ -64,6 +83,7 @@ class Preset:
         score_with_confidence: Whether the score is visibility times confidence.
         support: Support points that are added by default.
         weights: None where the model needs none.
+        accuracy: Measured with these weights; None: not measured.
         rename: Pure function from the keys of a checkpoint to those of the module.
         configure: Fits `config` to a checkpoint (for example its window length), given its tensors.
     """
@@ -77,6 +97,7 @@ class Preset:
     score_with_confidence: bool = False
     support: Support = field(default_factory=Support)
     weights: WeightsInfo | None = None
+    accuracy: Accuracy | None = None
     rename: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None = None
     configure: Callable[[Any, Mapping[str, Tensor]], Any] | None = None
 

@@ -23,7 +23,7 @@ from motes.features.positions import logit
 from motes.features.pyramid import Pyramid
 from motes.features.resnet import ResidualPyramid, ResNet50
 from motes.features.sampling import patches
-from motes.models.base import FeatureMaps, PointModel, Prediction, Schedule, State, Trace
+from motes.models.base import Features, PointModel, Prediction, Schedule, State, Trace
 from motes.models.preset import Preset, WeightsInfo
 from motes.models.taptr_keys import rename_taptr
 
@@ -55,6 +55,19 @@ class TaptrConfig:
     step: int = 4
     dropout: float = 0.6  # of what one window adds to the content, in training
     clip: int = 24  # frames of the training videos; in longer ones content is handed on less often
+
+
+@dataclass(frozen=True)
+class TaptrFeatures(Features):
+    """Encoded feature maps.
+
+    Attributes:
+        levels: Per level ``[B, T, h, w, C]``, the finest first.
+        size: Width and height of the frames in pixels; a map covers up to one cell more.
+    """
+
+    levels: tuple[Tensor, ...]
+    size: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -96,6 +109,8 @@ class LayerTrace(Trace):
 class Taptr(PointModel):
     """Frames are encoded one by one; points are refined window by window (section 1)."""
 
+    features_type = TaptrFeatures
+
     mean: Tensor
     std: Tensor
 
@@ -136,11 +151,12 @@ class Taptr(PointModel):
                 nn.init.xavier_uniform_(part.weight)
                 nn.init.zeros_(part.get_parameter("bias"))
 
-    def encode(self, video: Tensor) -> FeatureMaps:
+    def encode(self, video: Tensor) -> TaptrFeatures:
         """Feature maps at 1/4, 1/8, ... of the frames ``[B, T, 3, H, W]`` in [0, 1]."""
         frames = video.flatten(0, 1)
         maps = self._encode(frames) if torch.is_grad_enabled() else self._encode_some(frames)
-        return FeatureMaps(tuple(m.unflatten(0, (len(video), -1)) for m in maps))
+        H, W = video.shape[-2:]
+        return TaptrFeatures(tuple(m.unflatten(0, (len(video), -1)) for m in maps), (W, H))
 
     def _encode_some(self, frames: Tensor) -> list[Tensor]:
         """Some frames at a time, so that only their results take memory."""
@@ -174,7 +190,7 @@ class Taptr(PointModel):
 
     def track(
         self,
-        features: FeatureMaps,
+        features: TaptrFeatures,
         queries: Tensor,
         iterations: int | None = None,
         schedule: Schedule | None = None,
@@ -189,7 +205,7 @@ class Taptr(PointModel):
     def advance(
         self,
         state: TaptrState,
-        features: FeatureMaps,
+        features: TaptrFeatures,
         queries: Tensor,
         start: int,
         iterations: int | None = None,
@@ -201,15 +217,14 @@ class Taptr(PointModel):
         A point whose query frame was over before the point was added starts in the first frame.
         """
         given, window = len(features), look_at(features.padded(self.config.window), queries, start)
-        size = tuple(self.stride * side for side in reversed(window.memory.sizes[0]))
-        state = self._enter(state, window, queries, start, size)
+        state = self._enter(state, window, queries, start, features.size)
         layers: list[Refined] = []
         if bool(window.updated.any()):
             inputs = (state.content.transpose(1, 2), state.positions.transpose(1, 2))
             layers = self.decoder(*inputs, window)
-        trace = self._trace(state, layers, window, size) if self.training else None
+        trace = self._trace(state, layers, window, features.size) if self.training else None
         state = self._leave(state, layers, window)
-        xy = pixels(state.positions.transpose(1, 2), size)
+        xy = pixels(state.positions.transpose(1, 2), features.size)
         visibility = state.classes[..., VISIBLE].mT.sigmoid()
         return Prediction(xy, visibility, None, trace)[:given], state
 
@@ -303,7 +318,7 @@ class Taptr(PointModel):
         )
 
 
-def look_at(features: FeatureMaps, queries: Tensor, start: int) -> Window:
+def look_at(features: TaptrFeatures, queries: Tensor, start: int) -> Window:
     """A window of features ``[B, S, h, w, C]``, and which points take part."""
     tokens = torch.cat([level.flatten(2, 3) for level in features.levels], 2).flatten(0, 1)
     sizes = tuple((level.shape[2], level.shape[3]) for level in features.levels)
@@ -345,7 +360,11 @@ TAPTR_V2 = Preset(
     build=Taptr,
     config=TaptrConfig(),
     resize=ResizeRule(size=(512, 512)),
-    weights=WeightsInfo(licence="as its authors say", filename="taptrv2.pth"),
+    weights=WeightsInfo(
+        "licence of its authors",
+        "taptrv2.pth",
+        page="the project page that the paper names (https://arxiv.org/abs/2407.16291)",
+    ),
     rename=rename_taptr,
 )
 
@@ -355,7 +374,11 @@ TAPTR = Preset(
     build=Taptr,
     config=TaptrConfig(cost_volume=True, decoder_layers=6),
     resize=ResizeRule(size=(512, 512)),
-    weights=WeightsInfo(licence="as its authors say", filename="taptr.pth"),
+    weights=WeightsInfo(
+        "licence of its authors",
+        "taptr.pth",
+        page="the project page that the paper names (https://arxiv.org/abs/2403.13042)",
+    ),
     rename=rename_taptr,
 )
 

@@ -1,4 +1,4 @@
-"""Weights: from a file to a model, from a model to a file, from the network to the cache.
+"""Weights: loading, saving, and fetching into the cache.
 
 Official checkpoints (``.pth``) are opened without running any code that they may carry; their keys
 are renamed by the pure function beside the model.  Our own files are safetensors and hold the names
@@ -29,7 +29,7 @@ from motes.models.download import check_digest, download
 from motes.models.preset import Preset, WeightsInfo
 
 ENTRIES = ("ema_model", "model")
-"""Where training frameworks keep the tensors, the best first (taptrv2.md, section 8)."""
+"""Where training frameworks keep the tensors, the averaged ones first."""
 
 
 def load_weights(preset: Preset, path: str | PathLike[str] | None = None) -> PointModel:
@@ -194,10 +194,7 @@ def installed(preset: Preset) -> Path:
         return found
     if info.embedded:
         raise InputError(f"{preset.name}: this installation has no weights; give a file of weights")
-    raise InputError(
-        f"{preset.name}: weights are not installed; run `motes fetch {preset.name}` "
-        f"({info.licence}), or give a file of weights"
-    )
+    raise InputError(f"{preset.name}: weights are not installed; {how_to_get(preset)}")
 
 
 def cache_folder() -> Path:
@@ -226,41 +223,54 @@ def fetch(preset: Preset) -> Path:
     if info.embedded:
         return installed(preset)
     target = cache_folder() / info.filename
-    if not target.is_file() and not (info.url or info.repo):
-        raise InputError(
-            f"{preset.name}: its weights have no fixed address ({info.licence}); "
-            f"get them from its authors and put them at {target}"
-        )
-    if not target.is_file():
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _download(info, target)
-        except MissingExtraError:
-            raise
-        except Exception as error:
-            raise FileError(
-                f"cannot fetch {preset.name}: {_brief(error)}; "
-                f"to do it by hand, get {address(info)} and put it at {target}"
-            ) from None
+    if target.is_file():
+        return target
+    if address(info) is None:
+        raise InputError(f"{preset.name}: {how_to_get(preset)}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _download(info, target)
+    except MissingExtraError:
+        raise
+    except Exception as error:
+        raise FileError(
+            f"cannot fetch {preset.name}: {_brief(error)}; "
+            f"to do it by hand, get {address(info)} and put it at {target}"
+        ) from None
     return target
 
 
-def address(info: WeightsInfo) -> str:
-    """Where weights come from."""
-    return info.url or f"https://huggingface.co/{info.repo}/resolve/main/{info.filename}"
+def address(info: WeightsInfo) -> str | None:
+    """Where weights are downloaded from; None if they have no fixed address."""
+    if info.url or info.repo is None:
+        return info.url
+    return f"https://huggingface.co/{info.repo}/resolve/main/{info.filename}"
+
+
+def how_to_get(preset: Preset) -> str:
+    """What a user does to get weights that are not in the package, and their licence."""
+    info = _info(preset)
+    if address(info) is not None:
+        return f"run `motes fetch {preset.name}` ({info.licence}), or give a file of weights"
+    return (
+        f"its weights cannot be fetched, because they have no fixed address ({info.licence}): "
+        f"get them from {info.page or 'its authors'} and put them at "
+        f"{cache_folder() / info.filename}, or give a file of weights"
+    )
 
 
 def _download(info: WeightsInfo, target: Path) -> None:
+    source = address(info) or ""
     if not info.repo:
-        download(address(info), target, sha256=info.sha256)
+        download(source, target, sha256=info.sha256)
         return
     if find_spec("huggingface_hub") is None:
         raise MissingExtraError("Fetching from the Hugging Face hub", "fetch")
-    _check_reachable(address(info))
+    _check_reachable(source)
     from huggingface_hub import hf_hub_download
 
     stored = Path(hf_hub_download(info.repo, info.filename, local_dir=target.parent / "hub"))
-    check_digest(stored, info.sha256, address(info))
+    check_digest(stored, info.sha256, source)
     stored.replace(target)
 
 

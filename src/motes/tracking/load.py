@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from os import PathLike
 from shutil import which
-from typing import overload
+from typing import Any, overload
 
 import torch
 
@@ -123,8 +124,26 @@ def compile_model(model: PointModel, name: str, device: torch.device) -> None:
     compiler = config.cpp.cxx[-1]  # what torch will call
     if device.type == "cpu" and which(compiler) is None:
         raise InputError(f"compile: expected a C++ compiler, found no {compiler}")
-    for module in model.iterated:
-        module.compile(mode="reduce-overhead" if device.type == "cuda" else "default")
+    mode = "reduce-overhead" if device.type == "cuda" else "default"
+    for module in model.iterated:  # as Module.compile does
+        compiled = torch.compile(module._call_impl, mode=mode)
+        module._compiled_call_impl = _with_one_line(compiled)
+
+
+def _with_one_line(call: Callable[..., Any]) -> Callable[..., Any]:
+    """The call, with one line instead of torch's traceback when it cannot be compiled."""
+    from torch._dynamo.exc import TorchDynamoException
+
+    def compiled(*inputs: Any, **options: Any) -> Any:
+        try:
+            return call(*inputs, **options)
+        except TorchDynamoException as error:
+            lines = [line for line in str(error).splitlines() if line.strip()]
+            raise InputError(
+                f"compile: torch cannot compile this model here ({lines[0]}); leave it out"
+            ) from None
+
+    return compiled
 
 
 def _model(preset: Preset, weights: str | PathLike[str] | None) -> PointModel:
