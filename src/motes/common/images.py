@@ -42,7 +42,7 @@ def decode_image(data: bytes | np.ndarray, flags: int, what: str) -> np.ndarray:
     except InputError as error:
         raise FileError(f"{what}: {error}") from None
     except cv2.error as error:
-        raise FileError(f"{what}: cannot be decoded ({error.err or error})") from None
+        raise FileError(f"{what}: expected an image; {error.err or error}") from None
     if image is None:
         raise FileError(f"{what}: expected an image, got something else or a damaged one")
     return image

@@ -39,7 +39,7 @@ class Clip:
 
     Attributes:
         name: What reports call it.
-        video: The frames, read when they are asked for.
+        video: The frames, decoded when they are needed.
         tracks: The truth, in pixels of `video`, for its frames 0 .. T-1.
         annotated: bool ``[N, T]``; where it is false nothing is known.
     """
@@ -58,7 +58,7 @@ class Clip:
         """All frames, uint8 ``[H, W, 3]``, one by one.
 
         Raises:
-            FileError: The video cannot be decoded, or has not as many frames as the tracks.
+            FileError: The video cannot be decoded, or has another number of frames than the tracks.
         """
         count = 0
         for frame in self.video:
@@ -195,7 +195,7 @@ def load(name: str, path: str | PathLike[str], limit: int | None = None) -> Coll
     Args:
         name: Layout, one of `datasets`.
         path: Folder or file.
-        limit: Use the first so many clips only.
+        limit: Number of clips to use, from the first on; None: all.
 
     Raises:
         InputError: No layout has this name, or the limit is not positive.

@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from motes.common.images import decode_image
 from motes.errors import FileError, InputError
 from motes.rendering.text import BOLD, draw_text, text_width
 
@@ -96,8 +97,8 @@ def read_rgba(path: Path) -> np.ndarray:
     """Read an image: uint8 RGBA ``[h, w, 4]``, or RGB ``[h, w, 3]`` where it has no alpha."""
     if not path.is_file():
         raise FileError(f"no such image: {path}")
-    image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
-    if image is None or image.dtype != np.uint8:
+    image = decode_image(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED, str(path))
+    if image.dtype != np.uint8:
         raise FileError(f"{path}: expected an image of 8 bits a channel, got something else")
     if image.ndim == 2:
         return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)

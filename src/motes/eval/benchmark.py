@@ -26,7 +26,7 @@ class Score:
     Attributes:
         model: Its label.
         clip: Name of the clip.
-        queries: How many points were asked for.
+        queries: Number of queries.
         frames: Number of frames.
         seconds: Time to answer, from frames in memory to tracks; includes all that the protocol
             demands, such as support points for every query.

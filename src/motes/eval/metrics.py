@@ -9,8 +9,8 @@ import numpy as np
 from motes.errors import InputError
 
 Mode = Literal["first", "strided"]
-"""`first`: a point is asked for where it is first visible, and scored in the frames after that.
-`strided`: it is asked for in every fifth frame where it is visible, and scored in all others."""
+"""`first`: one query a point, in its first visible frame; later frames are scored.
+`strided`: one query in every fifth frame where it is visible; all other frames are scored."""
 
 THRESHOLDS = (1, 2, 4, 8, 16)
 """Distances in pixels of a 256x256 raster within which a position counts as right."""
@@ -28,7 +28,7 @@ def tapvid_metrics(
     """Score the answers to N queries in a video of T frames (TAP-Vid, section 4).
 
     Args:
-        query_frames: ``[N]``, the frame in which each point was asked for, from 0.
+        query_frames: ``[N]``, the frame of each query, from 0.
         gt_points: ``[N, T, 2]``, true positions in pixels of a 256x256 raster.
         gt_occluded: bool ``[N, T]``.
         points: ``[N, T, 2]``, predicted positions, likewise.

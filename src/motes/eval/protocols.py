@@ -22,7 +22,7 @@ SIDE = 256
 """Width and height of the frames of TAP-Vid, in whose pixels scores are taken."""
 
 STRIDE = 5
-"""In mode `strided`, points are asked for in every so many frames."""
+"""Frames between the queries of a point, in mode `strided`."""
 
 
 @dataclass(frozen=True)
@@ -129,14 +129,14 @@ def find_protocol(name: str) -> Protocol:
 
 
 def choose_queries(visible: np.ndarray, mode: Mode) -> tuple[np.ndarray, np.ndarray]:
-    """Which points are asked for in which frames (TAP-Vid, section 4).
+    """Choose the queries: points and frames (TAP-Vid, section 4).
 
     Args:
         visible: bool ``[N, T]``, the truth.
         mode: See `Mode`.
 
     Returns:
-        Points and frames, int64 ``[Q]`` each.  A point that is never visible is not asked for.
+        Points and frames, int64 ``[Q]`` each.  A point that is never visible has no query.
     """
     if mode == "first":
         points = np.flatnonzero(visible.any(1))

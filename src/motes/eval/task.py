@@ -57,7 +57,7 @@ class Task:
             clip: The clip.
             protocol: How to ask.
             mode: Where to ask.
-            at_most: With more queries than this, take so many, evenly spread over the list.
+            at_most: Largest number of queries; of more, an evenly spread selection is used.
 
         Raises:
             FileError: The clip cannot be read, or no point is ever visible.

@@ -47,7 +47,7 @@ class Dice:
         return int(torch.randint(low, high + 1, (), generator=self.generator))
 
     def chance(self, probability: float) -> bool:
-        """True as often as asked for."""
+        """True with the given probability."""
         return self.number(0, 1) < probability
 
     def choice(self, options: Sequence[T]) -> T:

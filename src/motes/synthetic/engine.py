@@ -23,7 +23,7 @@ OVERSAMPLING = 4
 """Candidates per track, from which a fair mix of surfaces is chosen."""
 
 FARTHEST = 2.0
-"""Beyond so many frame sides outside of the frame, a position is no longer ground truth."""
+"""Distance outside of the frame, in frame sides, beyond which a position is not ground truth."""
 
 
 def synthesize(
@@ -71,7 +71,7 @@ class SyntheticClips(IterableDataset[Sample]):
         config: What to make.
         seed: The same seed gives the same clips.
         start: Number of the first clip, to continue where another run stopped.
-        step: Every so manyth clip is made: the number of processes, with `start` their rank.
+        step: Every `step`-th clip is made: the number of processes, where `start` is the rank.
         device: Where pictures are made.
     """
 
@@ -130,7 +130,7 @@ def _clip(config: SyntheticConfig, seed: int, device: torch.device, textures: Te
 def draw_scene(
     config: SyntheticConfig, dice: Dice, textures: Textures, device: torch.device
 ) -> Scene:
-    """A random scene of one of the kinds asked for."""
+    """A random scene of one of the configured kinds."""
     share = {"layers": 0.0, "solids": 1.0, "mixed": config.solids}[config.kind]
     draw = draw_world if dice.chance(share) else draw_layers
     return draw(config, dice, textures, device)

@@ -163,7 +163,7 @@ def _axes(dice: Dice, size: tuple[int, int], device: torch.device) -> tuple[Tens
 
 
 def _upsampled(dice: Dice, size: tuple[int, int], device: torch.device, cells: int) -> Tensor:
-    """Smooth noise ``[h, w]`` around 0 with so many cells along the longer side."""
+    """Smooth noise ``[h, w]`` around 0 with this number of cells along the longer side."""
     h, w = (max(2, math.ceil(cells * side / max(size))) for side in size)
     coarse = torch.randn(1, 1, h, w, generator=dice.on(device), device=device)
     return F.interpolate(coarse, size, mode="bicubic", align_corners=False)[0, 0]

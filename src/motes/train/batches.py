@@ -109,8 +109,8 @@ def draw_queries(sample: Sample, first: float, generator: torch.Generator) -> Te
 
     Args:
         sample: T frames, N points, no batch axis.
-        first: Share of the points that are asked for where they are first visible; the others in
-            any visible frame.  A point that is never visible is asked for in frame 0.
+        first: Share of the points that are queried where they are first visible; the others in
+            any visible frame.  A point that is never visible is queried in frame 0.
         generator: Decides.
 
     Returns:

@@ -69,7 +69,7 @@ class SourceConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Where samples come from and which points are asked for.
+    """Where samples come from and how their queries are chosen.
 
     Attributes:
         sources: Mixed by weight.

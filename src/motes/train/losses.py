@@ -35,7 +35,7 @@ class Target:
         xy: float32 ``[B, T, N, 2]``, pixels.
         visible: bool ``[B, T, N]``.
         known: bool ``[B, T, N]``: the truth is known there.
-        counts: bool ``[B, T, N]``: known, and positions are asked for.
+        counts: bool ``[B, T, N]``: known, and the position counts.
     """
 
     xy: Tensor

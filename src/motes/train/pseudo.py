@@ -41,7 +41,7 @@ class PseudoOptions:
         agree: With several labels, a frame counts where no teacher is farther than this many
             pixels from the median of all, and they agree on visibility.
         detector: What makes a good query: ``sift`` or ``corners``.
-        query_frames: Queries are spread over so many random frames of the first quarter.
+        query_frames: Number of random frames of the first quarter with queries.
         max_stride: Largest step between the frames taken.
         iterations: Refinements of iterative teachers; None: their default.
     """

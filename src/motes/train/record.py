@@ -19,7 +19,7 @@ from motes.train.config import Recipe
 from motes.train.metrics import read_table
 
 CURVE_ROWS = 60
-"""At most so many points of the curve are kept in the record; the CSV has all."""
+"""Largest number of rows of the curve in the record; the CSV has all."""
 
 
 def write_record(

@@ -1,7 +1,7 @@
 """Losses of TAPTR and TAPTRv2 (taptrv2.md, section 9): whole sequences, every decoder layer.
 
 Positions are compared in normalised units (0 and 1 are the centres of the first and last pixel), so
-that the weights mean the same at every resolution.  Frames up to the query frame are not asked for.
+that the weights mean the same at every resolution.  Frames up to the query frame do not count.
 """
 
 from __future__ import annotations

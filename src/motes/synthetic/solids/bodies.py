@@ -47,7 +47,7 @@ class Body:
         return float(self.half.max() if self.kind == "ball" else self.half.norm())
 
     def sample(self, local: Vector, footprint: Tensor) -> Tensor:
-        """Colours ``[3, M]`` at points of the unit frame, each seen with so many texels a pixel."""
+        """Colours ``[3, M]`` at points of the unit frame, at this number of texels a pixel."""
         u, v, face = unfold(self.kind, local)
         colour = self._look_up(0, u, v, face)
         level = torch.log(footprint.clamp_min(1)) / math.log(LEVELS[1] / LEVELS[0])

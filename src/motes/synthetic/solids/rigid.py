@@ -199,7 +199,7 @@ class Eye:
 
     Attributes:
         position: Curve of 3 channels.
-        aim: Curve of 3 channels: the point looked at, or with `ahead` the direction.
+        aim: Curve of 3 channels: the point that the camera faces, or with `ahead` the direction.
         focal: Focal length in pixels.
         centre: Pixel on the axis, ``[2]``.
         ahead: Whether `aim` is a direction.

@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from motes.common.images import decode_image
 from motes.errors import FileError, InputError, MissingExtraError
 from motes.tracks import DEFAULT_FPS
 from motes.video.pixels import Levels, as_rgb, spread
@@ -182,15 +183,9 @@ def read_image(path: Path) -> np.ndarray:
         return _read_film(path)
     # Only without IMREAD_UNCHANGED does OpenCV turn a photograph upright, and JPEG has no alpha.
     flags = cv2.IMREAD_COLOR if suffix in PHOTOGRAPHS else cv2.IMREAD_UNCHANGED
-    data = _data(path)
-    try:
-        with quiet_opencv():
-            image = cv2.imdecode(data, flags) if data.size else None
-    except cv2.error as error:  # such as a header that asks for a gigantic picture
-        raise FileError(f"{path}: expected an image; {error.err}") from None
-    if image is None:
-        raise FileError(f"{path}: expected an image, got something else")
-    return _bgr_to_rgb(np.asarray(image))
+    with quiet_opencv():
+        image = decode_image(_data(path), flags, str(path))
+    return _bgr_to_rgb(image)
 
 
 def _read_stack(path: Path, start: int, stop: int) -> Sequence[np.ndarray]:
