@@ -28,10 +28,12 @@ from motes.sfm import reconstruct, solve
 from motes.sfm.pipeline import track_scene
 from motes.synthetic.shots import MOTIONS, film, follow, moving_card, shaking_camera, static_world
 from motes.tracking.tracker import Tracker
-from motes.video import open_video
+from motes.video import Video, open_video
 
 FRAMES = 24
 SIZE = (320, 240)
+SHORT = 60
+"""Frames of a clip that are edited."""
 
 
 def main() -> None:
@@ -39,14 +41,15 @@ def main() -> None:
     parser.add_argument("what", choices=["truth", "clips"])
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("pictures", type=Path, nargs="?")
-    parser.add_argument("--only", help="names of clips that begin so")
+    parser.add_argument("--model", default="flow", help="of all clips but those of stabilise")
+    parser.add_argument("--only", help="beginnings of names, separated by commas")
     arguments = parser.parse_args()
     if arguments.what == "truth":
         truth()
     elif arguments.pictures is None:
         sys.exit("clips: expected a folder of videos and one for pictures")
     else:
-        clips(arguments.folder, arguments.pictures, arguments.only or "")
+        clips(arguments)
 
 
 def truth() -> None:
@@ -162,11 +165,13 @@ def sfm_error(tracker: Tracker) -> str:
     return f"{turn:.2f} deg, {way:.2f} deg, {focal:+.2%}, {len(found.frames)} of 16"
 
 
-def clips(folder: Path, pictures: Path, only: str) -> None:
+def clips(arguments: argparse.Namespace) -> None:
+    pictures, beginnings = arguments.pictures, tuple((arguments.only or "").split(","))
+    tracker = motes.load(arguments.model)
     pictures.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
-        for title, make in jobs(folder, Path(name)):
-            if not title.startswith(only):
+        for title, make in jobs(tracker, arguments.folder, Path(name)):
+            if not title.startswith(beginnings):
                 continue
             started = time.perf_counter()
             told, videos = make()
@@ -178,12 +183,14 @@ def clips(folder: Path, pictures: Path, only: str) -> None:
 Job = Callable[[], tuple[str, list[Path]]]
 
 
-def jobs(folder: Path, out: Path) -> list[tuple[str, Job]]:
+def jobs(tracker: Tracker, folder: Path, out: Path) -> list[tuple[str, Job]]:
     """Names, and functions that return what to tell and the videos of a sheet."""
-    flow = motes.load("flow")
 
     def clip(name: str) -> Path:
         return folder / f"{name}.mp4"
+
+    def short(name: str) -> Video:
+        return open_video(clip(name), end=SHORT)
 
     def stabilised(name: str, **options: object) -> tuple[str, list[Path]]:
         path = out / "a.mp4"
@@ -193,14 +200,14 @@ def jobs(folder: Path, out: Path) -> list[tuple[str, Job]]:
 
     def attached(name: str, what: object, **options: object) -> tuple[str, list[Path]]:
         path = out / "a.mp4"
-        attach(clip(name), what, path, tracker=flow, **options)  # type: ignore[arg-type]
+        attach(short(name), what, path, tracker=tracker, **options)  # type: ignore[arg-type]
         return "", [path]
 
     def blurred(
         name: str, mask: np.ndarray, at: int = 0, effect: str = "blur"
     ) -> tuple[str, list[Path]]:
         path = out / "a.mp4"
-        found = blur(clip(name), [(mask, at)], path, effect=effect, tracker=flow)
+        found = blur(short(name), [(mask, at)], path, effect=effect, tracker=tracker)
         return f"lost in {len(found.lost)} frames", [path]
 
     def painted(
@@ -209,12 +216,12 @@ def jobs(folder: Path, out: Path) -> list[tuple[str, Job]]:
         frame = open_video(clip(name)).read(at, at + 1)[0].copy()
         change(frame)
         path = out / "a.mp4"
-        paint(clip(name), [(frame, at)], path, tracker=flow)
+        paint(short(name), [(frame, at)], path, tracker=tracker)
         return "", [path]
 
     def solved(name: str) -> tuple[str, list[Path]]:
         place = out / name
-        found = reconstruct(clip(name), place, tracker=flow)
+        found = reconstruct(clip(name), place, tracker=tracker)
         return found.summary(), [clip(name), place / "cloud.png"]
 
     logo, light = badge(), Look(shading=True)

@@ -63,6 +63,18 @@ def test_a_surface_is_hidden_where_its_points_are():
     assert surface.visible_share(2) == pytest.approx((155 - 95) / 100)
 
 
+@pytest.mark.parametrize("kind", ["homography", "mesh"])
+def test_a_few_points_that_follow_the_occluder_do_not_move_the_surface(kind):
+    tracks = moved(np.eye(3), T=5)
+    xy, visible = tracks.xy.copy(), tracks.visible.copy()
+    wrong = np.arange(0, 400, 27)  # 15 points, not on one line
+    visible[:, 2] = np.isin(np.arange(400), wrong)
+    xy[wrong, 2] += (40, 5)
+    surface = Surface(Tracks(xy, visible, size=tracks.size), 0, kind)
+    assert surface.path.known.tolist() == [True, True, False, True, True]
+    np.testing.assert_allclose(surface.source(2, FULL)[90, 80], (80, 90), atol=0.01)
+
+
 def test_points_outside_of_the_frame_do_not_hide_the_surface():
     left = [[1, 0, -100], [0, 1, 0], [0, 0, 1]]
     surface = Surface(moved(left, hidden=lambda xy: xy[:, 0] < 0), 0)

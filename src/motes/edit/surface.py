@@ -36,6 +36,10 @@ RIDGE = 0.05
 MESH_TOLERANCE = 0.03
 """Distance up to which points of a bending surface agree with its mean motion, in its diameters."""
 
+FOUND_SHARE = 0.1
+"""With a smaller share of its points, the position of a surface is unknown: the few that are left
+are often wrong, and follow what hides it."""
+
 OUTLIER = 2.0
 """Pixels by which a point that disagrees with its neighbours gets half of its weight."""
 
@@ -83,11 +87,13 @@ class Surface:
     @cached_property
     def path(self) -> MotionPath:
         """The mean motion from the reference frame to every frame."""
+        least = int(np.ceil(FOUND_SHARE * len(self.points)))
         if self.kind != MESH:
-            return fit_path(self.tracks, self.reference, self.kind)
+            return fit_path(self.tracks, self.reference, self.kind, min_inliers=least)
         diameter = float(np.ptp(self.points, axis=0).max())
         kind = "affine" if len(self.points) >= 12 else "translation"
-        return fit_path(self.tracks, self.reference, kind, max(3.0, MESH_TOLERANCE * diameter))
+        tolerance = max(3.0, MESH_TOLERANCE * diameter)
+        return fit_path(self.tracks, self.reference, kind, tolerance, least)
 
     @cached_property
     def seen(self) -> np.ndarray:
