@@ -8,6 +8,7 @@ import threading
 import cv2
 import numpy as np
 import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from motes.web.settings import Settings
@@ -20,6 +21,7 @@ def stream(tmp_path_factory):
     """The address of a clip of 80 s on a web server."""
     folder = tmp_path_factory.mktemp("stream")
     write_clip(folder / "camera.mp4", 2000)
+    write_clip(folder / "short.mp4", 10)
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_):
@@ -93,6 +95,16 @@ def test_a_stream_that_cannot_be_opened(live_host, stream):
     answer = live_host.client.post("/api/live", json={"source": stream + "x"})
     assert answer.status_code == 404
     assert "Traceback" not in answer.text
+
+
+def test_a_source_that_ends(live_host, stream):
+    short = stream.replace("camera", "short")
+    id = live_host.call("POST", "live", json={"source": short})["id"]
+    address = live_host.address.replace("http", "ws") + f"api/live/{id}/events"
+    with connect(address) as socket, pytest.raises(ConnectionClosed, match="has ended"):
+        for _ in frames(socket):
+            pass
+    live_host.call("DELETE", f"live/{id}")
 
 
 def test_the_page_shows_it(browser, live_host, stream):  # noqa: F811

@@ -10,7 +10,9 @@ import asyncio
 import re
 import secrets
 import time
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Condition, Thread
 from typing import Any
@@ -117,7 +119,7 @@ class Live:
         self._arrived = asyncio.Event()
         self.ended: str | None = None
         for work in (self._read, self._track):
-            Thread(target=work, name=f"motes-live-{work.__name__}", daemon=True).start()
+            Thread(target=self._run, args=(work,), name="motes-live", daemon=True).start()
 
     def info(self) -> dict[str, Any]:
         """What the page shows."""
@@ -166,20 +168,28 @@ class Live:
         with self._changed:
             self._commands.append(command)
 
-    def _read(self) -> None:
-        """Keep the newest frame; what comes faster than its rate is slowed down to it."""
-        reason, began = "the source has ended", time.monotonic()
+    def _run(self, work: Callable[[], object]) -> None:
+        """One of the two threads; when it ends, so does the source."""
+        reason = "the source has ended"
         try:
-            for n, frame in enumerate(self.video):
-                time.sleep(max(0.0, began + n / float(self.video.fps) - time.monotonic()))
-                with self._changed:
-                    if self.ended is not None:
-                        return
-                    self._newest = _Newest(frame, time.monotonic())
-                    self._changed.notify_all()
+            work()
         except MotesError as error:
             reason = str(error)
+        except Exception:  # a fault of one source must not be silent, nor end the server
+            traceback.print_exc()
+            reason = "the server could not go on with this source; its terminal says why"
         self.close(reason)
+
+    def _read(self) -> None:
+        """Keep the newest frame; what comes faster than its rate is slowed down to it."""
+        began = time.monotonic()
+        for n, frame in enumerate(self.video):
+            time.sleep(max(0.0, began + n / float(self.video.fps) - time.monotonic()))
+            with self._changed:
+                if self.ended is not None:
+                    return
+                self._newest = _Newest(frame, time.monotonic())
+                self._changed.notify_all()
 
     def _track(self) -> None:
         while (newest := self._next()) is not None:
@@ -207,6 +217,12 @@ class Live:
         self._arrived.set()
 
 
+def _close_late(opening: asyncio.Future[Live]) -> None:
+    """Nobody waits any more for what was opened."""
+    if opening.exception() is None:
+        opening.result().close()
+
+
 @dataclass(frozen=True)
 class _Newest:
     frame: Any = None
@@ -231,10 +247,16 @@ class LiveSources:
         if len(self._sources) >= MOST_SOURCES:
             raise InputError(f"live: expected at most {MOST_SOURCES} sources at a time")
         loop = asyncio.get_running_loop()
-        opening = asyncio.to_thread(lambda: Live(source, tracker(), loop.call_soon_threadsafe))
+
+        def post(call: Callable[..., object], *values: Any) -> None:
+            with suppress(RuntimeError):  # the server has ended meanwhile
+                loop.call_soon_threadsafe(call, *values)
+
+        opening = asyncio.ensure_future(asyncio.to_thread(lambda: Live(source, tracker(), post)))
         try:
-            live = await asyncio.wait_for(opening, OPEN_SECONDS)
+            live = await asyncio.wait_for(asyncio.shield(opening), OPEN_SECONDS)
         except TimeoutError:
+            opening.add_done_callback(_close_late)
             raise FileError(f"live: expected a frame within {OPEN_SECONDS} s") from None
         self._sources[live.id] = live
         return live
