@@ -182,6 +182,17 @@ def test_a_project_survives_the_server(host, id, folder, tmp_path):
     (folder / path).unlink()
 
 
+def test_a_project_saved_while_tracking_goes_on_when_it_is_opened(host, id, folder):
+    host.add(id, [[50, 30], [20, 20]])
+    host.call("POST", f"documents/{id}/cancel")
+    path = host.call("POST", f"documents/{id}/project", json={"path": "half.motes"})["path"]
+    host.call("DELETE", f"documents/{id}")
+    again = host.open(path)
+    assert [p["complete"] for p in host.wait(again)["points"]] == [True, True]
+    host.call("DELETE", f"documents/{again}")
+    (folder / path).unlink()
+
+
 def test_a_project_of_an_uploaded_video(host, folder, tmp_path):
     content = (folder / "clip.mp4").read_bytes()
     id = host.call("PUT", "uploads?name=mine.mp4", content=content)["id"]

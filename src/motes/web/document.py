@@ -178,10 +178,17 @@ class Document:
         for task in list(self._tasks.values()):
             self._end(task, None)
 
-    def restore(self, points: Iterable[Point]) -> None:
-        """Take over the points of a project."""
+    def restore(self, points: Sequence[Point]) -> None:
+        """Take over the points of a project; those that were not tracked to the end go on.
+
+        Raises:
+            InputError: They are too many.
+        """
+        if len(points) > self._limits.points:
+            raise InputError(f"points: expected at most {self._limits.points}, got {len(points)}")
         self.points = {p.id: p for p in points}
         self._next_id = max(self.points, default=0) + 1
+        self._track(span for p in points if not p.track.complete for span in spans_of(p))
 
     def warm(self, frames: int) -> None:
         """Prepare the first frames in the background, so that the first point is fast."""

@@ -15,6 +15,7 @@ const KEYS = [
   ["M", "Points in a painted mask"], ["Enter", "Track the mask"],
   ["F", "Fit the picture"], ["+  −", "Zoom"],
   ["H", "Hide or show points"], ["Esc", "Deselect"],
+  ["Alt ← → ↑ ↓", "Correct by half a pixel"], ["Ctrl A", "Select all points"],
   ["Ctrl Z", "Undo"], ["Ctrl Shift Z", "Redo"],
   ["Ctrl S", "Save the project"], ["E", "Export"],
 ];

@@ -4,8 +4,10 @@ import { showExport } from "./dialogs.js";
 import { deleteSelected, hideSelected, selectNext } from "./panel.js";
 import { player } from "./player.js";
 import { stage } from "./stage.js";
-import { store } from "./store.js";
+import { at, store } from "./store.js";
 
+const STEP = 0.5; // pixels of the video
+const NUDGES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const TOOLS = { v: "select", p: "point", b: "box", o: "lasso", m: "mask" };
 
 export function startKeyboard({ save }) {
@@ -32,6 +34,7 @@ function plain(event) {
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const isButton = event.target.closest("button, a");
   if (TOOLS[key]) return () => store.setTool(TOOLS[key]);
+  if (event.altKey) return NUDGES[key] ? () => nudge(...NUDGES[key]) : null;
   const far = event.shiftKey ? 10 : 1;
   const actions = {
     ArrowLeft: () => player.step(-far),
@@ -59,6 +62,14 @@ function plain(event) {
     Enter: isButton || store.tool !== "mask" ? null : () => stage.trackRegion(),
   };
   return actions[key] ?? null;
+}
+
+/** Correct the selected point by a small step. */
+function nudge(dx, dy) {
+  const point = store.selected;
+  if (!point) return;
+  const now = at(point.id, store.frame);
+  store.correct(point.id, store.frame, now.x + dx * STEP, now.y + dy * STEP);
 }
 
 /** Go to the next doubtful frame, or the one before, and select its point. */
