@@ -84,6 +84,12 @@ def command(
     backward: Annotated[
         bool, typer.Option(help="Also track towards the start.", rich_help_panel=FRAMES)
     ] = False,
+    deinterlace: Annotated[
+        bool,
+        typer.Option(
+            "--deinterlace", help="Use one field of interlaced frames.", rich_help_panel=FRAMES
+        ),
+    ] = False,
     model: Annotated[
         str | None, typer.Option(help="See: motes models.", rich_help_panel=MODEL)
     ] = None,
@@ -162,6 +168,7 @@ def command(
     """
     jobs = _jobs(videos or [], live, output or [])
     choice = _points(grid, points, queries, corners, dense, at) | {"mask": mask, "at": at}
+    frames = {"start": start, "end": end, "deinterlace": deinterlace}
     if latency is not None and live is None:
         raise InputError("--latency: expected it together with --live")
     options = parse_options(first_frame, hidden, pin, mask is not None, output or [])
@@ -183,7 +190,7 @@ def command(
     failed = 0
     for job in jobs:
         try:
-            _run(job, start, end, choice, tracker, backward, latency, options)
+            _run(job, frames, choice, tracker, backward, latency, options)
         except Exception as error:
             if len(jobs) == 1:
                 raise
@@ -255,8 +262,7 @@ def _check_new(outputs: Sequence[str]) -> None:
 
 def _run(
     job: Job,
-    start: int,
-    end: int | None,
+    frames: dict[str, Any],
     choice: dict[str, Any],
     get_tracker: Callable[[], Tracker],
     backward: bool,
@@ -267,7 +273,7 @@ def _run(
     from motes.queries.select import select
     from motes.video import open_video
 
-    video = open_video(job.video, start=start, end=end)
+    video = open_video(job.video, **frames)
     check_overwrites(job.outputs, video.files)
     if video.once:
         check_outputs(job.outputs, pictures=False)

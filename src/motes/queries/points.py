@@ -38,7 +38,8 @@ class Queries:
     names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        txy = np.array(self.txy, np.float32)
+        with np.errstate(over="ignore"):  # too large ones become infinite, and are refused
+            txy = np.array(self.txy, np.float32)
         if txy.size == 0:
             txy = txy.reshape(0, 3)
         if txy.ndim != 2 or txy.shape[1] != 3:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from motes.errors import InputError
+from motes.video.fields import first_field
 from motes.video.sound import Sound
 from motes.video.sources.arrays import open_array
 from motes.video.sources.base import Source
@@ -33,11 +34,18 @@ class Video:
     Attributes:
         start: Number of the first frame.
         end: Number after the last frame; None: to the end of the source.
+        deinterlace: Whether only the first field of each frame is shown.
     """
 
-    def __init__(self, source: Source, start: int = 0, end: int | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        start: int = 0,
+        end: int | None = None,
+        deinterlace: bool = False,
+    ) -> None:
         _check_range(source, start, end)
-        self.start, self.end = start, end
+        self.start, self.end, self.deinterlace = start, end, deinterlace
         self._source = source
         self._ahead: tuple[int, Iterator[np.ndarray]] = (-1, iter(()))
 
@@ -149,7 +157,11 @@ class Video:
 
     def __iter__(self) -> Iterator[np.ndarray]:
         count = None if self.end is None else self.end - self.start
-        return islice(self._source.frames(self.start), count)
+        return islice(self._frames(self.start), count)
+
+    def _frames(self, start: int) -> Iterator[np.ndarray]:
+        frames = self._source.frames(start)
+        return map(first_field, frames) if self.deinterlace else frames
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Read frames ``start .. stop - 1``, in any order of calls.
@@ -173,7 +185,7 @@ class Video:
         stop = stop if self.end is None else min(stop, self.end)
         self._source.remember(start, stop)
         position, frames = self._ahead
-        frames = frames if position == start else self._source.frames(start)
+        frames = frames if position == start else self._frames(start)
         W, H = self.size
         picture = np.dtype((np.uint8, (H, W, 3)))
         chunk = np.fromiter(islice(frames, max(stop - start, 0)), picture)
@@ -185,7 +197,9 @@ class Video:
         self._source.forget()
 
 
-def open_video(source: Any, *, start: int = 0, end: int | None = None) -> Video:
+def open_video(
+    source: Any, *, start: int = 0, end: int | None = None, deinterlace: bool = False
+) -> Video:
     """Open anything that yields frames; nothing is read but what is asked for.
 
     Args:
@@ -199,6 +213,8 @@ def open_video(source: Any, *, start: int = 0, end: int | None = None) -> Video:
             transparent parts come on black.
         start: Number of the first frame wanted.
         end: Number after the last one; None: all.  A video may end before.
+        deinterlace: Whether to show only the first field of interlaced frames: rows between its
+            rows are interpolated, so that a frame holds one moment.
 
     Returns:
         The `Video`.
@@ -210,10 +226,11 @@ def open_video(source: Any, *, start: int = 0, end: int | None = None) -> Video:
     """
     if isinstance(source, Video):
         ends = [e for e in (end, source.end) if e is not None]
-        return Video(source._source, max(start, source.start), min(ends, default=None))
+        deinterlace = deinterlace or source.deinterlace
+        return Video(source._source, max(start, source.start), min(ends, default=None), deinterlace)
     for opener in OPENERS:
         if (opened := opener(source)) is not None:
-            return Video(opened, start, end)
+            return Video(opened, start, end, deinterlace)
     raise InputError(
         "video: expected a path, a URL, a camera number, an array, a tensor or an iterator of "
         f"frames, got {type(source).__name__}"

@@ -271,6 +271,15 @@ def test_a_damaged_frame_keeps_its_number(packets, lost, again, make_video, numb
         assert np.array_equal(open_video(path).read(start, start + 1)[0], whole[start])
 
 
+def test_damage_at_the_start_counts_from_the_first_frame_that_decodes(make_video, number_of):
+    path = damaged(make_video("a.mp4", crf=1, bf=0, g=12), 0, 1)
+    frames = [number_of(frame) for frame in open_video(path)]
+    assert 0 < frames[0] < 12
+    assert frames == list(range(frames[0], 40))
+    assert open_video(path).num_frames == len(frames)
+    assert number_of(open_video(path, start=20)[0]) == frames[20]
+
+
 def test_frames_that_change_their_size(make_video):
     small, large = make_video("s.h264", count=5, size=(32, 32)), make_video("l.h264", count=5)
     large.write_bytes(large.read_bytes() + small.read_bytes())

@@ -6,8 +6,8 @@ frame that does not decode keeps its number: the frame before is repeated in its
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from fractions import Fraction
 from functools import cached_property
 from itertools import chain, islice
@@ -73,14 +73,19 @@ class FileSource(Source):
             self._unit = Fraction(stream.time_base or 1)
             self._rates = [r for r in (stream.guessed_rate, stream.average_rate) if r]
             aspect = Fraction(stream.sample_aspect_ratio or 1)
-        first = next(self._pass(None, threads=True), None)
-        if first is None:
-            message = "expected a video, got a file without a frame that decodes"
-            raise FileError(f"{self.name}: {message}")
+        first = self._first()
         self._first_time = first.time
         self._orient = orientation(first.frame)
         self.pixel_aspect = shown_aspect(first.frame, aspect)
         self.size = size_of(self._picture(first.frame))
+
+    def _first(self) -> Shown:
+        """The first frame that decodes."""
+        for threads in (True, False):
+            with closing(self._pass(None, threads)) as items, suppress(DamagedError):
+                if (first := next(items, None)) is not None:
+                    return first
+        raise FileError(f"{self.name}: expected a video, got a file without a frame that decodes")
 
     @property
     def num_frames(self) -> int | None:
@@ -192,7 +197,7 @@ class FileSource(Source):
             again = in_order(self._pass(key, threads=False), times, first)
             yield from islice(again, done, None)
 
-    def _pass(self, key: int | None, threads: bool) -> Iterator[Shown]:
+    def _pass(self, key: int | None, threads: bool) -> Generator[Shown]:
         with self._open() as (container, stream):
             stream.thread_type = "AUTO" if threads else "NONE"
             if key is None:
