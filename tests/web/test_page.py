@@ -38,7 +38,8 @@ def browser():
 @contextmanager
 def tab(browser, address, size=(1280, 720)):
     """A page that must not report an error."""
-    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+    viewport = {"width": size[0], "height": size[1]}
+    context = browser.new_context(viewport=viewport, reduced_motion="reduce")
     context.set_default_timeout(1000 * SECONDS)
     page, problems = context.new_page(), []
     page.on("pageerror", lambda error: problems.append(str(error)))
@@ -268,7 +269,7 @@ def test_screenshots_of_the_demo(browser, tmp_path, tmp_path_factory):
         page.keyboard.press("v")
         page.click("#points li:nth-child(3)")
         go_to(page, 24)
-        page.wait_for_timeout(1500)  # thumbnails
+        page.wait_for_selector("#timeline[data-missing='0']")
         page.screenshot(path=pictures / "web.jpg", quality=88)
         page.click("#theme")
         page.screenshot(path=pictures / "web-light.jpg", quality=88)
@@ -277,6 +278,7 @@ def test_screenshots_of_the_demo(browser, tmp_path, tmp_path_factory):
         page.screenshot(path=pictures / "web-export.jpg", quality=88)
         page.keyboard.press("Escape")
         page.set_viewport_size({"width": 820, "height": 1180})
-        page.wait_for_timeout(500)
+        page.wait_for_timeout(500)  # the thumbnails of the new width are asked for
+        page.wait_for_selector("#timeline[data-missing='0']")
         page.screenshot(path=pictures / "web-tablet.jpg", quality=88)
     assert all(p.stat().st_size > 20_000 for p in pictures.glob("web*.jpg"))

@@ -9,7 +9,7 @@ const LEFT = 4;
 
 export function startChart() {
   new ResizeObserver(draw).observe(canvas);
-  store.on("points tracks selection frame", draw);
+  store.on("points tracks selection frame look", draw);
   const scrub = (event) => {
     const box = canvas.getBoundingClientRect();
     if (store.info) store.seek(Math.floor(((event.clientX - box.left - LEFT) / (box.width - 2 * LEFT)) * store.info.frames));

@@ -107,6 +107,7 @@ class Timeline {
     const wide = Math.max(24, (tall * W) / H);
     const count = Math.ceil(width / wide);
     const missing = [];
+    let shown = 0;
     context.beginPath();
     context.roundRect(0, 0, width, tall, 6);
     context.save();
@@ -116,10 +117,13 @@ class Timeline {
     for (let i = 0; i < count; i++) {
       const frame = Math.min(store.info.frames - 1, Math.max(0, Math.round((((i + 0.5) * wide) / width) * store.info.frames - 0.5)));
       const picture = this.thumbnails.get(frame);
-      if (picture?.complete && picture.naturalWidth) context.drawImage(picture, i * wide, 0, wide + 0.5, tall);
-      else if (!picture) missing.push(frame);
+      if (picture?.complete && picture.naturalWidth) {
+        context.drawImage(picture, i * wide, 0, wide + 0.5, tall);
+        shown++;
+      } else if (!picture) missing.push(frame);
     }
     context.restore();
+    this.element.dataset.missing = count - shown;
     this.load(missing.slice(0, 2));
   }
 
