@@ -1,16 +1,21 @@
 """Streams through Lucas-Kanade: frames one by one, points that come and go, saved and resumed."""
 
+import copy
 import subprocess
 import sys
+from contextlib import suppress
 from fractions import Fraction
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 import motes
-from motes import FileError, InputError, Tracks
+from fuzzing import bounded
+from motes import FileError, InputError, MotesError, Tracks
 from motes.tracking.stream import _hidden_for
 
 QUERIES = [(0, 50, 40), (3, 60.5, 50), (7, 40, 45)]
@@ -184,7 +189,7 @@ def test_files_that_are_no_streams(tracker, tmp_path):
     with pytest.raises(FileError, match="no such stream file"):
         tracker.resume(tmp_path / "no.pt")
     (tmp_path / "text.pt").write_text("hello")
-    with pytest.raises(FileError, match="expected a saved stream"):
+    with pytest.raises(FileError, match="expected a saved state"):
         tracker.resume(tmp_path / "text.pt")
 
 
@@ -236,3 +241,91 @@ def test_an_empty_stream(tracker):
     stream = tracker.stream()
     found = [t for frame in video()[:3] for t in stream.push(frame)]
     assert all(t.num_points == 0 for t in found)
+
+
+@pytest.fixture(scope="module")
+def saved(tracker, tmp_path_factory):
+    """What a stream saves in the middle of a video."""
+    path = tmp_path_factory.mktemp("stream") / "stream.pt"
+    stream = tracker.stream(QUERIES, memory=4)
+    for frame in video(5):
+        stream.push(frame)
+    stream.save(path)
+    return path, torch.load(path, weights_only=True)
+
+
+def places(content, path=()):
+    """Keys that lead to every value inside of plain containers."""
+    items = content.items() if isinstance(content, dict) else ()
+    if isinstance(content, list | tuple):
+        items = enumerate(content)
+    for key, value in items:
+        yield (*path, key)
+        yield from places(value, (*path, key))
+
+
+def replaced(content, path, value):
+    """A copy with another value at one place; `None` as value of a key deletes it."""
+    if not path:
+        return value
+    new = list(content) if isinstance(content, tuple) else copy.copy(content)
+    new[path[0]] = replaced(new[path[0]], path[1:], value)
+    return tuple(new) if isinstance(content, tuple) else new
+
+
+OTHERS = [
+    None, 5, -1, 0.5, True, "text", b"bytes", [], {}, (), [1, 2], {"kind": "StreamState"},
+    {"kind": "Fraction", "parts": (1, 0)}, {"kind": ["list"]}, 2**70, float("nan"),
+    torch.zeros(0), torch.zeros(3, 3), torch.full((3, 3), torch.nan), torch.zeros(3, dtype=torch.int64),
+    torch.zeros(1, 3, 3), torch.zeros(1).expand(10**12), torch.zeros(1, 3, 3).expand(1, 3, 3),
+]  # fmt: skip
+
+
+@bounded(120)
+@given(data=st.data())
+def test_fuzz_saved_streams(tracker, saved, tmp_path, data):
+    """Whatever stands there, the error is one of motes."""
+    content = saved[1]
+    place = data.draw(st.sampled_from(list(places(content))))
+    torch.save(replaced(content, place, data.draw(st.sampled_from(OTHERS))), tmp_path / "s.pt")
+    with suppress(MotesError):
+        tracker.resume(tmp_path / "s.pt")
+
+
+@bounded(100)
+@given(data=st.data())
+def test_fuzz_the_bytes_of_saved_streams(tracker, saved, tmp_path, data):
+    bad = bytearray(saved[0].read_bytes())
+    for _ in range(data.draw(st.integers(1, 8))):
+        bad[data.draw(st.integers(0, len(bad) - 1))] = data.draw(st.integers(0, 255))
+    (tmp_path / "s.pt").write_bytes(bad[: data.draw(st.integers(0, len(bad)))] or bad)
+    with suppress(MotesError):
+        tracker.resume(tmp_path / "s.pt")
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (("state",), 5, "expected a saved stream"),
+        (("state", "fps", "parts"), (1, 0), "ZeroDivisionError"),
+        (("state", "txy"), torch.zeros(2, 3), r"ids: torch.int64 \[3\]"),
+        (("state", "txy"), torch.zeros(1).expand(10**12), "hold all their numbers"),
+        (("state", "next_id"), "3", "StreamState.next_id: expected <class 'int'>, got str"),
+        (("state", "windows", "seen"), 7, "features of"),
+        (("options", "memory"), None, "StreamOptions.memory"),
+    ],
+)
+def test_states_that_do_not_fit(tracker, saved, tmp_path, place, value, message):
+    torch.save(replaced(saved[1], place, value), tmp_path / "s.pt")
+    with pytest.raises(FileError, match=message):
+        tracker.resume(tmp_path / "s.pt")
+
+
+def test_a_state_larger_than_memory(tracker, tmp_path, monkeypatch):
+    import psutil
+
+    tracker.stream(QUERIES).save(tmp_path / "s.pt")
+    free = psutil.virtual_memory()
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free._replace(available=100))
+    with pytest.raises(InputError, match=r"needs .* GB of memory"):
+        tracker.resume(tmp_path / "s.pt")

@@ -62,7 +62,7 @@ def command(
 
 
 def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d+)(?:x(\d+))?", text.strip().lower())
+    match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text.strip().lower())
     if not match:
         raise InputError(f"size: expected WIDTHxHEIGHT, such as 320x240, or one side, got {text!r}")
     return int(match[1]), int(match[2] or match[1])

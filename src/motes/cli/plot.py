@@ -8,7 +8,8 @@ import numpy as np
 import typer
 
 from motes.cli._common import say
-from motes.common.files import check_overwrites
+from motes.common.files import check_overwrites, check_writable
+from motes.errors import InputError
 
 if TYPE_CHECKING:
     from motes.tracks import Tracks
@@ -52,6 +53,7 @@ def command(
 
     style = Style(color=color, width=width, opacity=opacity, background=background, hidden=hidden)
     check_overwrites([output], [tracks])
+    check_writable(output)
     footage, content = _load(tracks, video)
     plot(footage, content, output, title=title, style=style)
     say(f"wrote {output}")
@@ -68,6 +70,8 @@ def _load(path: Path, video: str | None) -> "tuple[Any, Tracks]":
         return video, Tracks.load(path) if video is None else load_for(open_video(video), path)
     from motes.data.clips import load_clip
 
+    if not path.name:
+        raise InputError(f"tracks: expected a file, got {str(path)!r}")
     clip = load_clip(path.with_suffix(".npz"))
     return video or clip.video, _hold(clip.tracks, clip.annotated)
 

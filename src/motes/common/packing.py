@@ -1,15 +1,21 @@
 """Frozen dataclasses as plain containers and back: state is saved without pickled code."""
 
 import os
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
 from os import PathLike
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+from zipfile import ZipFile
 
 import torch
+from torch import Tensor
 
 from motes.common.files import replacing
+from motes.common.headroom import check_memory
+from motes.errors import FileError, MotesError
 
 KIND = "kind"
 """Key under which a packed dataclass names its class."""
@@ -42,10 +48,36 @@ def unpack(value: Any, kinds: Iterable[type]) -> Any:
     if isinstance(value, dict):
         content = {name: unpack(v, known.values()) for name, v in value.items()}
         kind = content.pop(KIND)
-        return Fraction(*content["parts"]) if kind == "Fraction" else known[kind](**content)
+        return Fraction(*content["parts"]) if kind == "Fraction" else _build(known[kind], content)
     if isinstance(value, tuple | list):
         return type(value)(unpack(v, known.values()) for v in value)
     return value
+
+
+def _build(kind: type, content: dict[str, Any]) -> Any:
+    """A dataclass from its fields, whose types are those of its annotations."""
+    value: Any = kind(**content)
+    hints = get_type_hints(kind, vars(sys.modules[kind.__module__]), {})
+    for field in fields(value):
+        expected, got = hints[field.name], getattr(value, field.name)
+        if not _fits(got, expected):
+            name = f"{kind.__name__}.{field.name}"
+            raise TypeError(f"{name}: expected {expected}, got {type(got).__name__}")
+    return value
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of the type that an annotation names."""
+    if get_origin(hint) in (Union, UnionType):
+        return any(_fits(value, option) for option in get_args(hint))
+    if get_origin(hint) is tuple:
+        if not isinstance(value, tuple):
+            return False
+        kinds = get_args(hint)
+        if kinds[1:] == (...,):
+            kinds = kinds[:1] * len(value)
+        return len(value) == len(kinds) and all(map(_fits, value, kinds))
+    return hint is Any or isinstance(value, get_origin(hint) or hint)
 
 
 def kinds_in(value: Any) -> list[type]:
@@ -56,6 +88,49 @@ def kinds_in(value: Any) -> list[type]:
     if isinstance(value, tuple | list):
         return [k for v in value for k in kinds_in(v)]
     return []
+
+
+def load(path: str | PathLike[str], device: torch.device | str = "cpu") -> Any:
+    """Read what `save` wrote; nothing in the file is executed.
+
+    Args:
+        path: The file.
+        device: Where tensors go.
+
+    Raises:
+        InputError: The content does not fit into the free memory.
+        FileError: The file cannot be read, is damaged, or holds something else.
+    """
+    try:
+        with ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        check_memory(size, f"reading {path}")
+        content = torch.load(path, weights_only=True, map_location=device)
+    except MotesError:
+        raise
+    except Exception as error:  # zipfile and torch raise anything on damaged files
+        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
+        raise FileError(f"{path}: expected a saved state; {reason}") from None
+    if any(is_expanded(tensor) for tensor in _tensors(content)):
+        raise FileError(f"{path}: expected tensors that hold all their numbers")
+    return content
+
+
+def is_expanded(tensor: Tensor) -> bool:
+    """Whether a tensor has more elements than memory, so that a copy of it would take more."""
+    if tensor.layout != torch.strided or tensor.is_meta:
+        return True
+    return tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes()
+
+
+def _tensors(content: Any) -> Iterator[Tensor]:
+    if isinstance(content, Tensor):
+        yield content
+    elif isinstance(content, dict):
+        yield from _tensors(list(content.values()))
+    elif isinstance(content, tuple | list):
+        for value in content:
+            yield from _tensors(value)
 
 
 def save(content: Any, path: str | PathLike[str], *, durable: bool = False) -> None:

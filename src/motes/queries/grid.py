@@ -28,10 +28,10 @@ def every_pixel(
         The queries, row by row.
 
     Raises:
-        InputError: `spacing` is not positive, or no point lies in the mask.
+        InputError: `spacing` is not in 1 .. max(size), or no point lies in the mask.
     """
-    if spacing < 1:
-        raise InputError(f"dense: expected a spacing of 1 pixel or more, got {spacing}")
+    if not 1 <= spacing <= max(size):
+        raise InputError(f"dense: expected a spacing of 1 to {max(size)} pixels, got {spacing}")
     W, H = size
     rows, columns = np.mgrid[0:H:spacing, 0:W:spacing].reshape(2, -1)
     if mask is not None:

@@ -26,6 +26,7 @@ def keypoints(
     """
     if count < 1:
         raise InputError(f"keypoints: expected a positive number of points, got {count}")
+    count = min(count, frame.shape[0] * frame.shape[1])
     grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
     inside = None if mask is None else mask.astype(np.uint8)
     apart = max(3.0, 0.5 * np.sqrt(grey.size / count))

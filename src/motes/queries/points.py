@@ -21,6 +21,10 @@ COLUMNS = ("t", "x", "y")
 NAME = "name"
 
 
+LARGEST_FRAME = 2**40
+"""Larger frame numbers are refused; at 25 frames per second this is a thousand years."""
+
+
 @dataclass(frozen=True, eq=False)
 class Queries:
     """N points to follow.
@@ -50,6 +54,9 @@ class Queries:
         if (txy[:, 0] != np.floor(txy[:, 0])).any():
             row = int(np.flatnonzero(txy[:, 0] != np.floor(txy[:, 0]))[0])
             raise InputError(f"query {row}: expected a whole frame number, got {txy[row, 0]:g}")
+        if (np.abs(txy[:, 0]) > LARGEST_FRAME).any():
+            row = int(np.abs(txy[:, 0]).argmax())
+            raise InputError(f"query {row}: expected a frame number, got {txy[row, 0]:g}")
         if self.names is not None and len(self.names) != len(txy):
             raise InputError(f"queries: expected {len(txy)} names, got {len(self.names)}")
         txy.flags.writeable = False

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from motes.common.packing import kinds_in, pack, save, unpack
+from motes.common.packing import kinds_in, load, pack, save, unpack
 from motes.coordinates import Resize
 from motes.errors import FileError, InputError
 from motes.models.base import Features, Prediction, Schedule
@@ -353,17 +353,41 @@ def resume_stream(engine: Engine, path: str | PathLike[str]) -> Stream:
     memory = engine.model.start(torch.zeros(1, 0, 3))
     features = engine.model.features_type
     kinds = [StreamState, StreamOptions, windows.WindowState, Schedule, Prediction, features]
+    content = load(path, engine.device)
     try:
-        content = torch.load(path, weights_only=True, map_location=engine.device)
         state = unpack(content["state"], [*kinds, *kinds_in(memory)])
         options = unpack(content["options"], kinds)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FileError(f"{path}: expected a saved stream; {reason}") from None
+        _check_state(state, options)
+    except Exception as error:  # the content may be anything
+        raise FileError(f"{path}: expected a saved stream; {error!r:.200}") from None
     if state.model != engine.preset.name:
         raise InputError(f"{path}: expected a stream of {engine.preset.name}, got {state.model}")
     on_cpu = {name: getattr(state, name).cpu() for name in ("txy", "ids", "hidden")}
     return Stream(engine, replace(state, **on_cpu), options)
+
+
+def _check_state(state: Any, options: Any) -> None:
+    """Raise unless the parts of a saved stream fit together."""
+    if not isinstance(state, StreamState) or not isinstance(options, StreamOptions):
+        raise TypeError(f"got {type(state).__name__} and {type(options).__name__}")
+    M = len(Queries(state.txy.cpu().numpy()))
+    shapes = {"txy": (M, 3), "ids": (M,), "hidden": (M,)}
+    types = {"txy": torch.float32, "ids": torch.int64, "hidden": torch.int64}
+    for name, shape in shapes.items():
+        value = getattr(state, name)
+        if tuple(value.shape) != shape or value.dtype != types[name]:
+            raise ValueError(f"{name}: {value.dtype} {list(value.shape)}")
+    if state.fps <= 0 or min(state.size or (1, 1)) < 1:
+        raise ValueError(f"fps {state.fps}, size {state.size}")
+    w = state.windows
+    if w is None:
+        return
+    if tuple(w.queries.shape) != (1, M, 3) or state.size is None:
+        raise ValueError(f"queries: {list(w.queries.shape)}")
+    if not (0 <= w.first <= w.seen and 0 <= w.emitted <= w.seen):
+        raise ValueError(f"frames {w.first}, {w.emitted}, {w.seen}")
+    if sum(map(len, w.features)) != w.seen - w.first:
+        raise ValueError(f"features of {sum(map(len, w.features))} frames")
 
 
 def _with_points(state: StreamState, txy: np.ndarray, ids: list[int]) -> StreamState:

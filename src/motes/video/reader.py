@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Iterator, Sequence
 from fractions import Fraction
 from itertools import islice
@@ -240,7 +241,7 @@ def open_video(
 def _check_range(source: Source, start: int, end: int | None) -> None:
     if start < 0:
         raise InputError(f"start: expected a frame number from 0 on, got {start}")
-    if end is not None and end <= start:
+    if end is not None and not start < end <= sys.maxsize:
         raise InputError(f"end: expected a frame number after start ({start}), got {end}")
     total = source.num_frames if start else None
     if total is not None and start >= total:
