@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
 from os import PathLike
+from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
-from zipfile import ZipFile
 
 import torch
 from torch import Tensor
 
 from motes.common.files import replacing
-from motes.common.headroom import check_memory
+from motes.common.headroom import check_archive_memory
 from motes.errors import FileError, MotesError
 
 KIND = "kind"
@@ -102,9 +102,7 @@ def load(path: str | PathLike[str], device: torch.device | str = "cpu") -> Any:
         FileError: The file cannot be read, is damaged, or holds something else.
     """
     try:
-        with ZipFile(path) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-        check_memory(size, f"reading {path}")
+        check_archive_memory(Path(path))
         content = torch.load(path, weights_only=True, map_location=device)
     except MotesError:
         raise

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from motes.common.files import replacing
 from motes.common.headroom import check_archive_memory
+from motes.common.packing import is_expanded
 from motes.common.registry import discover
 from motes.errors import FileError, InputError, MissingExtraError, MotesError
 from motes.models.base import PointModel
@@ -103,16 +104,9 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
     if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
         raise FileError(f"{file}: expected named tensors, got {type(content).__name__}")
     for key, value in content.items():
-        if not _is_whole(value):
+        if is_expanded(value):
             raise FileError(f"{file}: {key!r}: expected a tensor with all its numbers in the file")
     return {str(key).removeprefix("module."): value for key, value in content.items()}
-
-
-def _is_whole(tensor: Tensor) -> bool:
-    """Whether all numbers of a tensor are stored; a view could repeat a few of them endlessly."""
-    if tensor.layout != torch.strided:
-        return False
-    return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
 
 
 def _brief(error: Exception) -> str:
