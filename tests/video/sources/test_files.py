@@ -271,6 +271,21 @@ def test_a_damaged_frame_keeps_its_number(packets, lost, again, make_video, numb
         assert np.array_equal(open_video(path).read(start, start + 1)[0], whole[start])
 
 
+@pytest.mark.parametrize("name, codec", [("a.avi", "mpeg4"), ("a.h264", "libx264")])
+def test_damage_where_no_times_are_known_loses_only_what_does_not_decode(name, codec, make_video):
+    path = make_video(name, codec, bf=2, g=10)
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        sizes = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
+    position, size = sizes[11]
+    data[position : position + size] = b"\xff" * size
+    path.write_bytes(data)
+    frames = list(open_video(path))
+    assert len(frames) >= 36
+    for start in (20, 33):
+        assert np.array_equal(open_video(path, start=start)[0], frames[start])
+
+
 def test_damage_at_the_start_counts_from_the_first_frame_that_decodes(make_video, number_of):
     path = damaged(make_video("a.mp4", crf=1, bf=0, g=12), 0, 1)
     frames = [number_of(frame) for frame in open_video(path)]

@@ -151,7 +151,8 @@ def shown(
             if time is not None:
                 waiting.discard(time)
                 last = max(last, time)
-                failed = None if frame.key_frame and failed and time > failed else failed
+                if frame.key_frame and failed is not None and time > failed:
+                    failed = None
             if after is None or time is None or time >= after:
                 yield Shown(time, frame, bool(frame.is_corrupt), failed is not None)
     if threads and last > -inf and any(time > last for time in waiting):
@@ -171,7 +172,7 @@ def in_order(items: Iterator[Shown], times: Sequence[int], first: int) -> Iterat
     """
     number, last = first, None
     for item in items:
-        if item.lossy and item.time is not None and last is not None:
+        if times and item.lossy and item.time is not None and last is not None:
             place = bisect_left(times, item.time)
             if place < number:
                 continue  # too late: a frame that is shown later came before
