@@ -1,6 +1,6 @@
 """The decoder of TAPTR and TAPTRv2: refines points as a detection transformer refines boxes.
 
-Sources: "TAPTR" (arXiv 2403.13042), "TAPTRv2" (arXiv 2407.16291), taptrv2.md, sections 7 and 12.
+Sources: "TAPTR" (arXiv 2403.13042), "TAPTRv2" (arXiv 2407.16291, figure 3).
 Positions are (x, y, w, h), normalised so that 0 and 1 are the centres of the first and the last
 pixel; w and h mean nothing, but they take part.  Shapes: B videos, S frames of a window, N points,
 C channels.
@@ -120,7 +120,7 @@ class PointBlock(nn.Module):
 
 
 class PositionUpdateLayer(PointBlock):
-    """Decoder layer of TAPTRv2 (figure 3(b); sections 7 and 7.1)."""
+    """Decoder layer of TAPTRv2 (arXiv 2407.16291, figure 3(b))."""
 
     def __init__(self, c: DecoderConfig) -> None:
         super().__init__(c)
@@ -142,7 +142,7 @@ class PositionUpdateLayer(PointBlock):
 
 
 class CostVolumeLayer(PointBlock):
-    """Decoder layer of TAPTR (section 12)."""
+    """Decoder layer of TAPTR (arXiv 2403.13042)."""
 
     def __init__(self, c: DecoderConfig) -> None:
         super().__init__(c)
@@ -177,7 +177,7 @@ Volume = tuple[list[Tensor], Tensor]
 
 
 class CostVolume(nn.Module):
-    """How well the query's content matches the surroundings of each point (section 12).
+    """How well the query's content matches the surroundings of each point.
 
     Args:
         width: Channels C.
@@ -219,7 +219,7 @@ def corner_pixels(position: Tensor, size: Sequence[int]) -> Tensor:
 
 
 class Decoder(nn.Module):
-    """Refines content and positions of all points in all frames of a window (section 7)."""
+    """Refines content and positions of all points in all frames of a window."""
 
     def __init__(self, c: DecoderConfig) -> None:
         super().__init__()
@@ -281,7 +281,9 @@ class Decoder(nn.Module):
         after = None
         if self.fuse is not None:
             x = one_by_one(partial(fused, self.fuse), x, moved[..., :2] - position[..., :2])
-            after = anchor = logit(base.sigmoid())  # once more: matters near the border (Q6)
+            after = anchor = logit(
+                base.sigmoid()
+            )  # once more, as published: it matters near the border
         step = full_precision(self.positions[index], x.to(base.dtype)) * updated[..., None]
         refined = Refined(x, step + anchor, self.classes[index](x).to(base.dtype), after)
         return refined, (step + base).sigmoid().detach()

@@ -1,4 +1,4 @@
-"""Positions as logits and as sine codes, the way TAPTR writes them (taptrv2.md, notation, 3, 7).
+"""Positions as logits and as sine codes, as TAPTR encodes them.
 
 Positions are normalised: 0 and 1 are the centres of the first and the last pixel of a row or
 column.  Codes list y before x.

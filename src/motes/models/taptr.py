@@ -1,8 +1,8 @@
 """TAPTR and TAPTRv2: tracked points as the queries of a detection transformer.
 
-Sources: "TAPTR" (arXiv 2403.13042), "TAPTRv2" (arXiv 2407.16291), and the specification
-taptrv2.md, to whose sections the comments refer.  Positions are (x, y, w, h), normalised so that 0
-and 1 are the centres of the first and the last pixel; w and h mean nothing, but they take part.
+Sources: "TAPTR" (arXiv 2403.13042), "TAPTRv2" (arXiv 2407.16291); for what the released weights
+depend on, see docs/taptr.md.  Positions are (x, y, w, h), normalised so that 0 and 1 are the centres
+of the first and the last pixel; w and h mean nothing, but they take part.
 Shapes: B videos, S frames of a window, N points, C channels, D decoder layers.
 """
 
@@ -29,7 +29,7 @@ from motes.models.taptr_keys import rename_taptr
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
-"""Of the pixels of ImageNet, in RGB: what the backbone expects (section 2)."""
+"""Of the pixels of ImageNet, in RGB: what the backbone expects."""
 
 VISIBLE, OCCLUDED = 1, 2
 """Classes; 0 is unused."""
@@ -107,7 +107,7 @@ class LayerTrace(Trace):
 
 
 class Taptr(PointModel):
-    """Frames are encoded one by one; points are refined window by window (section 1)."""
+    """Frames are encoded one by one; points are refined window by window."""
 
     features_type = TaptrFeatures
 
@@ -211,7 +211,7 @@ class Taptr(PointModel):
         iterations: int | None = None,
         cache: None = None,
     ) -> tuple[Prediction, TaptrState]:
-        """Refine the points of one window; see `PointModel.advance` (section 6).
+        """Refine the points of one window; see `PointModel.advance`.
 
         The number of refinements is the number of decoder layers; `iterations` means nothing here.
         A point whose query frame was over before the point was added starts in the first frame.
@@ -231,7 +231,7 @@ class Taptr(PointModel):
     def _enter(
         self, state: TaptrState, window: Window, queries: Tensor, start: int, size: Sequence[int]
     ) -> TaptrState:
-        """Initial values of a window: from the window before, or from the query (section 5)."""
+        """Initial values of a window: from the window before, or from the query."""
         position = queries[..., 1:] / (queries.new_tensor(size) - 1)
         found = self._look_up(window.memory, position, queries[..., 0] - start)
         logits = torch.cat([logit(position), torch.zeros_like(position)], -1)[:, :, None]
@@ -269,7 +269,7 @@ class Taptr(PointModel):
         return self.query_content(torch.cat(found, -1)[:, 0].unflatten(0, (B, N)))
 
     def _leave(self, state: TaptrState, layers: list[Refined], window: Window) -> TaptrState:
-        """Write back what the last layer says, and hand it on (section 6, steps 4 and 5)."""
+        """Write back the output of the last layer, for this window and for later ones."""
         if not layers:
             return state
         content, positions, classes = (t.transpose(1, 2) for t in layers[-1][:3])
@@ -286,7 +286,7 @@ class Taptr(PointModel):
         )
 
     def _hands_on(self, state: TaptrState) -> bool:
-        """Whether the frames after this window get its content: in long videos not always (Q12).
+        """Whether the frames after this window get its content: in long videos not always.
 
         While the length of the video is not known, as in a live stream, every window hands on.
         """

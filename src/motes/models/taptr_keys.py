@@ -1,4 +1,4 @@
-"""From the names in official TAPTR checkpoints to those of our parts (taptrv2.md, section 8)."""
+"""From the names in official TAPTR checkpoints to those of our parts."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ CONVOLUTIONS = {f"decoder.cost_volume.key.{level}.weight" for level in range(4)}
 def rename_taptr(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Keys of an official checkpoint to keys of `Taptr`.
 
-    The heads are listed twice in official files; the names without a prefix count (Q7).
+    The heads are listed twice in official files; the names without a prefix count.
     """
     found = {}
     for name, tensor in tensors.items():
