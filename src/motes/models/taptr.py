@@ -1,8 +1,8 @@
 """TAPTR and TAPTRv2: tracked points as the queries of a detection transformer.
 
 Sources: "TAPTR" (arXiv 2403.13042), "TAPTRv2" (arXiv 2407.16291); for what the released weights
-depend on, see docs/taptr.md.  Positions are (x, y, w, h), normalised so that 0 and 1 are the centres
-of the first and the last pixel; w and h mean nothing, but they take part.
+depend on, see docs/taptr.md.  Positions are (x, y, w, h), normalised so that 0 and 1 are the
+centres of the first and the last pixel; w and h mean nothing, but they take part.
 Shapes: B videos, S frames of a window, N points, C channels, D decoder layers.
 """
 
