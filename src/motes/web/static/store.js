@@ -19,6 +19,7 @@ class Store extends EventTarget {
   undo = false;
   redo = false;
   #connection = null;
+  #sent = Promise.resolve();
 
   emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
@@ -126,8 +127,13 @@ class Store extends EventTarget {
     this.emit("look");
   }
 
-  /** Send a command of the open video; a refusal is shown. */
-  async command(method, path, body) {
+  /** Send a command of the open video, after those before it; a refusal is shown. */
+  command(method, path, body) {
+    this.#sent = this.#sent.then(() => this.#send(method, path, body));
+    return this.#sent;
+  }
+
+  async #send(method, path, body) {
     try {
       return await call(method, `documents/${this.info.id}/${path}`, body);
     } catch (error) {
