@@ -267,6 +267,9 @@ def test_a_damaged_frame_keeps_its_number(packets, lost, again, make_video, numb
     assert all(np.array_equal(whole[n], whole[lost[0] - 1]) for n in lost)
     named = f"{lost[0]}..{lost[-1]}" if len(lost) > 1 else f"{lost[0]}"
     assert video.problem == f"a.mp4: damaged: frames {named}"
+    part = open_video(path, start=lost[0], end=lost[-1] + 1)
+    assert len(list(part)) == len(lost)
+    assert f"frames {named}" in part.problem
     for start in (*lost, again, 39):
         assert np.array_equal(open_video(path).read(start, start + 1)[0], whole[start])
 

@@ -124,6 +124,22 @@ def test_stacks_and_animations_are_videos(name, write, tmp_path, numbered, numbe
         assert float(video.fps) == pytest.approx(1.0, abs=0.01)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float64])
+def test_channels_that_stand_one_after_the_other(dtype, tmp_path):
+    """OpenCV would fill two of three channels from memory at random."""
+    tifffile = pytest.importorskip("tifffile")
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 6, 8, 3), dtype=np.uint8)
+    pictures[0, 0, 0], pictures[0, 0, 1] = 0, 255
+    deep = {
+        np.uint8: pictures,
+        np.uint16: pictures.astype(np.uint16) * 257,
+        np.float64: pictures / 255,
+    }
+    planes = np.moveaxis(deep[dtype], -1, 1)
+    tifffile.imwrite(tmp_path / "a.tif", planes, photometric="rgb", planarconfig="separate")
+    assert np.array_equal(np.stack(list(open_video(tmp_path / "a.tif"))), pictures)
+
+
 @pytest.mark.parametrize("codec, pixels", [("exr", "gbrpf32le"), ("dpx", "rgb48be")])
 def test_film(codec, pixels, tmp_path):
     """EXR holds linear light, DPX values as they are shown."""

@@ -66,6 +66,7 @@ class FileSource(Source):
         self.files = (place.path,) if place.path else ()
         self._read: int | None = None  # number of frames, once all have been read
         self._damaged: set[int] = set()
+        self._ended: str | None = None  # why fewer frames came than announced
         with self._open() as (container, stream):
             self._container = container.format.name
             self._announced = _announced(container, stream)
@@ -149,10 +150,14 @@ class FileSource(Source):
         self._read = read
         total = max(self._announced, self._index.num_frames or 0 if self._indexed else 0)
         of = f"{read} of {total}" if total > read else f"{read}"
-        reasons = [f"read {of} frames; {why}"] if why else []
-        if self._damaged:
-            reasons.append(f"damaged: frames {ranges(self._damaged)}")
-        self.problem = f"{self.name}: {'; '.join(reasons)}" if reasons else None
+        self._ended = f"read {of} frames; {why}" if why else None
+
+    @property
+    def problem(self) -> str | None:  # type: ignore[override]
+        """See `Source.problem`; of the frames that were read so far."""
+        damaged = f"damaged: frames {ranges(self._damaged)}" if self._damaged else None
+        reasons = [reason for reason in (self._ended, damaged) if reason]
+        return f"{self.name}: {'; '.join(reasons)}" if reasons else None
 
     def _why_fewer(self, read: int) -> str | None:
         path = self._place.path

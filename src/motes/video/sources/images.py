@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import glob
 import os
+import struct
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -36,6 +37,10 @@ ANIMATED_WEBP = b"ANIM"
 
 SHORTEST = 10
 """Milliseconds that a picture of an animation is shown at least."""
+
+LITTLE_ENDIAN = b"II*\0"
+PLANAR = (284, 2)
+"""The tag of a TIFF and its value that say so."""
 
 PAGES = 8
 """Pages of a stack that are read at a time: to find one, OpenCV walks through those before."""
@@ -163,7 +168,10 @@ def _read(pages: Sequence[Page]) -> Iterator[np.ndarray]:
     while rest:
         path, first = rest[0].path, rest[0].number
         run = [page for page in rest[:PAGES] if page.path == path]
-        if len(run) > 1:
+        if path.is_file() and _is_planar(path):
+            run = run[:1]
+            yield _read_planar(path, first)
+        elif len(run) > 1:
             yield from _read_stack(path, first, first + len(run))
         elif first:
             yield from _read_stack(path, first, first + 1)
@@ -186,6 +194,34 @@ def read_image(path: Path) -> np.ndarray:
     with quiet_opencv():
         image = decode_image(_data(path), flags, str(path))
     return _bgr_to_rgb(image)
+
+
+def _is_planar(path: Path) -> bool:
+    """Whether the first page of a TIFF stores its channels one after the other.
+
+    OpenCV takes deep ones for interleaved, and fills two of three channels from memory at random.
+    """
+    if path.suffix.lower() not in STACKS:
+        return False
+    with path.open("rb") as file, suppress(struct.error):  # damaged, or a BigTIFF
+        order = "<" if file.read(4) == LITTLE_ENDIAN else ">"
+        file.seek(*struct.unpack(f"{order}I", file.read(4)))
+        (count,) = struct.unpack(f"{order}H", file.read(2))
+        tags = struct.iter_unpack(f"{order}HHIHH", file.read(12 * count))
+        return any((tag, value) == PLANAR for tag, _, _, value, _ in tags)
+    return False
+
+
+def _read_planar(path: Path, number: int) -> np.ndarray:
+    try:
+        import tifffile
+    except ImportError:
+        raise MissingExtraError(f"{path.name}: a TIFF with separate channels", "tiff") from None
+    try:
+        image = tifffile.imread(path, key=number)
+    except Exception as error:  # tifffile raises anything on damaged files
+        raise FileError(f"{path}: expected an image; {error}") from None
+    return np.ascontiguousarray(np.moveaxis(image, 0, -1)) if image.ndim == 3 else image
 
 
 def _read_stack(path: Path, start: int, stop: int) -> Sequence[np.ndarray]:
