@@ -225,7 +225,7 @@ def jobs(tracker: Tracker, folder: Path, out: Path) -> list[tuple[str, Job]]:
         return found.summary(), [clip(name), place / "cloud.png"]
 
     logo, light = badge(), Look(shading=True)
-    face, shirt = oval((640, 480), (312, 172), (36, 50)), oval((640, 480), (320, 250), (62, 50))
+    face, shirt = oval((640, 480), (311, 152), (42, 58)), oval((640, 480), (320, 250), (62, 50))
     code, car = oval((640, 360), (475, 265), (100, 100)), oval((640, 360), (330, 145), (75, 110))
     trunk = oval((450, 800), (220, 300), (90, 120))
     card = [(475, 165), (545, 230), (470, 300), (398, 235)]

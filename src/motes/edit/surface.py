@@ -36,6 +36,10 @@ RIDGE = 0.05
 MESH_TOLERANCE = 0.03
 """Distance up to which points of a bending surface agree with its mean motion, in its diameters."""
 
+WRONG = {False: (4.0, 0.02), True: (6.0, 0.08)}
+"""By whether a surface bends: the distance from the mean motion, in pixels and in diameters of the
+surface, from which a point is wrong, for example because it follows a hand before the surface."""
+
 FOUND_SHARE = 0.1
 """With a smaller share of its points, the position of a surface is unknown: the few that are left
 are often wrong, and follow what hides it."""
@@ -85,20 +89,34 @@ class Surface:
         return float(max(3.0, np.sqrt(np.prod(high - low + 1) / len(self.points))))
 
     @cached_property
+    def diameter(self) -> float:
+        """Longer side of the bounding box of the points, in pixels of the reference frame."""
+        return float(np.ptp(self.points, axis=0).max())
+
+    @cached_property
     def path(self) -> MotionPath:
         """The mean motion from the reference frame to every frame."""
         least = int(np.ceil(FOUND_SHARE * len(self.points)))
         if self.kind != MESH:
             return fit_path(self.tracks, self.reference, self.kind, min_inliers=least)
-        diameter = float(np.ptp(self.points, axis=0).max())
         kind = "affine" if len(self.points) >= 12 else "translation"
-        tolerance = max(3.0, MESH_TOLERANCE * diameter)
+        tolerance = max(3.0, MESH_TOLERANCE * self.diameter)
         return fit_path(self.tracks, self.reference, kind, tolerance, least)
+
+    @cached_property
+    def visible(self) -> np.ndarray:
+        """The points that are visible and not far from the mean motion, bool ``[N, T]``."""
+        expected = apply_motion(self.path.matrices, self.points).swapaxes(0, 1)
+        distance = np.linalg.norm(self.tracks.xy - expected, axis=2)
+        pixels, diameters = WRONG[self.kind == MESH]
+        scale = np.sqrt(np.abs(np.linalg.det(self.path.matrices[:, :2, :2])))
+        limit = np.maximum(pixels, diameters * self.diameter * scale)
+        return np.asarray(self.tracks.visible & (distance <= limit))
 
     @cached_property
     def seen(self) -> np.ndarray:
         """Visibility of the points, averaged over three frames: float32 ``[N, T]``."""
-        padded = np.pad(self.tracks.visible.astype(np.float32), ((0, 0), (1, 1)), mode="edge")
+        padded = np.pad(self.visible.astype(np.float32), ((0, 0), (1, 1)), mode="edge")
         return (padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]) / 3
 
     def window(self, column: int, box: np.ndarray, margin: float = 8.0) -> Window | None:
@@ -142,7 +160,7 @@ class Surface:
 
     def _correction(self, column: int, window: Window, inverse: np.ndarray) -> np.ndarray:
         """What the mean motion misses, for each cell of a window: float64 ``[h, w, 2]``."""
-        rows = np.flatnonzero(self.tracks.visible[:, column])
+        rows = np.flatnonzero(self.visible[:, column])
         here = self.tracks.xy[rows, column].astype(np.float64)
         missed = self.points[rows] - apply_motion(inverse, here)
         scale = 1 / np.sqrt(abs(np.linalg.det(inverse[:2, :2])))
@@ -190,7 +208,7 @@ class Surface:
     def visible_share(self, column: int) -> float:
         """Share of the points inside the frame that are visible; 1, if all are outside."""
         inside = self._inside(column)
-        return float(self.tracks.visible[inside, column].mean()) if inside.any() else 1.0
+        return float(self.visible[inside, column].mean()) if inside.any() else 1.0
 
 
 def _pixels(window: Window, step: int) -> np.ndarray:

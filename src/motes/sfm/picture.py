@@ -14,8 +14,8 @@ PANEL = 620
 GAP, HEADING = 20, 64
 PATH_COLOR, START_COLOR = (230, 60, 30), (20, 120, 220)
 TEXT_COLOR = (28, 30, 34)
-SHOWN = 96
-"""Percentage of the points that fit into a panel; far outliers are left out."""
+SHOWN = 70
+"""Percentage of the points that fit into a panel; the far background is left out."""
 
 
 def draw_cloud(found: Reconstruction, path: Path) -> None:
