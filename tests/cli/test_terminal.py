@@ -58,7 +58,7 @@ SIGNALLED = """
 import os, sys, time
 from motes.common.files import replacing
 from motes.cli import export, run
-def write(parts, path):
+def write(parts, path, *_):
     with replacing(path) as temporary:
         temporary.write_text("half")
         os.kill(os.getpid(), int(sys.argv[1]))
