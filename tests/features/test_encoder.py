@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from motes.features.encoder import FrameEncoder, encode_video, instance_norm, pyramid
+from motes.features.encoder import FineEncoder, FrameEncoder, encode_video, instance_norm, pyramid
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +43,24 @@ def test_normalised(encoder):
 def test_pyramid_drops_an_odd_row():
     x = torch.arange(15.0).view(1, 1, 3, 5)
     assert pyramid(x, 2)[1].flatten().tolist() == [3, 5]
+
+
+@pytest.mark.parametrize("size", [(6, 8), (50, 60)])
+def test_the_norm_for_training_is_group_norm_with_its_gradient(size):
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, *size).contiguous(memory_format=torch.channels_last)
+    weight = torch.randn_like(x)
+    found, expected = x.clone().requires_grad_(), x.clone().requires_grad_()
+    (instance_norm(found) * weight).sum().backward()
+    (F.group_norm(expected, 3, eps=1e-5) * weight).sum().backward()
+    torch.testing.assert_close(instance_norm(found), F.group_norm(expected, 3, eps=1e-5))
+    torch.testing.assert_close(found.grad, expected.grad, atol=1e-5, rtol=1e-4)
+
+
+def test_the_fine_map_has_half_the_size_of_the_frame():
+    encoder = FineEncoder((4, 4, 4, 4), 8, 6).eval()
+    levels = encoder.pyramid(torch.rand(2, 3, 32, 48), 4)
+    assert [tuple(m.shape) for m in levels] == [
+        (2, 16, 24, 6), (2, 8, 12, 6), (2, 4, 6, 6), (2, 2, 3, 6),
+    ]  # fmt: skip
+    torch.testing.assert_close(levels[0].norm(dim=-1), torch.ones(2, 16, 24))

@@ -27,21 +27,25 @@ def command(
 
     Several GPUs, or machines that share the folder of the run:
 
-      torchrun --nproc-per-node 8 --no-python motes train recipes/taptrv2-s.toml
+      torchrun --nproc-per-node 8 --no-python motes train recipes/motes-s.toml
     """
-    from motes.train.config import read_recipe
-    from motes.train.loop import train
+    from motes.train.allocation import keep_large_arrays
+
+    keep_large_arrays()  # before torch allocates anything
+    from motes.train.config import read_parts
+    from motes.train.loop import train_parts
 
     logging.basicConfig(format="motes: %(message)s", level=logging.INFO)
-    plan = read_recipe(recipe, changes or ())
+    parts = read_parts(recipe, changes or ())
     folder = output or Path("runs") / recipe.stem
     done = 0
-    with progress(plan.train.steps, f"train {plan.model.name}", unit="steps") as advance:
+    steps, model = sum(part.train.steps for _, part in parts), parts[0][1].model.name
+    with progress(steps, f"train {model}", unit="steps") as advance:
 
         def on_step(step: int, metrics: object) -> None:
             nonlocal done
             advance(step - done)
             done = step
 
-        best = train(plan, folder, resume=resume, on_step=on_step)
+        best = train_parts(parts, folder, resume=resume, on_step=on_step)
     say(str(best))

@@ -89,6 +89,13 @@ NATIVE = replace(
     side=None,
 )
 
+NATIVE_JOINT = replace(
+    NATIVE,
+    name="native-joint",
+    summary="as native, but all queries together, as users ask",
+    independent=False,
+)
+
 COTRACKER_JOINT = Protocol(
     "cotracker-joint",
     "as in CoTracker3's code: all queries together, with a grid over the frame",
@@ -113,7 +120,7 @@ COTRACKER_ONLINE = replace(
     compat="official-online",
 )
 
-PROTOCOLS = (TAPVID, NATIVE, COTRACKER_SINGLE, COTRACKER_JOINT, COTRACKER_ONLINE)
+PROTOCOLS = (TAPVID, NATIVE, NATIVE_JOINT, COTRACKER_SINGLE, COTRACKER_JOINT, COTRACKER_ONLINE)
 
 
 def find_protocol(name: str) -> Protocol:

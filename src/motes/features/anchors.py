@@ -62,6 +62,7 @@ def follow_anchors(
     xy: Tensor,
     error: Tensor,
     start: int,
+    most: int = MOST_ANCHORS,
 ) -> tuple[Tensor, Tensor, Anchors]:
     """Take direct steps to all frames in which positions are not known yet.
 
@@ -73,13 +74,14 @@ def follow_anchors(
         xy: float32 ``[B, N, S, 2]``, pixels; the position of the query where none is known.
         error: float32 ``[B, N, S]``; infinite where a position is to be found.
         start: Number of the first frame.
+        most: Query frames from which steps are taken.
 
     Returns:
         Positions and errors of the same shapes, and the anchors for the next window.  Errors stay
-        infinite for points whose query frame is not among the first `MOST_ANCHORS` in use.
+        infinite for points whose query frame is not among the first `most` in use.
     """
     xy, error, kept = xy.clone(), error.clone(), []
-    for anchor in _in_use(anchors, numbers, new, fields, start):
+    for anchor in _in_use(anchors, numbers, new, fields, start, most):
         b, points = anchor.video, (numbers[anchor.video] == anchor.number).nonzero()[:, 0]
         begins = bool(new[b, points].any())
         if begins:
@@ -95,7 +97,7 @@ def follow_anchors(
 
 
 def _in_use(
-    anchors: Anchors, numbers: Tensor, new: Tensor, fields: FlowFields, start: int
+    anchors: Anchors, numbers: Tensor, new: Tensor, fields: FlowFields, start: int, most: int
 ) -> list[_Anchor]:
     """The anchors that points use: those there are, then new ones while there is room."""
     used = [set(row.tolist()) for row in numbers]
@@ -103,7 +105,7 @@ def _in_use(
     for b, (row, begins) in enumerate(zip(numbers, new, strict=True)):
         known = {anchor.number for anchor in kept if anchor.video == b}
         wanted = sorted(set(row[begins].tolist()) - known)
-        for number in wanted[: MOST_ANCHORS - len(known)]:
+        for number in wanted[: most - len(known)]:
             frame = fields.frame(b, number - start)
             kept.append(_Anchor(b, number, frame, *_still(frame)))
     return kept

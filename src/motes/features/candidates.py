@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from motes.features.anchors import UNMET, Anchors, follow_anchors
+from motes.features.anchors import MOST_ANCHORS, UNMET, Anchors, follow_anchors
 from motes.features.flow_chain import follow
 from motes.features.flow_fields import MIN_SIDE, FlowCache, FlowFields
 from motes.features.rings import RING_POINTS, centre_of_rings, ring
@@ -170,6 +170,7 @@ def find_candidates(
     queries: Tensor,
     met: Tensor,
     new: Tensor,
+    most_anchors: int = MOST_ANCHORS,
 ) -> tuple[Candidates, Followed]:
     """Follow points through a window of S frames.
 
@@ -180,6 +181,7 @@ def find_candidates(
         queries: ``[B, N, 3]`` (t, x, y), pixels.
         met: bool ``[B, N]``: the frame of the query has come, in this window at the latest.
         new: bool ``[B, N]``: it has come in this window.
+        most_anchors: Query frames from which direct steps are taken.
 
     Returns:
         Candidates in pixels, and tracks of this window for the next one.
@@ -192,7 +194,9 @@ def find_candidates(
         at = _starting_points(source, queries[..., 1:], window.size)
         places, error = _known(at, known_xy, known, numbers - window.start, window.length)
         if window.has(source) and source.kinds == ("direct",):
-            places, error, anchors = _direct(window, source, anchors, numbers, new, places, error)
+            places, error, anchors = _direct(
+                window, source, anchors, numbers, new, places, error, most_anchors
+            )
         elif window.has(source):
             places, error = _chain(window.fields(source), places, error)
         xy.append(places)
@@ -214,6 +218,11 @@ def _starting_points(source: _Source, xy: Tensor, size: tuple[int, int]) -> Tens
 def _radius(kind: str, size: tuple[int, int]) -> float:
     """Of a ring, in pixels of frames of this height and width."""
     return RING_RADII[kind] * max(size) / 256
+
+
+def half_frames(frames: Tensor) -> Tensor:
+    """Grey frames uint8 ``[B, T, H, W]`` at half the size; an odd last row or column is dropped."""
+    return F.avg_pool2d(frames.float(), 2).add(0.5).floor().byte()
 
 
 def halve(xy: Tensor) -> Tensor:
@@ -248,11 +257,12 @@ def _direct(
     new: Tensor,
     xy: Tensor,
     error: Tensor,
+    most: int,
 ) -> tuple[Tensor, Tensor, Anchors]:
     """`follow_anchors`, for the one track of each point, ``[B, N, S, 1, 2]``."""
     one = xy[..., 0, :], error[..., 0]
     fields = window.fields(source)
-    xy, error, anchors = follow_anchors(anchors, numbers, new, fields, *one, window.start)
+    xy, error, anchors = follow_anchors(anchors, numbers, new, fields, *one, window.start, most)
     return xy[..., None, :], error[..., None], anchors
 
 

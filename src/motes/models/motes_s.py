@@ -31,6 +31,7 @@ from motes.features.candidates import (
     FlowWindow,
     Followed,
     find_candidates,
+    half_frames,
     nothing_followed,
 )
 from motes.features.chooser import Chooser, similarity
@@ -59,12 +60,16 @@ SCORE_WITHOUT_ERROR = 3.0
 INITIAL_GATE = -3.0
 """Logit with which the offsets of the correlation peaks are followed before training."""
 
+INITIAL_SUMMARY = 0.03
+"""Standard deviation of the weights that read the summaries of candidates, before training."""
+
 
 @dataclass(frozen=True)
 class MotesSConfig:
     """Sizes and candidates of motes-s."""
 
     candidates: tuple[str, ...] = ("flow", "half", "direct")  # of KINDS; the network knows all
+    choosing: bool = True  # False: candidates only say where refinement starts
     frames: int = 16  # refined together
     step: int = 8  # new frames of a window
     side: int = 256  # longer side of the frames that the network reads
@@ -185,6 +190,8 @@ class MotesS(PointModel):
             nn.init.trunc_normal_(head.weight, std=0.001)
         nn.init.normal_(self.gate.weight, std=0.01)
         nn.init.constant_(self.gate.bias, INITIAL_GATE)
+        columns = self.transformer.input.weight[:, -self.chooser.out_channels :]
+        nn.init.normal_(columns, std=INITIAL_SUMMARY)
 
     @property
     def iterated(self) -> tuple[nn.Module, ...]:
@@ -205,12 +212,19 @@ class MotesS(PointModel):
     def encode(self, video: Tensor) -> MotesSFeatures:
         """Unit features, grey frames, those at half their size, and hashes."""
         frames = grey(video)
-        halves = F.avg_pool2d(frames.float(), 2).add(0.5).floor().byte()
-        return MotesSFeatures(self._levels(video), frames, halves, frame_hashes(frames))
+        levels = self.levels(video, self.network_size(video.shape[-2:]))
+        return MotesSFeatures(levels, frames, half_frames(frames), frame_hashes(frames))
 
-    def _levels(self, video: Tensor) -> tuple[Tensor, ...]:
-        """Feature maps ``[B, T, h, w, C]`` of frames ``[B, T, 3, H, W]`` in [0, 1]."""
-        size = self.network_size(video.shape[-2:])
+    def levels(self, video: Tensor, size: tuple[int, int]) -> tuple[Tensor, ...]:
+        """Feature maps of frames that are brought to a size first.
+
+        Args:
+            video: ``[B, T, 3, H, W]`` in [0, 1].
+            size: Height and width of the frames that the network reads.
+
+        Returns:
+            Unit features of strides 2, 4, 8 and 16, ``[B, T, h, w, C]``.
+        """
 
         def encode(frames: Tensor) -> tuple[Tensor, ...]:
             if frames.shape[-2:] != size:
@@ -288,33 +302,36 @@ class MotesS(PointModel):
         size: tuple[int, int],
         known: Tensor | None = None,
         iterations: int | None = None,
+        kinds: Sequence[str] | None = None,
     ) -> list[Estimate]:
         """Choose and refine in a window of S frames.
 
         Args:
             levels: Feature maps ``[B, S, h, w, C]`` of strides 2, 4, 8 and 16.
             support: Per level ``[B, N, (2r+1)^2, C]``, features around the queries.
-            candidates: Of the kinds in the configuration; positions in cells of the finest level,
-                errors in pixels of the frames that the network reads.
+            candidates: Positions in cells of the finest level, errors in pixels of the frames that
+                the network reads.
             size: Height and width of these frames.
             known: bool ``[B, N]``: points that have been met; None: all.
             iterations: How often to refine; None: as the configuration says.
+            kinds: Of the candidates; None: those of the configuration.
 
         Returns:
             The estimate after each iteration.
         """
+        places = [KINDS.index(kind) for kind in kinds or self.config.candidates]
         similar = similarity(levels, support, candidates.xy, self.config.radius)
         mask, error = candidates.error.isfinite(), candidates.error.clamp(max=WORST_ERROR)
+        mask = mask & self.config.choosing
         now = least_error(candidates, size)
         history = []
         for _ in range(iterations or self.config.iterations):
             xy = now.xy.detach()
             offset = candidates.xy - xy[..., None, :]
-            kinds = [KINDS.index(kind) for kind in self.config.candidates]
-            summary = self.chooser.summarise(offset, error, similar, mask, kinds)
+            summary = self.chooser.summarise(offset, error, similar, mask, places)
             match = self.match.match(levels, support, xy)
             x = self.transformer(self._tokens(xy, now.scores, match, summary), known)
-            choice = self.chooser(x, summary[..., kinds, :], mask)
+            choice = self.chooser(x, summary[..., places, :], mask)
             move = self._move(x, choice, offset, match) + self.motion(x).float()
             now = Estimate(xy + move, now.scores + self.scoring(x).float(), choice, match.logits)
             history.append(now)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -26,8 +27,8 @@ from motes.train.config import DataConfig, Stage
 class Source(Protocol):
     """Where samples come from.  A source keeps no state: the generator decides everything."""
 
-    def draw(self, generator: torch.Generator, stage: Stage) -> Sample:
-        """A sample of the stage's size, frames and points.
+    def draw(self, generator: torch.Generator, stage: Stage) -> Sample | Batch:
+        """A sample of the stage's size, frames and points; a batch of one, if it has its queries.
 
         Raises:
             MotesError: This draw hit something unusable; another draw may not.
@@ -42,15 +43,26 @@ class Batch:
         sample: With a batch axis B.
         queries: float32 ``[B, N, 3]`` (t, x, y), pixels of the sample.
         skipped: Why draws were skipped while the batch was made.
+        candidates: float32 ``[B, N, S, K, 2]``, pixels, of all kinds; None: the model finds them.
+        error: float32 ``[B, N, S, K]``, pixels.
     """
 
     sample: Sample
     queries: Tensor
     skipped: tuple[str, ...] = ()
+    candidates: Tensor | None = None
+    error: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
-        return replace(self, sample=self.sample.to(device), queries=self.queries.to(device))
+        given = {name: getattr(self, name) for name in GIVEN}
+        moved = {name: v if v is None else v.to(device) for name, v in given.items()}
+        sample, queries = self.sample.to(device), self.queries.to(device)
+        return Batch(sample, queries, self.skipped, **moved)
+
+
+GIVEN = ("candidates", "error")
+"""What only some sources give."""
 
 
 class Draws(Dataset[Batch]):
@@ -88,6 +100,8 @@ class Draws(Dataset[Batch]):
             except Exception as error:  # decoders raise anything on damaged files
                 skipped.append(describe(error))
                 continue
+            if isinstance(sample, Batch):
+                return replace(sample, skipped=tuple(skipped))
             queries = draw_queries(sample, self.config.first_queries, generator)
             return Batch(collate([sample]), queries[None], tuple(skipped))
         raise FileError(f"{len(skipped)} samples in a row could not be used; last: {skipped[-1]}")
@@ -102,6 +116,11 @@ def seeded(*numbers: int) -> torch.Generator:
         state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & (2**64 - 1)
         state ^= state >> 31
     return torch.Generator().manual_seed(state & (2**63 - 1))
+
+
+def numpy_generator(generator: torch.Generator) -> np.random.Generator:
+    """A NumPy generator that follows from a PyTorch one."""
+    return np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
 
 
 def draw_queries(sample: Sample, first: float, generator: torch.Generator) -> Tensor:
@@ -131,7 +150,13 @@ def join(batches: Sequence[Batch]) -> Batch:
     names = ("video", "xy", "visible", "valid")
     parts = (torch.cat([getattr(b.sample, name) for b in batches]) for name in names)
     skipped = tuple(line for batch in batches for line in batch.skipped)
-    return Batch(Sample(*parts), torch.cat([batch.queries for batch in batches]), skipped)
+    queries = torch.cat([batch.queries for batch in batches])
+    given = [torch.cat(v) if v else None for v in (_given(batches, n) for n in GIVEN)]
+    return Batch(Sample(*parts), queries, skipped, *given)
+
+
+def _given(batches: Sequence[Batch], name: str) -> list[Tensor]:
+    return [getattr(batch, name) for batch in batches if getattr(batch, name) is not None]
 
 
 @dataclass(frozen=True)

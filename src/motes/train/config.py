@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ from typing import Any
 from motes.common.registry import suggest
 from motes.errors import InputError
 from motes.train.limits import LARGEST_SIZE, check_limits
-from motes.train.settings import build, read_toml
+from motes.train.settings import build, override, read_toml
 
-LOSSES = ("cotracker3", "cotracker2", "taptr", "matching")
+LOSSES = ("cotracker3", "cotracker2", "taptr", "matching", "motes-s")
 PRECISIONS = ("32-true", "bf16-mixed")
 DECAYS = ("cosine", "linear", "steps")
 MOST_WORKERS = 512
@@ -127,7 +128,8 @@ class LossConfig:
     """Weights of the losses; defaults are CoTracker3's (cotracker.md 13.1).
 
     Attributes:
-        kind: ``cotracker3``, ``cotracker2`` or ``taptr``; ``matching`` trains the encoder alone.
+        kind: ``cotracker3``, ``cotracker2``, ``taptr`` or ``motes-s``; ``matching`` trains the
+            encoder alone.
         gamma: The last refinement counts 1, the one before it gamma, and so on.
         visible: Weight of the position loss where the point is visible.
         occluded: The same where it is hidden.
@@ -136,6 +138,10 @@ class LossConfig:
         huber: Distance in pixels where the position loss turns from quadratic to linear.
         near: A prediction within this many pixels of the truth counts as confident.
         matching: Weight of `matching_loss` on the finest features, beside the losses of the paper.
+        peaks: Weight of the cross-entropy of correlation windows (motes-s).
+        choice: Weight of the cross-entropy of the choice among candidates (motes-s).
+        softness: Distance in pixels where the position loss begins to flatten (motes-s).
+        missing: Share of the candidates but the first that are left out at random (motes-s).
     """
 
     kind: str = "cotracker3"
@@ -147,6 +153,10 @@ class LossConfig:
     huber: float = 6.0
     near: float = 12.0
     matching: float = 0.0
+    peaks: float = 0.1
+    choice: float = 0.1
+    softness: float = 0.5
+    missing: float = 0.1
 
     def __post_init__(self) -> None:
         if self.kind not in LOSSES:
@@ -166,6 +176,8 @@ class TrainConfig:
         slow: Learning rates of parameters by prefix, as multiples of `lr`.
         warmup: Share of all steps in which the rate rises from lr / 25.
         decay: Shape of the way down: ``cosine``, ``linear`` or ``steps``; see `one_cycle`.
+        floor: Last learning rate of ``cosine`` and ``linear``, as a share of the largest.
+        betas: Of AdamW.
         weight_decay: Of AdamW.
         clip: Largest norm of the gradient.
         ema: Decay of the averaged weights.
@@ -176,6 +188,8 @@ class TrainConfig:
         log_every: Steps between two lines of the metrics.
         save_every: Steps between two checkpoints; 0: only by time.
         save_minutes: Minutes between two checkpoints; 0: only by steps.
+        minutes: End after this many minutes of steps, the learning rate following the time that
+            has passed; such a run does not repeat exactly.  0: all steps.
     """
 
     stages: tuple[Stage, ...]
@@ -183,6 +197,8 @@ class TrainConfig:
     slow: dict[str, float] = field(default_factory=dict)
     warmup: float = 0.05
     decay: str = "cosine"
+    floor: float = 4e-6
+    betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 5e-4
     clip: float = 1.0
     ema: float = 0.999
@@ -193,6 +209,7 @@ class TrainConfig:
     log_every: int = 10
     save_every: int = 0
     save_minutes: float = 2.0
+    minutes: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.stages:
@@ -278,6 +295,45 @@ def read_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
         InputError: It is not TOML, a key is unknown or missing, or a value does not fit.
     """
     return build(Recipe, read_toml(Path(path), overrides))
+
+
+def read_parts(path: str | Path, overrides: Iterable[str] = ()) -> list[tuple[str, Recipe]]:
+    """Read a recipe of several parts, each of which goes on from the weights of the one before.
+
+    A part is an entry of ``[[parts]]`` with a ``name``; its tables are laid over those of the file.
+
+    Args:
+        path: A TOML file; without parts it is a single recipe, named "".
+        overrides: As for `read_recipe`; they change the tables of the file and win over the parts,
+            but for those that name one (``"parts.0.train.lr=3e-4"``).
+
+    Returns:
+        Names and recipes, in order.
+
+    Raises:
+        FileError: See `read_recipe`.
+        InputError: The same; or a part has no name.
+    """
+    own = [text for text in overrides if text.strip().startswith("parts.")]
+    rest = [text for text in overrides if text not in own]
+    tree = read_toml(Path(path), own)
+    parts = tree.pop("parts", None)
+    if parts is None:
+        return [("", build(Recipe, override(tree, rest)))]
+    for part in parts:
+        if not isinstance(part.get("name"), str):
+            raise InputError(f"{path}: [[parts]]: expected a name in each part")
+    named = [(part.pop("name"), override(_laid_over(tree, part), rest)) for part in parts]
+    return [(name, build(Recipe, table)) for name, table in named]
+
+
+def _laid_over(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables are joined key by key, everything else is replaced."""
+    joined = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, Mapping) and isinstance(joined.get(key), Mapping)
+        joined[key] = _laid_over(joined[key], value) if both else value
+    return deepcopy(joined)
 
 
 def _positive(name: str, value: float) -> None:

@@ -210,24 +210,25 @@ def optimizer_groups(
     ]
 
 
-def one_cycle(step: int, steps: int, warmup: float, decay: str) -> float:
+def one_cycle(step: float, steps: int, warmup: float, decay: str, floor: float = 4e-6) -> float:
     """The learning rate at a step, as a share of the largest (Smith & Topin, 2018).
 
     A function of the step alone, so that there is no scheduler whose state could get lost.
 
     Args:
-        step: From 0.
+        step: From 0; a run that is limited in time passes a share of its steps.
         steps: Length of the run.
         warmup: Share of the steps in which it rises from 1/25.
-        decay: ``cosine`` or ``linear`` ends at 4e-6; ``steps`` is a tenth from two thirds of the
+        decay: ``cosine`` or ``linear`` ends at `floor`; ``steps`` is a tenth from two thirds of the
             run on and a hundredth from 13/15 on (TAPTR).
+        floor: Share at the end.
     """
     peak = warmup * steps
     if step < peak:
         return _blend(1 / 25, 1.0, step / peak, decay)
     if decay == "steps":
         return 0.1 ** ((step >= steps * 2 / 3) + (step >= steps * 13 / 15))
-    return _blend(1.0, 4e-6, min(1.0, (step - peak) / max(steps - peak, 1)), decay)
+    return _blend(1.0, floor, min(1.0, (step - peak) / max(steps - peak, 1)), decay)
 
 
 def _blend(a: float, b: float, share: float, shape: str) -> float:

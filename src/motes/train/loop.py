@@ -11,9 +11,9 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from motes.models.preset import Preset
 from motes.models.weights import save_weights
 from motes.train.batches import Batch, Draws, Share, batches
 from motes.train.checkpoint import load_checkpoint, save_checkpoint
+from motes.train.choosing import ChoosingLearner
 from motes.train.config import Recipe
 from motes.train.ema import Average
 from motes.train.learner import (
@@ -127,6 +128,56 @@ def train(
     return main(fabric, recipe, folder, resume, on_step or (lambda step, metrics: None))
 
 
+def train_parts(
+    parts: Sequence[tuple[str, Recipe]],
+    folder: Path,
+    *,
+    resume: bool = True,
+    on_step: OnStep | None = None,
+) -> Path:
+    """Train the parts of a recipe, each from the best weights of the one before.
+
+    Args:
+        parts: Names and recipes; see `motes.train.config.read_parts`.
+        folder: Each part has a folder in it; a single part without a name is kept in it directly.
+        resume: Continue from checkpoints; parts that are done are not run again.
+        on_step: Called after every step with its number, counted over all parts.
+
+    Returns:
+        The file of the best averaged weights of the last part.
+
+    Raises:
+        InputError: See `train`.
+        FileError: See `train`.
+        MissingExtraError: See `train`.
+    """
+    best, before = folder / BEST, 0
+    weights = None
+    notify = on_step or (lambda step, metrics: None)
+    for name, recipe in parts:
+        own = folder / name
+        best = own / BEST
+        if weights is not None and recipe.model.weights is None:
+            recipe = replace(recipe, model=replace(recipe.model, weights=str(weights)))
+        if not (resume and _finished(own, recipe)):
+
+            def count_on(step: int, metrics: Mapping[str, float], before: int = before) -> None:
+                notify(before + step, metrics)
+
+            train(recipe, own, resume=resume, on_step=count_on)
+        weights, before = best, before + recipe.train.steps
+    return best
+
+
+def _finished(folder: Path, recipe: Recipe) -> bool:
+    """Whether a run has taken all its steps and left its weights."""
+    if not ((folder / BEST).exists() and (folder / LAST).exists()):
+        return False
+    progress = load_checkpoint(folder / LAST)["progress"]
+    enough = recipe.train.minutes and progress["seconds"] >= 60 * recipe.train.minutes
+    return bool(enough) or progress["step"] >= recipe.train.steps
+
+
 def setup() -> Any:
     """Find the devices and, under ``torchrun``, the other processes."""
     try:
@@ -173,9 +224,11 @@ def start(fabric: Any, recipe: Recipe, folder: Path, resume: bool, resources: Ex
     if recipe.train.channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     groups = optimizer_groups(model, recipe.train.lr, recipe.train.slow)
-    optimizer = torch.optim.AdamW(groups, eps=1e-8, weight_decay=recipe.train.weight_decay)
+    betas, decay = recipe.train.betas, recipe.train.weight_decay
+    optimizer = torch.optim.AdamW(groups, betas=betas, eps=1e-8, weight_decay=decay)
     bf16 = recipe.train.precision == "bf16-mixed"
-    learner = Learner(model, recipe.loss, recipe.model.iterations, bf16)
+    kind = ChoosingLearner if recipe.loss.kind == "motes-s" else Learner
+    learner = kind(model, recipe.loss, recipe.model.iterations, bf16)
     learner, optimizer = fabric.setup(learner, optimizer)
     average = Average(model, recipe.train.ema)
     validation = Validation(recipe.eval, preset, draws[-1])
@@ -239,6 +292,16 @@ def fit(run: Run, on_step: OnStep, stop: Callable[[], bool]) -> None:
             if stop():
                 save(run)
                 raise KeyboardInterrupt
+            if time_share(run) >= 1:
+                return
+
+
+def time_share(run: Run) -> float:
+    """The share of the run's minutes that has passed, for all processes alike; 0 without limit."""
+    minutes = run.recipe.train.minutes
+    if not minutes:
+        return 0.0
+    return float(run.fabric.broadcast(run.progress.seconds)) / (60 * minutes)
 
 
 def remaining(run: Run) -> Iterator[tuple[Draws, int, int, int]]:
@@ -257,7 +320,8 @@ def optimise(run: Run, parts: list[Batch]) -> dict[str, float]:
     """One step of the optimiser on one or several batches; returns what is worth knowing."""
     config = run.recipe.train
     torch.manual_seed(config.seed + 1_000_003 * run.progress.step + run.share.rank)  # for dropout
-    factor = one_cycle(run.progress.step, config.steps, config.warmup, config.decay)
+    step = time_share(run) * config.steps if config.minutes else run.progress.step
+    factor = one_cycle(step, config.steps, config.warmup, config.decay, config.floor)
     for group in run.optimizer.param_groups:
         group["lr"] = group["peak"] * factor
     run.learner.train()
@@ -274,8 +338,8 @@ def optimise(run: Run, parts: list[Batch]) -> dict[str, float]:
 def backward(run: Run, batch: Batch, share: float) -> dict[str, float]:
     """Add a batch's share to the gradient; returns the terms of the loss."""
     batch = batch.to(run.fabric.device)
-    s = batch.sample
-    terms = run.learner(s.video, s.xy, s.visible, s.valid, batch.queries)
+    s, given = batch.sample, [v for v in (batch.candidates, batch.error) if v is not None]
+    terms = run.learner(s.video, s.xy, s.visible, s.valid, batch.queries, *given)
     loss = torch.stack(list(terms.values())).sum()
     run.fabric.backward(share * loss)
     return {name: share * term.item() for name, term in {"loss": loss, **terms}.items()}

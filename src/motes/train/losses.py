@@ -53,7 +53,10 @@ class Target:
 
     def window(self, trace: Trace) -> Target:
         """The frames that a trace covers."""
-        frames = slice(trace.start, trace.start + trace.xy[0].shape[1])
+        return self.frames(slice(trace.start, trace.start + trace.xy[0].shape[1]))
+
+    def frames(self, frames: slice | Tensor) -> Target:
+        """Some of the frames."""
         return Target(
             self.xy[:, frames],
             self.visible[:, frames],
@@ -122,7 +125,9 @@ def cotracker2_terms(trace: Trace, target: Target, config: LossConfig) -> Losses
     return terms
 
 
-def matching_loss(maps: Tensor, stride: int, queries: Tensor, target: Target) -> Tensor:
+def matching_loss(
+    maps: Tensor, stride: int, queries: Tensor, target: Target, frames: Tensor | None = None
+) -> Tensor:
     """How hard it is to find each point among all cells of a frame, by its feature alone.
 
     Cross-entropy over the cells of every frame in which the point is visible (InfoNCE; van den Oord
@@ -133,22 +138,40 @@ def matching_loss(maps: Tensor, stride: int, queries: Tensor, target: Target) ->
         stride: Pixels per cell.
         queries: float32 ``[B, N, 3]`` (t, x, y).
         target: Of the whole clip.
+        frames: int64 ``[F]``, those that are searched; None: all.
     """
     t = queries[..., 0].long()
     (own,) = query_patches([maps], t, queries[..., 1:] / stride, radius=0)  # [B, N, 1, C]
-    similar = torch.einsum("bnkc,bthwc->btnhw", own, maps).float() / TEMPERATURE
+    searched = maps if frames is None else maps[:, frames]
+    target = target if frames is None else target.frames(frames)
+    similar = torch.einsum("bnkc,bthwc->btnhw", own, searched).float() / TEMPERATURE
     likely = similar.flatten(3).log_softmax(-1)
     h, w = maps.shape[2:4]
-    cells = target.xy / stride
+    error = cell_entropy(likely, target.xy / stride, (h, w))
+    return masked_mean(error, target.known & target.visible)
+
+
+def cell_entropy(likely: Tensor, cells: Tensor, size: tuple[int, int]) -> Tensor:
+    """Cross-entropy of the cells around a position, each by its bilinear share.
+
+    Args:
+        likely: Logarithms of probabilities ``[..., h * w]``, row by row.
+        cells: ``[..., 2]`` (x, y), in cells.
+        size: Height and width h, w; cells outside count as the nearest inside.
+
+    Returns:
+        ``[...]``.
+    """
+    h, w = size
     corner = cells.floor()
-    error = torch.zeros_like(target.xy[..., 0])
+    error = torch.zeros_like(cells[..., 0])
     for offset in CORNERS:
         at = corner + corner.new_tensor(offset)
         share = (1 - (cells - at).abs()).clamp(min=0).prod(-1)
         x, y = at.long().unbind(-1)
         index = y.clamp(0, h - 1) * w + x.clamp(0, w - 1)
         error = error - share * likely.gather(-1, index[..., None])[..., 0]
-    return masked_mean(error, target.known & target.visible)
+    return error
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

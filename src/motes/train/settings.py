@@ -37,8 +37,17 @@ def read_toml(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
         raise FileError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:  # not text, not TOML, or nested without end
         raise InputError(f"{path}: expected TOML ({error})") from error
-    for override in overrides:
-        _override(tree, override)
+    return override(tree, overrides)
+
+
+def override(tree: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """Set values in a table, see `read_toml`; returns the table.
+
+    Raises:
+        InputError: An override does not fit.
+    """
+    for text in overrides:
+        _override(tree, text)
     return tree
 
 

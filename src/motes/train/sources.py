@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,7 +16,7 @@ from motes.data.dataset import Collection, datasets
 from motes.data.sample import Sample
 from motes.errors import InputError
 from motes.synthetic import SyntheticConfig, Textures, synthesize
-from motes.train.batches import Source
+from motes.train.batches import Source, numpy_generator
 from motes.train.config import DataConfig, SourceConfig, Stage
 from motes.train.settings import amend, build
 
@@ -106,11 +105,6 @@ class Folder:
         return candidates[torch.cat(order)[:count]]
 
 
-def numpy_generator(generator: torch.Generator) -> np.random.Generator:
-    """A NumPy generator that follows from a PyTorch one."""
-    return np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
-
-
 Maker = Callable[[SourceConfig, Augmentation], Source]
 
 
@@ -136,6 +130,15 @@ def _pseudo(config: SourceConfig, augment: Augmentation) -> Source:
     return pseudo_source(_path(config), options, config.device or "cpu", augment)
 
 
+def _rendered(config: SourceConfig, augment: Augmentation) -> Source:
+    from motes.train.rendered import Rendered, RenderedOptions
+
+    table = {**config.options, "look": dict(config.options.get("look", {}))}
+    if config.path is not None:
+        table["look"]["textures"] = config.path
+    return Rendered.of(build(RenderedOptions, table, "data.sources.options"))
+
+
 def _path(config: SourceConfig) -> str:
     if config.path is None:
         raise InputError(f"data source {config.kind!r}: expected the path of a folder, got none")
@@ -145,7 +148,7 @@ def _path(config: SourceConfig) -> str:
 def makers() -> dict[str, Maker]:
     """Every kind of source: the engine, pseudo-labels, and each layout of data sets."""
     layouts: dict[str, Any] = {dataset.name: _folder for dataset in datasets()}
-    return {"synthetic": _synthetic, "pseudo": _pseudo, **layouts}
+    return {"synthetic": _synthetic, "pseudo": _pseudo, "rendered": _rendered, **layouts}
 
 
 def build_sources(config: DataConfig) -> list[Source]:

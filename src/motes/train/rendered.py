@@ -1,0 +1,420 @@
+"""Clips with candidates, rendered once and kept in a folder: what motes-s is trained on.
+
+A clip and its candidates follow from the settings and the clip's number.  Each file names the
+settings that made it, so that a folder of other settings, or a file that was cut off, is noticed
+and made anew, clip by clip, whoever needs it first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from motes.common.files import replacing
+from motes.data.sample import Sample, collate
+from motes.errors import FileError, InputError
+from motes.features.candidates import (
+    KINDS,
+    WORST_ERROR,
+    Candidates,
+    FlowWindow,
+    find_candidates,
+    half_frames,
+    nothing_followed,
+)
+from motes.features.flow_fields import frame_hashes, grey
+from motes.synthetic import SyntheticConfig, Textures, synthesize
+from motes.train.batches import Batch, numpy_generator
+from motes.train.config import Stage
+
+log = logging.getLogger("motes.train")
+
+FORMAT = 1
+"""Version of the files; clips of other versions are made anew."""
+
+FIRST_SEED = 10_000_000
+"""Seed of clip 0 in the synthetic engine."""
+
+FEWEST_QUERIES = 16
+"""Crops that hold fewer queries are drawn again."""
+
+TRIES = 50
+"""Crops that are drawn before a clip counts as unusable."""
+
+
+@dataclass(frozen=True)
+class RenderedOptions:
+    """Settings of the source.
+
+    Attributes:
+        folder: Where clips are kept.
+        clips: How many there are; about 8 MB each.
+        anchors: Frames per track from which it is queried: the first visible one, and others.
+        look: Fields of the synthetic engine's configuration; layers and solids take turns.
+        jitter: Share of the tracks whose candidates are shifted together, by about a pixel.
+    """
+
+    folder: str
+    clips: int = 1000
+    anchors: int = 4
+    look: SyntheticConfig = field(default_factory=SyntheticConfig)
+    jitter: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("clips", "anchors"):
+            if getattr(self, name) < 1:
+                raise InputError(
+                    f"rendered: {name}: expected at least 1, got {getattr(self, name)}"
+                )
+
+    def clip_settings(self) -> dict[str, Any]:
+        """What decides a clip, besides its number."""
+        made = {"format": FORMAT, "anchors": self.anchors, "kinds": KINDS}
+        return {**made, "look": asdict(self.look)}
+
+
+@dataclass(frozen=True)
+class RenderedClip:
+    """T frames with N tracks, each queried in A frames; K candidates for each query.
+
+    Attributes:
+        video: uint8 ``[T, 3, H, W]``.
+        xy: float32 ``[N, T, 2]``, pixels.
+        visible: bool ``[N, T]``.
+        valid: bool ``[N, T]``.
+        anchors: int16 ``[A, N]``, the frames of the queries.
+        candidates: float32 ``[A, N, T, K, 2]``, pixels.
+        error: float16 ``[A, N, T, K]``, pixels.
+    """
+
+    video: np.ndarray
+    xy: np.ndarray
+    visible: np.ndarray
+    valid: np.ndarray
+    anchors: np.ndarray
+    candidates: np.ndarray
+    error: np.ndarray
+
+
+class ClipCache:
+    """Clips by number; made when first needed.
+
+    Args:
+        options: What they look like and where they are kept.
+        make: Makes the clip of a number.
+    """
+
+    def __init__(self, options: RenderedOptions, make: Callable[[int], RenderedClip]) -> None:
+        self.folder, self._make = Path(options.folder).expanduser(), make
+        settings = json.dumps(options.clip_settings(), sort_keys=True)
+        self.settings = hashlib.sha256(settings.encode()).hexdigest()
+
+    def get(self, number: int) -> RenderedClip:
+        """A clip, from its file or made anew.
+
+        Raises:
+            FileError: The folder cannot be written.
+        """
+        path = self.folder / f"{number:06d}.npz"
+        if path.exists():
+            try:
+                return self._read(path)
+            except FileError as error:
+                log.warning("%s; made anew", error)
+        clip = self._make(number)
+        self._write(path, clip)
+        return clip
+
+    def _read(self, path: Path) -> RenderedClip:
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            settings = str(arrays.pop("settings"))
+            clip = RenderedClip(**arrays)
+        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+            raise FileError(f"{path}: not a whole clip ({type(error).__name__})") from None
+        if settings != self.settings:
+            raise FileError(f"{path}: made with other settings")
+        return clip
+
+    def _write(self, path: Path, clip: RenderedClip) -> None:
+        arrays = {name: getattr(clip, name) for name in RenderedClip.__annotations__}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FileError(f"cannot make the folder {self.folder}: {error.strerror}") from None
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, settings=np.array(self.settings), **arrays)
+
+
+def render(options: RenderedOptions, textures: Textures, number: int) -> RenderedClip:
+    """Make a clip and its candidates."""
+    kind = "layers" if number % 2 else "solids"
+    config = replace(options.look, kind=kind)
+    sample = synthesize(config, [FIRST_SEED + number], "cpu", textures)[0]
+    usable = sample.visible & sample.valid
+    sample = sample.points(usable.any(0))
+    anchors = _draw_anchors(usable[:, usable.any(0)].T, options.anchors, number)
+    found = all_candidates(sample, anchors)
+    A, N = anchors.shape
+    return RenderedClip(
+        sample.video.numpy(),
+        sample.xy.transpose(0, 1).numpy(),
+        sample.visible.T.numpy(),
+        sample.valid.T.numpy(),
+        anchors.numpy().astype(np.int16),
+        found.xy[0].unflatten(0, (A, N)).numpy(),
+        found.error[0].clamp(max=WORST_ERROR).unflatten(0, (A, N)).half().numpy(),
+    )
+
+
+def _draw_anchors(usable: Tensor, count: int, number: int) -> Tensor:
+    """Frames int64 ``[A, N]`` of bool ``[N, T]``: the first usable one, the others at random."""
+    generator = torch.Generator().manual_seed(number)
+    weights = usable.float()
+    drawn = [torch.multinomial(weights, 1, generator=generator)[:, 0] for _ in range(count - 1)]
+    return torch.stack([weights.argmax(1), *drawn])
+
+
+def all_candidates(sample: Sample, anchors: Tensor) -> Candidates:
+    """Candidates of all kinds, for each track from each of its anchors, int64 ``[A, N]``.
+
+    Returns:
+        ``[1, A N, T, K]``, pixels of the sample.
+    """
+    N, t = sample.num_points, anchors.flatten()
+    xy = sample.xy[t, torch.arange(N).repeat(len(anchors))]
+    queries = torch.cat([t[:, None].float(), xy], 1)[None]
+    frames = grey(sample.video[None].float() / 255)
+    window = FlowWindow(frames, half_frames(frames), frame_hashes(frames), 0)
+    met = torch.ones(queries.shape[:2], dtype=torch.bool)
+    none = nothing_followed(KINDS, queries, 0)
+    T = sample.num_frames
+    return find_candidates(KINDS, window, none, queries, met, met, most_anchors=T)[0]
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """Windows of rendered clips, cropped and changed at random.
+
+    Attributes:
+        options: Of the clips.
+        cache: The clips.
+    """
+
+    options: RenderedOptions
+    cache: ClipCache
+
+    @staticmethod
+    def of(options: RenderedOptions) -> Rendered:
+        """Open a folder of clips.
+
+        Raises:
+            FileError: The photographs cannot be read.
+        """
+        textures = Textures(options.look.textures, options.look.procedural)
+        return Rendered(
+            options, ClipCache(options, lambda number: render(options, textures, number))
+        )
+
+    def draw(self, generator: torch.Generator, stage: Stage) -> Batch:
+        """A window with queries and candidates, as a batch of one; see `Source`.
+
+        The window has one frame more than the stage says: the last is the first frame of the
+        clip, in which some points are queried; nothing else is known of it.
+        """
+        rng = numpy_generator(generator)
+        number = int(rng.integers(self.options.clips))
+        clip = self.cache.get(number)
+        for _ in range(TRIES):
+            cut = _cut(clip, stage, rng)
+            if len(cut.pairs) >= FEWEST_QUERIES:
+                return _batch(clip, cut, stage, self.options.jitter, rng)
+        raise InputError(f"clip {number}: fewer than {FEWEST_QUERIES} queries in {TRIES} crops")
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Where a window lies in a clip.
+
+    Attributes:
+        first: Number of its first frame.
+        corner: Pixel (x, y) of the clip that is its top-left one.
+        pairs: int64 ``[P, 2]``, tracks and their anchors whose query it holds.
+    """
+
+    first: int
+    corner: np.ndarray
+    pairs: np.ndarray
+
+
+def _cut(clip: RenderedClip, stage: Stage, rng: np.random.Generator) -> _Cut:
+    """Draw a window; its queries are those inside it, and those of the clip's first frame."""
+    T, _, H, W = clip.video.shape
+    (h, w), S = stage.size, stage.frames
+    if S > T or h > H or w > W:
+        got = f"{T} frames of {W}x{H}"
+        raise InputError(f"rendered clips: expected at least {S} frames of {w}x{h}, got {got}")
+    first = int(rng.integers(0, T - S + 1))
+    corner = np.array([rng.integers(0, W - w + 1), rng.integers(0, H - h + 1)])
+    anchors = clip.anchors.astype(np.int64)
+    here = clip.xy[np.arange(anchors.shape[1]), anchors] - corner  # [A, N, 2]
+    inside = (here >= 0).all(-1) & (here < np.array([w, h]) - 1).all(-1)
+    held = ((anchors >= first) & (anchors < first + S)) | (anchors == 0)
+    anchor, track = np.nonzero(inside & held)
+    return _Cut(first, corner, np.stack([track, anchor], 1))
+
+
+@dataclass(frozen=True)
+class _Window:
+    """What is changed at random; N queries in S + 1 frames, of which S count.
+
+    Attributes:
+        video: float32 ``[S + 1, 3, h, w]`` in 0..1.
+        xy: float32 ``[N, S, 2]``, pixels.
+        visible: bool ``[N, S]``.
+        valid: bool ``[N, S]``.
+        t: int64 ``[N]``, frame of each query.
+        query: float32 ``[N, 2]``.
+        candidates: float32 ``[N, S, K, 2]``.
+        error: float32 ``[N, S, K]``.
+    """
+
+    video: Tensor
+    xy: Tensor
+    visible: Tensor
+    valid: Tensor
+    t: Tensor
+    query: Tensor
+    candidates: Tensor
+    error: Tensor
+
+    def positions(self, change: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+        """All positions, changed alike."""
+        return {name: change(getattr(self, name)) for name in ("xy", "query", "candidates")}
+
+    def mirrored(self, axis: int) -> _Window:
+        """With axis x (0) or y (1) the other way round."""
+        last = self.video.shape[3 - axis] - 1
+        sign, shift = torch.ones(2), torch.zeros(2)
+        sign[axis], shift[axis] = -1, last
+        video = self.video.flip(3 - axis)
+        return replace(self, video=video, **self.positions(lambda p: p * sign + shift))
+
+    def transposed(self) -> _Window:
+        """With x and y exchanged."""
+        return replace(self, video=self.video.mT, **self.positions(lambda p: p.flip(-1)))
+
+    def reversed(self) -> _Window:
+        """The S frames in the opposite order."""
+        S = self.xy.shape[1]
+        flipped = ("xy", "visible", "valid", "candidates", "error")
+        return replace(
+            self,
+            video=torch.cat([self.video[:S].flip(0), self.video[S:]]),
+            t=torch.where(self.t < S, S - 1 - self.t, self.t),
+            **{name: getattr(self, name).flip(1) for name in flipped},
+        )
+
+
+def _batch(
+    clip: RenderedClip, cut: _Cut, stage: Stage, jitter: float, rng: np.random.Generator
+) -> Batch:
+    """The window with `stage.points` queries, changed at random."""
+    enough = len(cut.pairs) >= stage.points
+    chosen = rng.choice(len(cut.pairs), stage.points, replace=not enough)
+    window = _window(clip, cut, cut.pairs[chosen], stage)
+    window = _changed(_jittered(window, jitter, rng), rng)
+    window = replace(window, video=_coloured(window.video, rng))
+    return _as_batch(window)
+
+
+def _window(clip: RenderedClip, cut: _Cut, pairs: np.ndarray, stage: Stage) -> _Window:
+    (track, anchor), S = pairs.T, stage.frames
+    (h, w), (x, y) = stage.size, cut.corner
+    frames = np.arange(cut.first, cut.first + S)
+    t = clip.anchors[anchor, track].astype(np.int64)
+    inside = (t >= cut.first) & (t < cut.first + S)
+    xy = clip.xy[track][:, frames] - cut.corner
+    in_crop = (xy >= 0).all(-1) & (xy < np.array([w, h]) - 1).all(-1)
+    valid = clip.valid[track][:, frames]
+    video = clip.video[np.append(frames, 0), :, y : y + h, x : x + w]
+
+    def tensor(values: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values))
+
+    return _Window(
+        tensor(video).float() / 255,
+        tensor(np.where(valid[..., None], xy, 0).astype(np.float32)),
+        tensor(clip.visible[track][:, frames] & valid & in_crop),
+        tensor(valid),
+        tensor(np.where(inside, t - cut.first, S)),
+        tensor((clip.xy[track, t] - cut.corner).astype(np.float32)),
+        tensor((clip.candidates[anchor, track][:, frames] - cut.corner).astype(np.float32)),
+        tensor(clip.error[anchor, track][:, frames].astype(np.float32)),
+    )
+
+
+def _jittered(window: _Window, share: float, rng: np.random.Generator) -> _Window:
+    """Shift all candidates of some queries by about a pixel."""
+    N = len(window.query)
+    some = rng.random(N) < share
+    shift = rng.normal(0, 1, (N, 2)) * rng.exponential(JITTER_SIZE, (N, 1)) * some[:, None]
+    error = torch.hypot(window.error, torch.from_numpy(some * JITTER_ERROR).float()[:, None, None])
+    moved = window.candidates + torch.from_numpy(shift).float()[:, None, None]
+    return replace(window, candidates=moved, error=error)
+
+
+JITTER_SIZE, JITTER_ERROR = 0.8, 0.5
+"""Mean size of a shift and what it adds to the error, in pixels."""
+
+
+def _changed(window: _Window, rng: np.random.Generator) -> _Window:
+    """Mirror, exchange the axes, reverse time; each half of the time."""
+    h, w = window.video.shape[-2:]
+    if rng.random() < 0.5:
+        window = window.mirrored(0)
+    if rng.random() < 0.5:
+        window = window.mirrored(1)
+    if rng.random() < 0.5 and h == w:
+        window = window.transposed()
+    return window.reversed() if rng.random() < 0.5 else window
+
+
+def _coloured(video: Tensor, rng: np.random.Generator) -> Tensor:
+    """Brightness, contrast, tint, flicker, grey and noise, at random."""
+    if rng.random() < 0.8:
+        gain = torch.from_numpy(rng.uniform(0.7, 1.3, (3, 1, 1)) * rng.uniform(0.7, 1.3)).float()
+        mean = video.mean((0, 2, 3), keepdim=True)
+        video = ((video - mean) * rng.uniform(0.7, 1.3) + mean) * gain
+        if rng.random() < 0.5:
+            video = video * torch.from_numpy(rng.uniform(0.9, 1.1, (len(video), 1, 1, 1))).float()
+    if rng.random() < 0.15:
+        video = video.mean(1, keepdim=True).expand(-1, 3, -1, -1)
+    if rng.random() < 0.3:
+        noise = torch.from_numpy(rng.standard_normal(video.shape, np.float32))
+        video = video + noise * rng.uniform(0, 0.04)
+    return video.clamp(0, 1)
+
+
+def _as_batch(window: _Window) -> Batch:
+    """With a last frame of which nothing is known but its queries."""
+
+    def frames_first(values: Tensor) -> Tensor:
+        return torch.cat([values, torch.zeros_like(values[:, :1])], 1).transpose(0, 1).contiguous()
+
+    video = (window.video * 255).round().to(torch.uint8)
+    known = (frames_first(v) for v in (window.xy, window.visible, window.valid))
+    queries = torch.cat([window.t[:, None].float(), window.query], 1)
+    sample = collate([Sample(video, *known)])
+    return Batch(sample, queries[None], (), window.candidates[None], window.error[None])
