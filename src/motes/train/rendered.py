@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,8 @@ class RenderedOptions:
         anchors: Frames per track from which it is queried: the first visible one, and others.
         look: Fields of the synthetic engine's configuration; layers and solids take turns.
         jitter: Share of the tracks whose candidates are shifted together, by about a pixel.
+        ready_only: Draw from the clips that are there, while others are rendered by ``motes train
+            --render``; such a run does not repeat exactly.
     """
 
     folder: str
@@ -69,6 +71,7 @@ class RenderedOptions:
     anchors: int = 4
     look: SyntheticConfig = field(default_factory=SyntheticConfig)
     jitter: float = 0.0
+    ready_only: bool = False
 
     def __post_init__(self) -> None:
         for name in ("clips", "anchors"):
@@ -125,7 +128,7 @@ class ClipCache:
         Raises:
             FileError: The folder cannot be written.
         """
-        path = self.folder / f"{number:06d}.npz"
+        path = self._path(number)
         if path.exists():
             try:
                 return self._read(path)
@@ -134,6 +137,13 @@ class ClipCache:
         clip = self._make(number)
         self._write(path, clip)
         return clip
+
+    def ready(self, count: int) -> list[int]:
+        """Which of the first `count` clips have a file."""
+        return [number for number in range(count) if self._path(number).exists()]
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{number:06d}.npz"
 
     def _read(self, path: Path) -> RenderedClip:
         try:
@@ -234,13 +244,27 @@ class Rendered:
         clip, in which some points are queried; nothing else is known of it.
         """
         rng = numpy_generator(generator)
-        number = int(rng.integers(self.options.clips))
+        number = self._number(rng)
         clip = self.cache.get(number)
         for _ in range(TRIES):
             cut = _cut(clip, stage, rng)
             if len(cut.pairs) >= FEWEST_QUERIES:
                 return _batch(clip, cut, stage, self.options.jitter, rng)
         raise InputError(f"clip {number}: fewer than {FEWEST_QUERIES} queries in {TRIES} crops")
+
+    def _number(self, rng: np.random.Generator) -> int:
+        ready = self.cache.ready(self.options.clips) if self.options.ready_only else []
+        return int(rng.choice(ready)) if ready else int(rng.integers(self.options.clips))
+
+    def render(self, part: int, parts: int) -> Iterator[int]:
+        """Render the clips that are missing: every `parts`-th, from number `part` on, from 0.
+
+        Yields:
+            The number of each clip that is there.
+        """
+        for number in range(part, self.options.clips, parts):
+            self.cache.get(number)
+            yield number
 
 
 @dataclass(frozen=True)
