@@ -69,18 +69,32 @@ def test_the_direct_step_is_taken_from_few_frames_only(plane):
     assert missing.tolist() == [False] * MOST_ANCHORS + [True]
 
 
-def test_windows_go_on_from_each_other(plane):
-    """Two windows that share six frames say what one long window says."""
-    kinds, queries = ("flow", "half", "direct"), torch.tensor([[[0, 40.0, 30.0]]])
+def test_windows_go_on_from_each_other():
+    """Two windows that share 17 frames say what one long window says."""
+    plane, kinds, queries = (
+        moving(19),
+        ("flow", "half", "direct"),
+        torch.tensor([[[0, 40.0, 30.0]]]),
+    )
     met, not_met = torch.ones(1, 1, dtype=torch.bool), torch.zeros(1, 1, dtype=torch.bool)
-    followed = nothing_followed(kinds, queries, 6)
-    first = flow_window(plane[:, :7])
-    _, followed = find_candidates(kinds, first, followed, queries, met, met)
-    second = flow_window(plane[:, 1:8], 1)
+    followed = nothing_followed(kinds, queries, 18)
+    _, followed = find_candidates(kinds, flow_window(plane[:, :18]), followed, queries, met, met)
+    assert followed.anchors.bases == (max(DELTAS),)
+    second = flow_window(plane[:, 1:], 1)
     found, after = find_candidates(kinds, second, followed.after(1), queries, met, not_met)
-    whole = candidates(plane[:, :8], (0, 40.0, 30.0), kinds=kinds)
+    whole = candidates(plane, (0, 40.0, 30.0), kinds=kinds)
     torch.testing.assert_close(found.xy, whole.xy[:, :, 1:], atol=0.05, rtol=0)
     assert after.anchors.numbers == (0,)
+
+
+def test_a_window_must_hold_the_base_of_the_direct_step(plane):
+    kinds, queries = ("direct",), torch.tensor([[[0, 40.0, 30.0]]])
+    met = torch.ones(1, 1, dtype=torch.bool)
+    none = nothing_followed(kinds, queries, 7)
+    _, followed = find_candidates(kinds, flow_window(plane[:, :7]), none, queries, met, met)
+    second = flow_window(plane[:, 1:8], 1)
+    with pytest.raises(ValueError, match="frame 0"):
+        find_candidates(kinds, second, followed.after(1), queries, met, ~met)
 
 
 def test_a_query_frame_that_no_point_uses_is_forgotten(plane):
@@ -90,7 +104,7 @@ def test_a_query_frame_that_no_point_uses_is_forgotten(plane):
     none = nothing_followed(kinds, queries, 0)
     _, followed = find_candidates(kinds, window, none, queries, met, met)
     assert followed.anchors.numbers == (0, 2)
-    one, later = nothing_followed(kinds, queries[:, 1:], 0), flow_window(plane, 9)
+    one, later = nothing_followed(kinds, queries[:, 1:], 0), flow_window(plane, 2)
     one = type(one)(one.xy, one.inverse_error, followed.anchors)
     _, after = find_candidates(kinds, later, one, queries[:, 1:], met[:, 1:], ~met[:, 1:])
     assert after.anchors.numbers == (2,)

@@ -13,7 +13,8 @@ from detvideo import make_video
 from motes.features.candidates import KINDS, Candidates
 from motes.features.chooser import similarity
 from motes.features.correlation import query_patches
-from motes.models.motes_s import MOTES_S, MotesSConfig, least_error
+from motes.models.candidate_base import least_error
+from motes.models.motes_s import MOTES_S, MotesSConfig
 from motes.models.weights import load_weights
 from motes.tracking.tracker import Tracker
 

@@ -251,5 +251,5 @@ def test_other_data_and_other_models_are_refused(recipe_file, tmp_path):
     with pytest.raises(InputError, match="rendered"):
         train(other, tmp_path)
     flow = build_model(find_preset("flow"), ModelConfig("flow"))
-    with pytest.raises(InputError, match="expected the model motes-s, got DenseFlow"):
+    with pytest.raises(InputError, match="starts from candidates, got DenseFlow"):
         ChoosingLearner(flow, LossConfig("motes-s"), None)

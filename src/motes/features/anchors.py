@@ -1,21 +1,21 @@
 """The direct step: flow from the frame of a query straight to every other frame.
 
-A search from a distant frame begins at the flow to the frame before, continued by one short step,
-so that only the query's frame and the last two fields need to be kept (Neoral, Serych and Matas,
-"MFT: Long-Term Tracking of Every Pixel", 2024, take a direct step, too).
+A search from a distant frame begins at the flow that a chain of the longest steps predicts.  Of
+this chain only the flow to its last frame is kept, the base of the steps that follow (Neoral,
+Serych and Matas, "MFT: Long-Term Tracking of Every Pixel", 2024, take a direct step, too).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from motes.features.flow_chain import step_error
-from motes.features.flow_fields import FlowFields, sample_fields
+from motes.features.flow_fields import FlowFields, composed, sample_fields
 
 MOST_ANCHORS = 4
 """Query frames of a video from which direct steps are taken at a time."""
@@ -26,18 +26,20 @@ UNMET = -1
 
 @dataclass(frozen=True)
 class Anchors:
-    """Query frames, and the flow between each and the last frame of the window before.
+    """Query frames, and the predicted flow between each and its base.
 
     Attributes:
         videos: Which video of the batch each belongs to.
         numbers: Frame numbers.
-        frames: Grey frames, uint8 ``[H, W]``.
-        there: Flow from each, float16 ``[h, w, 3]``; see `FlowFields.flow`.
-        back: Flow to each.
+        bases: Frame numbers of the bases; the query's frame, plus a multiple of the longest step.
+        frames: Grey query frames, uint8 ``[H, W]``.
+        there: Flow from each to its base, float32 ``[h, w, 2]``.
+        back: Flow from the base to the query's frame.
     """
 
     videos: tuple[int, ...] = ()
     numbers: tuple[int, ...] = ()
+    bases: tuple[int, ...] = ()
     frames: tuple[Tensor, ...] = ()
     there: tuple[Tensor, ...] = ()
     back: tuple[Tensor, ...] = ()
@@ -49,6 +51,7 @@ class _Anchor:
 
     video: int
     number: int
+    base: int
     frame: np.ndarray
     there: np.ndarray
     back: np.ndarray
@@ -83,13 +86,18 @@ def follow_anchors(
     xy, error, kept = xy.clone(), error.clone(), []
     for anchor in _in_use(anchors, numbers, new, fields, start, most):
         b, points = anchor.video, (numbers[anchor.video] == anchor.number).nonzero()[:, 0]
-        begins = bool(new[b, points].any())
-        if begins:
-            anchor, walks = _begin(anchor, fields, start)
+        if bool(new[b, points].any()):
+            anchor = _begun(anchor)
+            moved, later = _walk(
+                anchor, fields, start, range(anchor.number - start + 1, xy.shape[2])
+            )
+            _, earlier = _walk(anchor, fields, start, range(anchor.number - start - 1, -1, -1))
+            walks = [later, earlier]
         else:
             first = int(error[b, points].isfinite().all(0).sum())
-            walks = [_walk(anchor, fields, range(first, xy.shape[2]))]
-        kept.append(_moved_on(anchor, walks[0]))
+            moved, later = _walk(anchor, fields, start, range(first, xy.shape[2]))
+            walks = [later]
+        kept.append(moved)
         for walk in walks:
             if walk.frames:
                 _fill(xy[b], error[b], points, walk, fields.size_hw)
@@ -107,14 +115,15 @@ def _in_use(
         wanted = sorted(set(row[begins].tolist()) - known)
         for number in wanted[: most - len(known)]:
             frame = fields.frame(b, number - start)
-            kept.append(_Anchor(b, number, frame, *_still(frame)))
+            kept.append(_begun(_Anchor(b, number, number, frame, frame, frame)))
     return kept
 
 
-def _still(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The fields from a frame to itself and back."""
-    h, w = (-(-side // 2) for side in frame.shape)
-    return np.zeros((h, w, 3), np.float16), np.zeros((h, w, 3), np.float16)
+def _begun(anchor: _Anchor) -> _Anchor:
+    """With its own frame as the base."""
+    h, w = (-(-side // 2) for side in anchor.frame.shape)
+    still = np.zeros((h, w, 2), np.float32)
+    return replace(anchor, base=anchor.number, there=still, back=still)
 
 
 @dataclass(frozen=True)
@@ -126,29 +135,22 @@ class _Walk:
     back: list[np.ndarray]
 
 
-def _begin(anchor: _Anchor, fields: FlowFields, start: int) -> tuple[_Anchor, list[_Walk]]:
-    """Walk from the anchor's own frame to the last of the window, then to its first."""
-    at, S = anchor.number - start, fields.num_frames
-    anchor = _Anchor(anchor.video, anchor.number, anchor.frame, *_still(anchor.frame))
-    later, earlier = range(at + 1, S), range(at - 1, -1, -1)
-    return anchor, [_walk(anchor, fields, later), _walk(anchor, fields, earlier)]
-
-
-def _walk(anchor: _Anchor, fields: FlowFields, frames: range) -> _Walk:
-    """From frame to frame; the anchor's fields are those of the frame before the first."""
-    there, back = [anchor.there], [anchor.back]
+def _walk(anchor: _Anchor, fields: FlowFields, start: int, frames: range) -> tuple[_Anchor, _Walk]:
+    """From frame to frame; also the anchor with the last base."""
+    walk = _Walk([], [], [])
     for t in frames:
-        ends = fields.direct(anchor.video, anchor.frame, t, frames.step, there[-1], back[-1])
-        there.append(ends[0])
-        back.append(ends[1])
-    return _Walk(list(frames), there[1:], back[1:])
-
-
-def _moved_on(anchor: _Anchor, walk: _Walk) -> _Anchor:
-    """The anchor with the fields of the last frame of a walk."""
-    if not walk.frames:
-        return anchor
-    return _Anchor(anchor.video, anchor.number, anchor.frame, walk.there[-1], walk.back[-1])
+        base = anchor.base - start
+        if not 0 <= base < fields.num_frames:
+            raise ValueError(f"expected a window that holds frame {anchor.base}, from {start} on")
+        forward = composed(anchor.there, fields.chained(anchor.video, base, t))
+        backward = composed(fields.chained(anchor.video, t, base), anchor.back)
+        there, back = fields.direct(anchor.video, anchor.frame, t, (forward, backward))
+        walk.frames.append(t)
+        walk.there.append(there)
+        walk.back.append(back)
+        if abs(t - base) == max(fields.deltas):
+            anchor = replace(anchor, base=start + t, there=forward, back=backward)
+    return anchor, walk
 
 
 def _fill(xy: Tensor, error: Tensor, points: Tensor, walk: _Walk, size: tuple[int, int]) -> None:
@@ -169,11 +171,13 @@ def _packed(anchors: Sequence[_Anchor]) -> Anchors:
     def column(name: str) -> tuple[Tensor, ...]:
         return tuple(torch.from_numpy(getattr(anchor, name).copy()) for anchor in anchors)
 
-    videos, numbers = (tuple(getattr(a, n) for a in anchors) for n in ("video", "number"))
-    return Anchors(videos, numbers, column("frame"), column("there"), column("back"))
+    videos, numbers, bases = (
+        tuple(getattr(anchor, name) for anchor in anchors) for name in ("video", "number", "base")
+    )
+    return Anchors(videos, numbers, bases, column("frame"), column("there"), column("back"))
 
 
 def _unpacked(anchors: Anchors) -> list[_Anchor]:
     columns = [[t.cpu().numpy() for t in c] for c in (anchors.frames, anchors.there, anchors.back)]
-    rows = zip(anchors.videos, anchors.numbers, *columns, strict=True)
+    rows = zip(anchors.videos, anchors.numbers, anchors.bases, *columns, strict=True)
     return [_Anchor(*row) for row in rows]

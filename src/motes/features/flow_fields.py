@@ -176,34 +176,36 @@ class FlowFields:
         """Frame t of video b of the batch, uint8 ``[H, W]``."""
         return self._videos[int(self._video[b])][t]
 
+    def chained(self, b: int, start: int, end: int) -> np.ndarray:
+        """Flow ``[h, w, 2]`` from frame `start` to frame `end` of video b, in steps of `deltas`."""
+        video = int(self._video[b])
+        return reduce(
+            composed, (self._field(video, *hop)[..., :2] for hop in self._steps(start, end))
+        )
+
+    def _steps(self, start: int, end: int) -> list[tuple[int, int]]:
+        """The same frames forward and backward: the longest steps are next to the earlier frame."""
+        if abs(end - start) in self.deltas:
+            return [(start, end)]
+        hops = _hops(min(start, end), max(start, end), self.deltas)
+        return hops if end > start else [(later, earlier) for earlier, later in reversed(hops)]
+
     def direct(
-        self,
-        b: int,
-        anchor: np.ndarray,
-        t: int,
-        hop: int,
-        forward: np.ndarray,
-        backward: np.ndarray,
+        self, b: int, anchor: np.ndarray, t: int, predicted: tuple[np.ndarray, np.ndarray]
     ) -> list[np.ndarray]:
-        """Flow from a frame of any time straight to one of these, and back.
+        """Flow from a frame of any time straight to frame t of video b, and back.
 
         Args:
             b: Number of the video in the batch.
             anchor: The frame, uint8 ``[H, W]``.
             t: Number of the other frame.
-            hop: 1 or -1: frame t - hop lies between the two.
-            forward: The field from the anchor to frame t - hop.
-            backward: The field from frame t - hop to the anchor.
+            predicted: Flow ``[h, w, 2]`` from the anchor, and to it, from which searches begin.
 
         Returns:
             Both fields, float16 ``[h, w, 3]``; see `flow`.
         """
-        video, frame = int(self._video[b]), self.frame(b, t)
-        if 0 <= t - hop < self.num_frames:
-            ahead, behind = (self._field(video, *ab) for ab in ((t - hop, t), (t, t - hop)))
-            forward = composed(forward[..., :2], ahead[..., :2])
-            backward = composed(behind[..., :2], backward[..., :2])
-        pairs = [(anchor, frame, forward[..., :2]), (frame, anchor, backward[..., :2])]
+        frame, (forward, backward) = self.frame(b, t), predicted
+        pairs = [(anchor, frame, forward), (frame, anchor, backward)]
         return list(_workers(getpid()).map(self._direct_field, *zip(*pairs, strict=True)))
 
     def _direct_field(

@@ -13,49 +13,22 @@ search: it chooses, seeing all points together over 16 frames.  Its parts are th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from motes.coordinates import ResizeRule
-from motes.features.anchors import Anchors
 from motes.features.attention import init_linear
-from motes.features.candidates import (
-    HISTORY,
-    KINDS,
-    WORST_ERROR,
-    Candidates,
-    FlowWindow,
-    Followed,
-    find_candidates,
-    half_frames,
-    nothing_followed,
-)
+from motes.features.candidates import KINDS, WORST_ERROR, Candidates
 from motes.features.chooser import Chooser, similarity
-from motes.features.correlation import Match, PeakCorrelation, query_patches
+from motes.features.correlation import Match, PeakCorrelation
 from motes.features.embeddings import OctaveEmbedding, resize_time, time_table
-from motes.features.encoder import FineEncoder, encode_in_parts
-from motes.features.flow_fields import (
-    FLOW_CACHE_BYTES,
-    FlowCache,
-    frame_hashes,
-    grey,
-    inside,
-)
-from motes.features.overlap import frames_first, query_in_window
 from motes.features.transformer import ProxyTransformer
-from motes.models.base import Features, PointModel, Prediction, Schedule, State
+from motes.models.candidate_base import CandidateConfig, CandidateModel, Estimate, least_error
 from motes.models.cotracker3 import displacements
 from motes.models.preset import Preset, Support, WeightsInfo
-
-KEPT_FRAMES = 4
-"""Frames at the beginning of a window that keep the answer of the window before."""
-
-SCORE_WITHOUT_ERROR = 3.0
-"""Logit of visibility and confidence with which a candidate without error begins."""
 
 INITIAL_GATE = -3.0
 """Logit with which the offsets of the correlation peaks are followed before training."""
@@ -65,20 +38,9 @@ INITIAL_SUMMARY = 0.03
 
 
 @dataclass(frozen=True)
-class MotesSConfig:
-    """Sizes and candidates of motes-s."""
+class MotesSConfig(CandidateConfig):
+    """Candidates, windows, encoder, and the network that chooses and refines."""
 
-    candidates: tuple[str, ...] = ("flow", "half", "direct")  # of KINDS; the network knows all
-    choosing: bool = True  # False: candidates only say where refinement starts
-    frames: int = 16  # refined together
-    step: int = 8  # new frames of a window
-    side: int = 256  # longer side of the frames that the network reads
-    multiple: int = 8  # both sides are multiples of this
-    encoder_widths: tuple[int, ...] = (24, 32, 48, 64)  # at 1/2, 1/4, 1/8, 1/16 of the frame
-    encoder_mixed: int = 64  # where these are joined
-    channels: int = 48  # of the feature maps
-    levels: int = 4  # of strides 2, 4, 8, 16
-    radius: int = 2  # patches are 5 x 5
     match_hidden: int = 96  # MLP that embeds the match of two patches
     match_out: int = 48  # numbers per level that it gives
     octaves: int = 6  # of the displacement embedding
@@ -87,89 +49,18 @@ class MotesSConfig:
     depth: int = 2  # rounds of time and space attention
     virtual_tracks: int = 16
     unit: float = 64.0  # pixels that count as 1 in displacements
-    iterations: int = 3
 
 
-STRIDE = 2
-"""Pixels per cell of the finest feature map."""
-
-
-@dataclass(frozen=True)
-class MotesSFeatures(Features):
-    """What motes-s keeps of frames.
-
-    Attributes:
-        levels: Unit features of strides 2, 4, 8 and 16, per level ``[B, T, h, w, C]``.
-        grey: uint8 ``[B, T, H, W]``.
-        halves: The same at half the size.
-        hashes: int64 ``[B, T]``, of the contents of each frame.
-    """
-
-    levels: tuple[Tensor, ...]
-    grey: Tensor
-    halves: Tensor
-    hashes: Tensor
-
-
-@dataclass(frozen=True)
-class MotesSState(State):
-    """State between windows of S frames.
-
-    Attributes:
-        met: bool ``[B, N]``: the frame of the query has come.
-        support: Features around the query, per level ``[B, N, (2r+1)^2, C]``; zero until met.
-        xy: ``[B, N, S, 2]``, answers of the last window in pixels of the input.
-        scores: ``[B, N, S, 2]``, logits of visibility and confidence.
-        followed: Per source ``[B, N, S, M, 2]``, see `motes.features.candidates.Followed`.
-        inverse_error: Per source ``[B, N, S, M]``, likewise.
-        anchors: Likewise.
-        first: Number of the first frame of that window.
-    """
-
-    met: Tensor
-    support: tuple[Tensor, ...]
-    xy: Tensor
-    scores: Tensor
-    followed: tuple[Tensor, ...]
-    inverse_error: tuple[Tensor, ...]
-    anchors: Anchors
-    first: int = 0
-
-
-class Estimate(NamedTuple):
-    """Tracks in the middle of refinement; S frames, K candidates, L levels.
-
-    Attributes:
-        xy: ``[B, N, S, 2]``, cells of the finest level.
-        scores: ``[B, N, S, 2]``, logits of visibility and confidence.
-        choice: Logits ``[B, N, S, 1 + K]`` of staying and of each candidate; None at the start.
-        peaks: See `motes.features.correlation.Match`; None at the start.
-    """
-
-    xy: Tensor
-    scores: Tensor
-    choice: Tensor | None = None
-    peaks: Tensor | None = None
-
-
-class MotesS(PointModel):
+class MotesS(CandidateModel):
     """Chooses among candidates and refines them; points help each other."""
 
-    features_type = MotesSFeatures
-    cache_bytes = FLOW_CACHE_BYTES
-
+    config: MotesSConfig
     times: Tensor
 
     def __init__(self, config: MotesSConfig) -> None:
-        super().__init__()
-        c = self.config = config
-        window = HISTORY + c.step
-        self.kept = window - c.frames + KEPT_FRAMES  # first frames that keep their answer
-        self.schedule = Schedule(window, c.step, final=self.kept + c.step)
-        self.stride = self.multiple = 2
-        self.iterations = c.iterations
+        super().__init__(config)
+        c = config
         self.point_bytes = 60_000
-        self.encoder = FineEncoder(c.encoder_widths, c.encoder_mixed, c.channels)
         self.match = PeakCorrelation(c.radius, c.levels, c.match_hidden, c.match_out)
         self.embed = OctaveEmbedding(4, c.octaves)
         self.chooser = Chooser(len(KINDS), c.width)
@@ -198,102 +89,6 @@ class MotesS(PointModel):
         """The transformer."""
         return (self.transformer,)
 
-    def new_cache(self, limit: int) -> FlowCache:
-        """An empty cache of flow fields."""
-        return FlowCache(limit)
-
-    def network_size(self, size: Sequence[int]) -> tuple[int, int]:
-        """Height and width of the frames that the network reads, for input of this size."""
-        c = self.config
-        scale = c.side / max(size)
-        h, w = (max(1, round(side * scale / c.multiple)) * c.multiple for side in size)
-        return h, w
-
-    def encode(self, video: Tensor) -> MotesSFeatures:
-        """Unit features, grey frames, those at half their size, and hashes."""
-        frames = grey(video)
-        levels = self.levels(video, self.network_size(video.shape[-2:]))
-        return MotesSFeatures(levels, frames, half_frames(frames), frame_hashes(frames))
-
-    def levels(self, video: Tensor, size: tuple[int, int]) -> tuple[Tensor, ...]:
-        """Feature maps of frames that are brought to a size first.
-
-        Args:
-            video: ``[B, T, 3, H, W]`` in [0, 1].
-            size: Height and width of the frames that the network reads.
-
-        Returns:
-            Unit features of strides 2, 4, 8 and 16, ``[B, T, h, w, C]``.
-        """
-
-        def encode(frames: Tensor) -> tuple[Tensor, ...]:
-            if frames.shape[-2:] != size:
-                frames = F.interpolate(frames, size, mode="bilinear", antialias=True)
-            return self.encoder.pyramid(frames, self.config.levels)
-
-        return encode_in_parts(encode, video)
-
-    def start(
-        self, queries: Tensor, num_frames: int | None = None, schedule: Schedule | None = None
-    ) -> MotesSState:
-        """No query has been met."""
-        c = self.config
-        (B, N, _), S = queries.shape, self.schedule.window or 0
-        none = self.motion.weight.new_zeros(B, N, (2 * c.radius + 1) ** 2, c.channels)
-        answers = queries.new_zeros(B, N, S, 2)
-        met = torch.zeros(B, N, dtype=torch.bool, device=queries.device)
-        nothing = nothing_followed(c.candidates, queries, S)
-        followed = nothing.xy, nothing.inverse_error, nothing.anchors
-        return MotesSState(met, (none,) * c.levels, answers, answers, *followed)
-
-    def advance(
-        self,
-        state: MotesSState,
-        features: MotesSFeatures,
-        queries: Tensor,
-        start: int,
-        iterations: int | None = None,
-        cache: FlowCache | None = None,
-    ) -> tuple[Prediction, MotesSState]:
-        """Find candidates in all frames, refine the last ones; see `PointModel.advance`."""
-        frames, T = features.grey, len(features)
-        size = (frames.shape[2], frames.shape[3])
-        grid = CellGrid(size, self.network_size(size))
-        t, here = query_in_window(queries, start, T)
-        known, new = state.met, here & ~state.met
-        state = self._meet(state, features.levels, t, grid.cells(queries[..., 1:]), new)
-        passed = start - state.first
-        followed = Followed(state.followed, state.inverse_error, state.anchors).after(passed)
-        found, followed = find_candidates(
-            self.config.candidates,
-            FlowWindow(frames, features.halves, features.hashes, start, cache),
-            followed,
-            queries,
-            state.met,
-            new,
-        )
-        candidates = grid.candidates(found)
-        now = least_error(candidates, grid.network)
-        for span in self._spans(start, T):
-            window = tuple(level[:, span] for level in features.levels)
-            history = self.refine(
-                window, state.support, candidates.frames(span), grid.network, state.met, iterations
-            )
-            now = _joined(now, history[-1], span)
-        xy, scores = grid.pixels(now.xy), now.scores
-        xy, scores = self._keep_answers(state, passed, known, xy, scores)
-        state = replace(
-            state,
-            xy=xy,
-            scores=scores,
-            followed=followed.xy,
-            inverse_error=followed.inverse_error,
-            anchors=followed.anchors,
-            first=start,
-        )
-        visible, sure = frames_first(scores, T).sigmoid().unbind(-1)
-        return Prediction(frames_first(xy, T), visible, sure), state
-
     def refine(
         self,
         levels: Sequence[Tensor],
@@ -304,22 +99,8 @@ class MotesS(PointModel):
         iterations: int | None = None,
         kinds: Sequence[str] | None = None,
     ) -> list[Estimate]:
-        """Choose and refine in a window of S frames.
-
-        Args:
-            levels: Feature maps ``[B, S, h, w, C]`` of strides 2, 4, 8 and 16.
-            support: Per level ``[B, N, (2r+1)^2, C]``, features around the queries.
-            candidates: Positions in cells of the finest level, errors in pixels of the frames that
-                the network reads.
-            size: Height and width of these frames.
-            known: bool ``[B, N]``: points that have been met; None: all.
-            iterations: How often to refine; None: as the configuration says.
-            kinds: Of the candidates; None: those of the configuration.
-
-        Returns:
-            The estimate after each iteration.
-        """
-        places = [KINDS.index(kind) for kind in kinds or self.config.candidates]
+        """Choose and refine; see `CandidateModel.refine`."""
+        places = self.places(kinds)
         similar = similarity(levels, support, candidates.xy, self.config.radius)
         mask, error = candidates.error.isfinite(), candidates.error.clamp(max=WORST_ERROR)
         mask = mask & self.config.choosing
@@ -356,96 +137,10 @@ class MotesS(PointModel):
         stay, chosen = weight[..., 0, :], weight[..., 1:, :]
         return (chosen * offset).sum(-2) + stay * (gate * match.offsets).sum(-2)
 
-    def _meet(
-        self,
-        state: MotesSState,
-        levels: Sequence[Tensor],
-        t: Tensor,
-        cells: Tensor,
-        new: Tensor,
-    ) -> MotesSState:
-        """Take the features around queries whose frame has come."""
-        found = query_patches(levels, t, cells, self.config.radius)
-        pairs = zip(found, state.support, strict=True)
-        support = tuple(torch.where(new[..., None, None], a, b) for a, b in pairs)
-        return replace(state, met=state.met | new, support=support)
-
-    def _spans(self, start: int, length: int) -> list[slice]:
-        """Which frames of a window are refined together: the last ones, and at first all."""
-        S = self.config.frames
-        last = slice(max(length - S, 0), length)
-        return [slice(0, S), last] if start == 0 and length > S else [last]
-
-    def _keep_answers(
-        self, state: MotesSState, passed: int, known: Tensor, xy: Tensor, scores: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """What the window before has said of its first frames stays, for points that it knew."""
-        kept = min(self.kept, state.xy.shape[2] - passed, xy.shape[2])
-        old = F.pad(known[:, :, None].expand(-1, -1, kept), (0, xy.shape[2] - kept))[..., None]
-        before_xy, before_scores = (
-            F.pad(v[:, :, passed : passed + kept], (0, 0, 0, xy.shape[2] - kept))
-            for v in (state.xy, state.scores)
-        )
-        return torch.where(old, before_xy, xy), torch.where(old, before_scores, scores)
-
-
-@dataclass(frozen=True)
-class CellGrid:
-    """Pixels of the input, pixels of the frames that the network reads, and cells.
-
-    Attributes:
-        size: Height and width of the input.
-        network: Height and width of the frames that the network reads.
-    """
-
-    size: tuple[int, int]
-    network: tuple[int, int]
-
-    def cells(self, xy: Tensor) -> Tensor:
-        """Positions ``[..., 2]`` in cells of the finest level, from pixels of the input."""
-        return ((xy + 0.5) * self._ratio(xy) - 0.5) / STRIDE
-
-    def pixels(self, cells: Tensor) -> Tensor:
-        """The inverse of `cells`."""
-        return (cells * STRIDE + 0.5) / self._ratio(cells) - 0.5
-
-    def candidates(self, found: Candidates) -> Candidates:
-        """Positions in cells, errors in pixels of the frames that the network reads."""
-        return Candidates(self.cells(found.xy), found.error * max(self.network) / max(self.size))
-
-    def _ratio(self, like: Tensor) -> Tensor:
-        (H, W), (h, w) = self.size, self.network
-        return like.new_tensor([w / W, h / H])
-
-
-def least_error(candidates: Candidates, size: tuple[int, int]) -> Estimate:
-    """The candidate of least error, and what its error says of the scores.
-
-    Args:
-        candidates: In cells, errors in pixels; where all are missing, the first counts.
-        size: Height and width of the frames that the network reads.
-    """
-    error, chosen = candidates.error.clamp(max=WORST_ERROR).min(-1)
-    xy = candidates.xy.take_along_dim(chosen[..., None, None], 3)[..., 0, :]
-    logit = SCORE_WITHOUT_ERROR - torch.log1p(error**2)
-    logit = torch.where(inside(xy * STRIDE, size), logit, -SCORE_WITHOUT_ERROR)
-    return Estimate(xy, logit[..., None].expand(-1, -1, -1, 2))
-
-
-def _joined(before: Estimate, new: Estimate, span: slice) -> Estimate:
-    """Replace the frames of a span; behind the first span, its first frames keep their answer."""
-    first = span.start + (KEPT_FRAMES if span.start else 0)
-    skipped, rest = first - span.start, slice(first, span.stop)
-
-    def join(a: Tensor, b: Tensor) -> Tensor:
-        return torch.cat([a[:, :, : rest.start], b[:, :, skipped:], a[:, :, rest.stop :]], 2)
-
-    return Estimate(join(before.xy, new.xy), join(before.scores, new.scores))
-
 
 MOTES_S = Preset(
     name="motes-s",
-    summary="chooses among several dense flows and refines them; 1 million parameters, CPU",
+    summary="chooses among several dense flows and refines them; 2 million parameters",
     build=MotesS,
     config=MotesSConfig(),
     resize=ResizeRule(long_side=512, multiple=2),

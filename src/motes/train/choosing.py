@@ -12,7 +12,7 @@ from motes.errors import InputError
 from motes.features.candidates import KINDS, Candidates
 from motes.features.correlation import query_patches
 from motes.models.base import PointModel
-from motes.models.motes_s import STRIDE, Estimate, MotesS, least_error
+from motes.models.candidate_base import STRIDE, CandidateModel, Estimate, least_error
 from motes.train.config import LossConfig
 from motes.train.losses import Losses, Target, cell_entropy, masked_mean, matching_loss
 
@@ -40,7 +40,7 @@ class ChoosingLearner(nn.Module):
     it, all kinds are offered, some left out at random, and the choice is learned as well.
 
     Args:
-        model: A `MotesS`.
+        model: A `CandidateModel`, such as `MotesS`.
         config: Weights of the losses.
         iterations: Refinements; None: the model's default.
         bf16: Whether the network calculates in bfloat16; positions and losses do not.
@@ -53,11 +53,12 @@ class ChoosingLearner(nn.Module):
         self, model: PointModel, config: LossConfig, iterations: int | None, bf16: bool = False
     ) -> None:
         super().__init__()
-        if not isinstance(model, MotesS):
+        if not isinstance(model, CandidateModel):
+            name = type(model).__name__
             raise InputError(
-                f"loss motes-s: expected the model motes-s, got {type(model).__name__}"
+                f"loss motes-s: expected a model that starts from candidates, got {name}"
             )
-        self.model: MotesS = model
+        self.model: CandidateModel = model
         self.config, self.iterations, self.bf16 = config, iterations, bf16
 
     def forward(
@@ -145,13 +146,15 @@ class ChoosingLearner(nn.Module):
             share = c.gamma ** (len(history) - 1 - i)
             for name, value in estimate_terms(now, target, c).items():
                 terms[name] = terms[name] + share * value
-            peaks = peaks + peak_entropy(now, before, target, self.model.config.radius)
-            if self.model.config.choosing:
-                choice = choice + choice_entropy(now, before, given, target)
+            if now.peaks is not None:
+                peaks = peaks + peak_entropy(now.peaks, before, target, self.model.config.radius)
+            if now.choice is not None:
+                choice = choice + choice_entropy(now.choice, before, given, target)
             before = now
-        if self.model.config.choosing:
+        last = history[-1]
+        if last.choice is not None and self.model.config.choosing:
             terms["choice"] = c.choice * choice
-        if c.peaks:
+        if last.peaks is not None and c.peaks:
             terms["peaks"] = c.peaks * peaks
         return terms
 
@@ -173,34 +176,30 @@ def estimate_terms(now: Estimate, target: Target, config: LossConfig) -> Losses:
     }
 
 
-def peak_entropy(now: Estimate, before: Estimate, target: Target, radius: int) -> Tensor:
+def peak_entropy(peaks: Tensor, before: Estimate, target: Target, radius: int) -> Tensor:
     """Cross-entropy of each level's window, where the window holds the true position."""
-    if now.peaks is None:
-        raise ValueError("expected the estimate of an iteration")
     offset = target.xy.transpose(1, 2) / STRIDE - before.xy.detach()  # [B, N, S, 2]
     seen, side = (target.known & target.visible).transpose(1, 2), 2 * radius + 1
     terms = []
-    for level in range(now.peaks.shape[3]):
+    for level in range(peaks.shape[3]):
         here = offset / 2**level
         held = seen & (here.abs() < radius).all(-1)
-        likely = now.peaks[..., level, :].log_softmax(-1)
+        likely = peaks[..., level, :].log_softmax(-1)
         # x is the slow index of a window, so that rows are columns.
         entropy = cell_entropy(likely, (here + radius).flip(-1), (side, side))
         terms.append(torch.where(held, entropy, 0).sum() / held.sum().clamp(min=1))
     return torch.stack(terms).mean()
 
 
-def choice_entropy(now: Estimate, before: Estimate, given: Candidates, target: Target) -> Tensor:
+def choice_entropy(choice: Tensor, before: Estimate, given: Candidates, target: Target) -> Tensor:
     """Cross-entropy of the choice; the nearer to the truth, the larger the desired share."""
-    if now.choice is None:
-        raise ValueError("expected the estimate of an iteration")
     truth = target.xy.transpose(1, 2)
     stay = torch.linalg.vector_norm(before.xy.detach() * STRIDE - truth, dim=-1)
     away = torch.linalg.vector_norm(given.xy * STRIDE - truth[..., None, :], dim=-1)
     distance = torch.cat([stay[..., None], away.where(given.error.isfinite(), FAR)], -1)
     wanted = 1 / (distance + CHOICE_SHARPNESS) ** 2
     wanted = wanted / wanted.sum(-1, keepdim=True)
-    entropy = -(wanted * now.choice.log_softmax(-1)).sum(-1).transpose(1, 2)
+    entropy = -(wanted * choice.log_softmax(-1)).sum(-1).transpose(1, 2)
     weight = target.known * (target.visible + HIDDEN_SHARE * ~target.visible)
     per_clip = (entropy * weight).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1)
     return per_clip.mean()
