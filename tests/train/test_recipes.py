@@ -9,20 +9,24 @@ import torch
 
 from motes.tracking.load import presets
 from motes.train.batches import seeded
-from motes.train.config import Stage, read_recipe
+from motes.train.config import Recipe, Stage, read_parts, read_recipe
 from motes.train.learner import build_model, find_preset, optimizer_groups
 from motes.train.settings import amend
 from motes.train.sources import PLAIN, Synthetic, build_sources, makers
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
 SMALL = Stage(1, (32, 32), 4, 8)
-OURS = [path for path in RECIPES if "-s" in path.stem]
+OURS = [path for path in RECIPES if "-s" in path.stem and "motes" not in path.stem]
+PARTS = [
+    pytest.param(recipe, id=f"{path.stem}-{name}")
+    for path in RECIPES
+    for name, recipe in read_parts(path)
+]
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_a_recipe_names_what_exists(path: Path) -> None:
+@pytest.mark.parametrize("recipe", PARTS)
+def test_a_recipe_names_what_exists(recipe: Recipe) -> None:
     """Models, frozen and slow parts, sources, teachers, augmentation; without data and weights."""
-    recipe = read_recipe(path)
     with torch.device("meta"):
         preset = find_preset(recipe.model.name)
         model = build_model(preset, replace(recipe.model, weights=None, parts={}))
