@@ -4,7 +4,7 @@ import torch
 from motes.features.embeddings import (
     HarmonicEmbedding,
     OctaveEmbedding,
-    embed_place,
+    embed_position,
     resize_time,
     sincos,
     time_table,
@@ -24,11 +24,11 @@ def test_time_is_stretched_between_half_pixel_centres():
     assert resize_time(table, 1).flatten().tolist() == [0.5]
 
 
-def test_place_is_x_then_y_and_held_at_the_border():
-    whole = embed_place(torch.tensor([[3.0, 1.0], [9.0, -4.0]]), (6, 4), 8)
+def test_positions_are_x_then_y_and_clamped_at_the_border():
+    whole = embed_position(torch.tensor([[3.0, 1.0], [9.0, -4.0]]), (6, 4), 8)
     torch.testing.assert_close(whole[0], torch.cat([sincos(torch.tensor(v), 4) for v in (3, 1)]))
     torch.testing.assert_close(whole[1], torch.cat([sincos(torch.tensor(v), 4) for v in (5, 0)]))
-    between = embed_place(torch.tensor([2.5, 0.0]), (6, 4), 8)[:4]
+    between = embed_position(torch.tensor([2.5, 0.0]), (6, 4), 8)[:4]
     mean = (sincos(torch.tensor(2), 4) + sincos(torch.tensor(3), 4)) / 2
     torch.testing.assert_close(between, mean)
 

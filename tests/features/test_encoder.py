@@ -27,7 +27,7 @@ def test_shapes(encoder):
 
 
 def test_frames_do_not_influence_each_other(encoder):
-    """Neither within a video nor across the batch, however many go through together."""
+    """Neither within a video nor across the batch, for any number of frames encoded together."""
     video = torch.rand(2, 3, 3, 32, 32)
     together = encode_video(encoder, video, 2)
     alone = encode_video(encoder, video[1:, 2:], 2)

@@ -64,7 +64,7 @@ def test_correlate_of_half_numbers(dtype):
     torch.testing.assert_close(found.float(), expected, atol=0.02, rtol=0.01)
 
 
-def test_far_away_and_noposition():
+def test_far_and_nan_positions():
     index, xy = places(6, 8)
     xy[2, 0] = torch.nan
     found = kernels.correlate(random(3, 6, 8, 4), random(5, 9, 4), index, xy, 1)
@@ -74,7 +74,7 @@ def test_far_away_and_noposition():
 
 @pytest.fixture
 def by_kernel(monkeypatch):
-    """A function that runs another one by the kernels, on any device."""
+    """A function that runs another one with the kernels, on any device."""
 
     def run(function, *args):
         with monkeypatch.context() as patch, torch.inference_mode():
@@ -161,7 +161,7 @@ build(kernels._attend, pointers, attend | {"KEYS": False, "keys": None, "queries
 
 
 def test_they_compile_for_a_gpu():
-    """The compiler needs no GPU: it says so if a kernel is no good."""
+    """The compiler needs no GPU to report errors in a kernel."""
     environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
     command = [sys.executable, "-c", COMPILE]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)

@@ -2,13 +2,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from motes.features.point_decoder import CostVolume, corner_pixels, move, one_by_one
+from motes.features.point_decoder import CostVolume, corner_pixels, displace, pointwise
 from motes.features.pyramid import Pyramid
 
 SIZES = ((9, 11), (5, 6))
 
 
-def test_cost_volume_is_sampled_as_if_it_were_whole() -> None:
+def test_cost_volume_equals_samples_of_the_full_volume() -> None:
     """The specification computes the volume of every point and samples it (section 12)."""
     torch.manual_seed(0)
     B, S, N, C = 2, 3, 4, 8
@@ -42,21 +42,21 @@ def sample(whole: torch.Tensor, at: torch.Tensor, radius: int) -> torch.Tensor:
 def test_only_updated_points_move_and_stay_inside() -> None:
     position = torch.tensor([0.5, 0.5, 0.3, 0.3]).expand(1, 1, 3, 4)
     step = torch.tensor([[[[0.1, -0.2], [0.1, -0.2], [9.0, -9.0]]]])
-    moved = move(position, step, torch.tensor([[[True, False, True]]]))
+    moved = displace(position, step, torch.tensor([[[True, False, True]]]))
     expected = [[0.6, 0.3, 0.3, 0.3], [0.5, 0.5, 0.3, 0.3], [0.999, 0.001, 0.3, 0.3]]
     torch.testing.assert_close(moved[0, 0], torch.tensor(expected), atol=1e-5, rtol=0)
 
 
 def test_corner_pixels_multiply_by_the_other_side() -> None:
-    """As the released weights were trained (taptrv2.md, quirk 4)."""
+    """As the released weights were trained (docs/taptr.md, quirks)."""
     assert corner_pixels(torch.tensor([1.0, 0.5]), (9, 11)).tolist() == [8.0, 5.0]
 
 
 @pytest.mark.parametrize("at_once", [1, 4, 100])
-def test_one_by_one_is_the_same_in_any_chunks(
+def test_pointwise_results_do_not_depend_on_chunks(
     at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("motes.features.point_decoder.QUERIES_PER_CHUNK", at_once)
     x, y = torch.randn(2, 3, 5, 4), torch.randn(2, 3, 5, 4)
     with torch.no_grad():
-        torch.testing.assert_close(one_by_one(torch.add, x, y), x + y)
+        torch.testing.assert_close(pointwise(torch.add, x, y), x + y)

@@ -19,7 +19,7 @@ def test_logit_is_limited_near_the_border(p: float) -> None:
 
 
 def by_definition(value: float, width: int) -> list[float]:
-    """taptrv2.md, section 3: entry k has the divisor 10^(2 floor(k/2) / width)."""
+    """Entry k has the divisor 10^(2 floor(k/2) / width)."""
     angles = (value / 10 ** (2 * (k // 2) / width) for k in range(width))
     return [math.cos(e) if k % 2 else math.sin(e) for k, e in enumerate(angles)]
 

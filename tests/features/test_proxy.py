@@ -29,7 +29,7 @@ def test_group_attention_is_masked_multi_head_attention() -> None:
     torch.testing.assert_close(ours(x, code, group), expected)
 
 
-def test_rows_at_a_time_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     attention, inputs = GroupAttention(16, 2), tokens()
     with torch.no_grad():
         whole = attention(*inputs)
@@ -45,7 +45,7 @@ def test_one_group_needs_no_mask(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("make", KINDS)
-def test_tracked_points_do_not_see_the_others(make) -> None:
+def test_tracked_points_ignore_the_others(make) -> None:
     attention, (x, code, group) = make(), tokens()
     before = attention(x, code, group)
     changed = torch.where(group[..., None], x, torch.randn_like(x))
@@ -53,14 +53,14 @@ def test_tracked_points_do_not_see_the_others(make) -> None:
 
 
 @pytest.mark.parametrize("make", KINDS)
-def test_order_of_points_means_nothing(make) -> None:
+def test_results_do_not_depend_on_the_order_of_points(make) -> None:
     attention, inputs, order = make(), tokens(), torch.randperm(7)
     shuffled = attention(*(t[:, order] for t in inputs))
     torch.testing.assert_close(shuffled, attention(*inputs)[:, order])
 
 
 @pytest.mark.parametrize("make", KINDS)
-def test_points_do_see_each_other(make) -> None:
+def test_points_attend_to_each_other(make) -> None:
     attention, (x, code, _) = make(), tokens()
     group = torch.ones(3, 7, dtype=torch.bool)
     changed = torch.cat([x[:, :6], torch.randn_like(x[:, 6:])], 1)

@@ -51,7 +51,7 @@ def test_x_is_the_slow_index():
     assert found.flatten().tolist() == [1, 6, 11, 2, 7, 12, 3, 8, 13]
 
 
-def test_not_a_number_does_no_harm():
+def test_nan_positions_are_read_without_an_error():
     maps, index, xy = maps_and_points(6, 8)
     xy[5] = torch.nan
     assert patches(maps, index, xy, 3)[6:].isfinite().all()
@@ -68,7 +68,7 @@ def test_correlate():
 
 @torch.inference_mode()
 def test_patch_correlation_in_parts(monkeypatch):
-    """How many points are worked on at a time changes nothing."""
+    """The number of points per part changes nothing."""
     torch.manual_seed(0)
     match = PatchCorrelation(radius=3, levels=2, hidden=8, out=4)
     levels = [torch.randn(2, 3, 8, 9, 5), torch.randn(2, 3, 4, 4, 5)]
@@ -82,7 +82,7 @@ def test_patch_correlation_in_parts(monkeypatch):
 
 @pytest.mark.parametrize("outside", ["border", "zero"])
 def test_point_correlation(outside):
-    """The same as sampling the features first."""
+    """Equal to sampling the features before the dot products."""
     torch.manual_seed(0)
     levels = [torch.randn(1, 3, 8, 9, 16), torch.randn(1, 3, 4, 4, 16)]
     own, xy = torch.randn(1, 5, 3, 16), torch.rand(1, 5, 3, 2) * 12 - 2

@@ -11,12 +11,12 @@ def proxy():
     return ProxyTransformer(6, 16, heads=2, depth=2, virtual_tracks=4).eval()
 
 
-def test_points_have_no_order(proxy):
+def test_results_do_not_depend_on_the_order_of_points(proxy):
     tokens, order = torch.randn(2, 5, 3, 6), torch.randperm(5)
     torch.testing.assert_close(proxy(tokens)[:, order], proxy(tokens[:, order]))
 
 
-def test_points_see_each_other(proxy):
+def test_points_attend_to_each_other(proxy):
     tokens = torch.randn(1, 5, 3, 6)
     changed = tokens.clone()
     changed[:, 0] += 1
@@ -24,7 +24,7 @@ def test_points_see_each_other(proxy):
 
 
 @pytest.mark.parametrize("N", [3, 5])
-def test_unknown_points_are_not_seen(proxy, N):
+def test_unknown_points_are_masked(proxy, N):
     tokens, known = torch.randn(1, N, 3, 6), torch.ones(1, N, dtype=bool)
     known[:, -1] = False
     changed = tokens.clone()
@@ -34,14 +34,14 @@ def test_unknown_points_are_not_seen(proxy, N):
     assert a.isfinite().all()
 
 
-def test_nobody_known(proxy):
-    """Attention that is masked throughout is a plain average, not NaN."""
+def test_without_known_points(proxy):
+    """Attention in which everything is masked is a plain average, not NaN."""
     out = proxy(torch.randn(2, 3, 2, 6), torch.zeros(2, 3, dtype=bool))
     assert out.isfinite().all()
 
 
-def test_as_many_points_as_virtual_tracks(proxy):
-    """The published model then masks the rows of the virtual tracks: unknown points are seen."""
+def test_number_of_points_equal_to_that_of_virtual_tracks(proxy):
+    """The published model then masks rows of virtual tracks: unknown points are attended to."""
     tokens, known = torch.randn(1, 4, 3, 6), torch.tensor([[True, True, True, False]])
     changed = tokens.clone()
     changed[:, -1] += 1
@@ -53,7 +53,7 @@ def test_no_points(proxy):
 
 
 def test_the_context_of_attention_is_normalised():
-    """Scale and offset of the context tokens mean nothing, those of the tokens themselves do."""
+    """Scale and offset matter for the tokens themselves, but not for the context tokens."""
     torch.manual_seed(0)
     block = CrossBlock(16, 2, 2)
     x, context = torch.randn(1, 3, 16), torch.randn(1, 5, 16)

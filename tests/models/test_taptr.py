@@ -75,7 +75,7 @@ def run(model: Taptr, T: int = 10, queries: Tensor = QUERIES) -> Prediction:
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_outputs_are_as_when_they_were_verified(name: str) -> None:
+def test_outputs_equal_the_frozen_ones(name: str) -> None:
     stored, found = np.load(FROZEN), run(filled(CONFIGS[name]))
     np.testing.assert_allclose(found.xy[0], stored[f"{name}_xy"], atol=1e-3)
     np.testing.assert_allclose(found.visibility[0], stored[f"{name}_visibility"], atol=1e-4)
@@ -121,7 +121,7 @@ def test_frames_of_any_size(small: Taptr, size: tuple[int, int]) -> None:
     assert found.xy.isfinite().all()
 
 
-def test_few_frames_are_as_if_the_last_one_stood_still(small: Taptr) -> None:
+def test_short_videos_are_padded_with_their_last_frame(small: Taptr) -> None:
     frames = video(3)
     still = torch.cat([frames, frames[:, -1:].expand(-1, 5, -1, -1, -1)], 1)
     with torch.inference_mode():
@@ -134,7 +134,7 @@ def test_no_queries(small: Taptr) -> None:
     assert found.xy.shape == (1, 9, 0, 2)
 
 
-def test_up_to_the_query_frame_a_point_stays_there_visible(small: Taptr) -> None:
+def test_up_to_the_query_frame_a_point_is_visible_at_the_query(small: Taptr) -> None:
     found = run(small, 10, torch.tensor([[[9, 20.0, 5.0], [4, 30.0, 30.0]]]))
     torch.testing.assert_close(found.xy[0, :, 0], torch.tensor([[20.0, 5.0]]).expand(10, 2))
     torch.testing.assert_close(found.xy[0, :5, 1], torch.tensor([[30.0, 30.0]]).expand(5, 2))
@@ -143,7 +143,7 @@ def test_up_to_the_query_frame_a_point_stays_there_visible(small: Taptr) -> None
 
 
 @pytest.mark.parametrize("config", ["small", "proxies", "cost_volume"])
-def test_videos_of_a_batch_do_not_see_each_other(config: str) -> None:
+def test_videos_of_a_batch_do_not_influence_each_other(config: str) -> None:
     model = filled(CONFIGS[config])
     queries = torch.cat([QUERIES, QUERIES.flip(1) + torch.tensor([1.0, 0, 0])])
     queries[1, :, 0] = queries[1, :, 0].clamp(max=9)
@@ -156,7 +156,7 @@ def test_videos_of_a_batch_do_not_see_each_other(config: str) -> None:
 
 
 @pytest.mark.parametrize("config", ["small", "proxies", "cost_volume"])
-def test_order_of_points_means_nothing(config: str) -> None:
+def test_results_do_not_depend_on_the_order_of_points(config: str) -> None:
     model, order = filled(CONFIGS[config]), torch.tensor([2, 0, 3, 1])
     found, shuffled = run(model), run(model, 10, QUERIES[:, order])
     torch.testing.assert_close(shuffled.xy, found.xy[:, :, order], atol=1e-4, rtol=0)
@@ -164,7 +164,7 @@ def test_order_of_points_means_nothing(config: str) -> None:
 
 @torch.inference_mode()
 def streamed(model: Taptr, T: int) -> tuple[Prediction, list[int]]:
-    """The prediction from one frame at a time, and how many numbers were remembered after each."""
+    """The prediction from one frame at a time, and the number of stored elements after each."""
     features = model.encode(video(T))
     state, parts, sizes = windows.begin(model, QUERIES), [], []
     for t in range(T):
@@ -179,18 +179,18 @@ def streamed(model: Taptr, T: int) -> tuple[Prediction, list[int]]:
 
 
 @pytest.mark.parametrize("T", [5, 8, 14, 20])
-def test_a_stream_gives_what_the_whole_video_gives(small: Taptr, T: int) -> None:
+def test_a_stream_equals_the_whole_video(small: Taptr, T: int) -> None:
     torch.testing.assert_close(streamed(small, T)[0].xy, run(small, T).xy, atol=1e-3, rtol=0)
 
 
-def test_a_stream_remembers_no_more_as_it_goes_on(small: Taptr) -> None:
+def test_the_state_of_a_stream_does_not_grow(small: Taptr) -> None:
     _, sizes = streamed(small, 40)
     assert max(sizes[8:24]) == max(sizes[24:])
 
 
 @torch.inference_mode()
 def test_a_point_may_join_later(small: Taptr) -> None:
-    """A point that has not started influences no other; so it need not be there before."""
+    """A point that has not started influences no other, so it can be added later."""
     features, new = small.encode(video(16)), 3
     assert QUERIES[0, new, 0] == 8
     state, early = windows.begin(small, QUERIES[:, :new]), []
@@ -217,16 +217,16 @@ def test_a_point_may_join_later(small: Taptr) -> None:
         (72, True, 6),
     ],
 )
-def test_content_is_handed_on_less_often_in_long_videos(
+def test_long_videos_update_later_frames_less_often(
     small: Taptr, frames: int | None, training: bool, handing: int
 ) -> None:
     model = small.train(training)
     states = [replace(model.start(QUERIES), num_frames=frames, first=4 * i) for i in range(6)]
-    assert sum(model._hands_on(state) for state in states) == handing
+    assert sum(model._updates_later_frames(state) for state in states) == handing
     model.eval()
 
 
-def test_training_leaves_a_trace_of_every_layer() -> None:
+def test_training_gives_a_trace_of_every_layer() -> None:
     model = filled(SMALL).train()
     found = model(video(10), QUERIES)
     trace = found.aux
@@ -248,7 +248,7 @@ def test_a_clip_in_which_nothing_moves_can_be_trained_on() -> None:
     assert trace.xy[0].shape == (1, 10, 1, 2)
 
 
-def test_bfloat16_is_near(small: Taptr) -> None:
+def test_bfloat16_is_close(small: Taptr) -> None:
     with torch.autocast("cpu", torch.bfloat16):
         found = run(small)
     assert found.xy.dtype == torch.float32
@@ -269,8 +269,8 @@ def test_inputs_that_do_not_fit(
         small(torch.zeros(frames), torch.zeros(queries))
 
 
-def test_heads_that_are_listed_twice() -> None:
-    """When a file disagrees with itself, the names without a prefix win."""
+def test_heads_listed_twice() -> None:
+    """If the two entries differ, the one without a prefix is used."""
     plain, prefixed = torch.zeros(3, 256), torch.ones(3, 256)
     both = {"transformer.decoder.class_embed.0.weight": prefixed, "class_embed.0.weight": plain}
     assert list(rename_taptr(both).items()) == [("decoder.classes.0.weight", plain)]
@@ -279,7 +279,7 @@ def test_heads_that_are_listed_twice() -> None:
 
 
 def test_names_of_taptr() -> None:
-    """What the specification says of the first version's names (section 12)."""
+    """Key names of the first version."""
     C, names = 256, "transformer.decoder."
     official = {
         f"{names}corr_block.fmap_mappers.3.weight": torch.zeros(C, C, 1, 1),

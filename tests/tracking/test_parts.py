@@ -27,7 +27,7 @@ def tracker(request):
 
 
 @pytest.mark.parametrize("frame", [0, 5, 30, T - 1])
-def test_forward_is_a_video_that_begins_there(tracker, video, frame):
+def test_forward_equals_a_video_that_starts_there(tracker, video, frame):
     points = [(frame, 20.25, 20), (frame, 40, 30.5)]
     parts = list(track_in_parts(tracker.session(video), points))
     whole = Tracks.concat_frames(parts)
@@ -38,7 +38,7 @@ def test_forward_is_a_video_that_begins_there(tracker, video, frame):
 
 
 @pytest.mark.parametrize("frame", [0, 29])
-def test_backward_is_the_mirrored_video(tracker, video, frame):
+def test_backward_equals_the_reversed_video(tracker, video, frame):
     parts = list(track_in_parts(tracker.session(video), [(frame, 30, 20)], backward=True))
     whole = Tracks.concat_frames(parts[::-1])
     mirrored = tracker.track(video[frame::-1], [(0, 30, 20)])

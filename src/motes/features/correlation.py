@@ -1,4 +1,4 @@
-"""How well the surroundings of a point match the surroundings of its query."""
+"""Correlation of feature patches around points with those around their queries."""
 
 from __future__ import annotations
 
@@ -12,31 +12,30 @@ from torch import Tensor, nn
 from motes.features.sampling import Outside, blend, by_kernel, neighbourhood, patches
 
 WORKING_SET = 2**22
-"""Numbers gathered at a time on a CPU: small enough to stay near its caches."""
+"""Elements gathered at a time on a CPU: few enough to fit into its caches."""
 
 WORKING_SET_ELSEWHERE = 2**26
-"""Numbers at a time on an accelerator, for which many small parts are slow."""
-
+"""The same on an accelerator, for which many small parts are slow."""
 
 PEAK = 4
-"""Numbers by which `PeakCorrelation` describes a peak."""
+"""Channels by which `PeakCorrelation` describes a peak."""
 
 INITIAL_SHARPNESS = 2.64
-"""Logarithm of the factor from correlation to logit before training."""
+"""Initial logarithm of the factor from correlation to logit."""
 
 
 def stack(level: Tensor) -> Tensor:
-    """``[B, T, h, w, C]`` to ``[M, h, w, C]``: B T maps, or T if all videos are the same one."""
+    """``[B, T, h, w, C]`` to ``[M, h, w, C]``: B T maps, or T if the batch repeats one video."""
     same = level.shape[0] > 1 and level.stride(0) == 0
     return level[0] if same else level.flatten(0, 1)
 
 
 def map_index(level: Tensor, frame: Tensor) -> Tensor:
-    """Which map of `stack` belongs to a frame.
+    """Index of the map of a frame in the result of `stack`.
 
     Args:
         level: ``[B, T, h, w, C]``.
-        frame: int64 ``[B, ...]``; frames from T on are as frame T - 1.
+        frame: int64 ``[B, ...]``; frames from T on are read as frame T - 1.
 
     Returns:
         int64 ``[B, ...]``.
@@ -48,7 +47,7 @@ def map_index(level: Tensor, frame: Tensor) -> Tensor:
 
 
 def window_index(level: Tensor, xy: Tensor) -> Tensor:
-    """Which map belongs to each point and frame ``[B, N, S]`` of a window that starts at 0."""
+    """`map_index` of each point and frame ``[B, N, S]`` of a window that starts at frame 0."""
     frame = torch.arange(xy.shape[2], device=xy.device)
     return map_index(level, frame.expand(xy.shape[:3]))
 
@@ -74,13 +73,13 @@ def query_patches(levels: Sequence[Tensor], t: Tensor, xy: Tensor, radius: int) 
 
 
 class PatchCorrelation(nn.Module):
-    """All-to-all match of two patches, embedded by an MLP (LocoTrack; CoTracker3, section 3.2).
+    """All-pairs correlation of two patches and an MLP (LocoTrack; CoTracker3, section 3.2).
 
     Args:
         radius: Patches are ``(2r+1) x (2r+1)``.
         levels: Pyramid levels; they share the MLP.
         hidden: Hidden width of the MLP.
-        out: Numbers per level.
+        out: Channels per level.
     """
 
     def __init__(self, radius: int, levels: int, hidden: int, out: int) -> None:
@@ -96,8 +95,8 @@ class PatchCorrelation(nn.Module):
         Args:
             levels: ``[B, T, h, w, C]``.
             support: Per level ``[B, N, (2r+1)^2, C]``, by `query_patches`.
-            xy: float32 ``[B, N, S, 2]``, pixels of the first level.  Frames from T on are as
-                frame T - 1.
+            xy: float32 ``[B, N, S, 2]``, pixels of the first level.  Frames from T on are
+                read as frame T - 1.
 
         Returns:
             ``[B, N, S, out_channels]``.
@@ -106,17 +105,17 @@ class PatchCorrelation(nn.Module):
         index = window_index(levels[0], xy).flatten(0, 1)
         xy = xy.flatten(0, 1)
         embedded = [
-            self._embed(stack(maps), own.flatten(0, 1), index, xy / 2**level)
-            for level, (maps, own) in enumerate(zip(levels, support, strict=True))
+            self._embed(stack(maps), patch.flatten(0, 1), index, xy / 2**level)
+            for level, (maps, patch) in enumerate(zip(levels, support, strict=True))
         ]
         return torch.cat(embedded, -1).unflatten(0, (B, N))
 
     def _embed(self, maps: Tensor, support: Tensor, index: Tensor, xy: Tensor) -> Tensor:
-        """One level, some points at a time; points ``[n, S]`` to ``[n, S, out]``."""
+        """One level, a few points at a time; points ``[n, S]`` to ``[n, S, out]``."""
         each = xy.shape[1] * (2 * self.radius + 2) ** 2 * maps.shape[-1]
         done = []
-        for own, frames, at in in_parts(each, support, index, xy):
-            done.append(self.describe(correlate(maps, own, frames, at, self.radius)))
+        for patch, frames, at in in_parts(each, support, index, xy):
+            done.append(self.describe(correlate(maps, patch, frames, at, self.radius)))
         return torch.cat(done)
 
     def describe(self, volume: Tensor) -> Tensor:
@@ -125,13 +124,13 @@ class PatchCorrelation(nn.Module):
 
 
 class Match(NamedTuple):
-    """What `PeakCorrelation` says about N points in S frames; L levels.
+    """Output of `PeakCorrelation` for N points in S frames; L levels.
 
     Attributes:
         embedding: ``[B, N, S, out_channels]``, for the token.
-        offsets: ``[B, N, S, L, 2]``: where each level sees the query, from the position given, in
-            pixels of the first level.
-        logits: ``[B, N, S, L, (2r+1)^2]``: how likely each position of the window is; x slow.
+        offsets: ``[B, N, S, L, 2]``: displacement from the given position to the best match, per
+            level, in pixels of the first level.
+        logits: ``[B, N, S, L, (2r+1)^2]``: of each position of the search window; x slow.
     """
 
     embedding: Tensor
@@ -140,7 +139,7 @@ class Match(NamedTuple):
 
 
 class PeakCorrelation(PatchCorrelation):
-    """`PatchCorrelation` that also says where the centre of the query matches best.
+    """`PatchCorrelation` that also locates the best match of the query's centre.
 
     The soft argmax of the centre's correlation over the window gives an offset per level; the
     offset, the highest correlation and the concentration of the softmax join the embedding.
@@ -184,18 +183,18 @@ class PeakCorrelation(PatchCorrelation):
 
 
 def in_parts(each: int, *inputs: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Split inputs along their first axis, so that parts make up the working set.
+    """Split inputs along their first axis into parts of at most the working set.
 
-    In training they stay whole: the gradient of each part would be as large as all feature maps.
+    In training they are not split: each part would have a gradient of all feature maps.
 
     Args:
-        each: Numbers that one entry makes.
-        *inputs: As long as each other.
+        each: Elements computed for one entry.
+        *inputs: Tensors of equal length.
     """
     if torch.is_grad_enabled():
         return iter([inputs])
-    room = WORKING_SET if inputs[0].device.type == "cpu" else WORKING_SET_ELSEWHERE
-    count = max(1, room // each)
+    limit = WORKING_SET if inputs[0].device.type == "cpu" else WORKING_SET_ELSEWHERE
+    count = max(1, limit // each)
     return zip(*(v.split(count) for v in inputs), strict=True)
 
 
@@ -209,16 +208,16 @@ def correlate(
 ) -> Tensor:
     """Dot products of all pairs from two patches.
 
-    The dot products are taken with whole pixels and blended afterwards: both are linear, and there
-    are fewer dot products than channels to blend.
+    The dot products are taken at whole pixels and interpolated afterwards: both are linear, and
+    there are fewer dot products than channels to interpolate.
 
     Args:
         maps: ``[M, h, w, C]``.
         support: ``[n, K, C]``, any K.
-        index: int64 ``[n, S]``: which map.
+        index: int64 ``[n, S]``, number of the map.
         xy: float32 ``[n, S, 2]``, pixels of the map.
         radius: Of the patch that is read from the maps.
-        outside: What lies outside the maps.
+        outside: Padding of the maps.
 
     Returns:
         ``[n, S, (2r+1)^2 * K]``: position in the map slow, row of `support` fast.
@@ -239,7 +238,7 @@ def correlate(
 def correlate_by_definition(
     maps: Tensor, support: Tensor, index: Tensor, xy: Tensor, radius: int
 ) -> Tensor:
-    """The readable twin of `correlate`: sample both patches, then multiply."""
+    """The readable reference of `correlate`: sample both patches, then multiply."""
     n, S = index.shape
     target = patches(maps, index.flatten(), xy.flatten(0, 1), radius).unflatten(0, (n, S))
     return torch.einsum("nspc,nkc->nspk", target, support).flatten(2)
@@ -252,14 +251,15 @@ def point_correlation(
     radius: int,
     outside: Outside = "border",
 ) -> Tensor:
-    """Match of each point's feature with the surroundings of its place (CoTracker, section 3.2).
+    """Correlation of each point's feature with the maps around it (CoTracker, section 3.2).
 
     Args:
         levels: ``[B, T, h, w, C]``.
         features: ``[B, N, S, C]``, one for each point and frame.
-        xy: float32 ``[B, N, S, 2]``, pixels of the first level.  Frames from T on are as T - 1.
+        xy: float32 ``[B, N, S, 2]``, pixels of the first level.  Frames from T on are read as
+            frame T - 1.
         radius: Of the patches.
-        outside: What lies outside the maps.
+        outside: Padding of the maps.
 
     Returns:
         ``[B, N, S, levels * (2r+1)^2]``, dot products over the square root of C.
@@ -268,9 +268,9 @@ def point_correlation(
     frames = window_index(levels[0], xy).view(-1, 1)
     rows = (features.reshape(-1, 1, C), frames, xy.reshape(-1, 1, 2))  # a point in a frame is a row
     found = []
-    for own, index, at in in_parts((2 * radius + 2) ** 2 * C, *rows):
+    for feature, index, at in in_parts((2 * radius + 2) ** 2 * C, *rows):
         matches = (
-            correlate(stack(maps), own / C**0.5, index, at / 2**level, radius, outside)
+            correlate(stack(maps), feature / C**0.5, index, at / 2**level, radius, outside)
             for level, maps in enumerate(levels)
         )
         found.append(torch.cat(list(matches), -1))

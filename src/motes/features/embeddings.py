@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 def sincos(position: Tensor, width: int) -> Tensor:
-    """Embed positions as `width` numbers: all sines, then all cosines; computed in float64.
+    """Embed positions in `width` channels: all sines, then all cosines; computed in float64.
 
     Frequencies fall from 1 towards 1/10000 (Attention Is All You Need, section 3.5).
 
@@ -41,10 +41,10 @@ def resize_time(table: Tensor, length: int) -> Tensor:
 
 
 def embed_position(xy: Tensor, size: tuple[int, int], width: int) -> Tensor:
-    """Embed positions, half of the numbers from x, then half from y.
+    """Embed positions: the first half of the channels from x, the second half from y.
 
-    Between cells the embedding is interpolated linearly (as if a table of all cells were sampled);
-    positions outside the map are moved to its border.
+    The embedding is interpolated linearly between cells (like samples of a table of all cells);
+    positions are clamped to the map.
 
     Args:
         xy: float32 ``[..., 2]``, cells.
@@ -83,7 +83,7 @@ class HarmonicEmbedding(nn.Module):
     """A vector with sines and cosines at evenly spaced frequencies (CoTracker 1 and 2).
 
     Order: the vector; then for each component sin, cos, sin, cos, ... of rising frequency.  The
-    frequencies reach 969 radians per unit, so that rounding of the input shows.
+    frequencies reach 969 radians per unit, so rounding errors of the input matter.
     """
 
     def __init__(self, dims: int, frequencies: int, top: float = 1000.0) -> None:

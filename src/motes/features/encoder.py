@@ -70,12 +70,12 @@ def _maps(rows: Tensor, like: Tensor) -> Tensor:
 
 
 FRAMES_AT_A_TIME = 8
-"""Frames that go through the encoder together; on a CPU one, which stays nearer to its caches, but
-in training more, because the gradient of each part is as large as all weights."""
+"""Frames that are encoded together.  Inference on a CPU takes one, which fits into its caches; in
+training the gradient of every part is as large as all weights."""
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut."""
+    """Two 3x3 convolutions with a shortcut."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
@@ -149,15 +149,15 @@ class FrameEncoder(nn.Module):
 class FineEncoder(nn.Module):
     """A `FrameEncoder` with one more map, at half the size of the frame.
 
-    The finest map is made from the first stage, which sees little of the frame, and a few channels
-    of what the deeper stages see.
+    The finest map is made from the first stage, whose receptive field is small, and a few channels
+    of context from the deeper stages.
 
     Args:
         widths: Channels of the four stages.
         mixed: Channels after the stages are joined.
         out_channels: Channels of both maps.
         stride: The coarse map is 1/stride of the frame.
-        hint: Channels of what the deeper stages see.
+        hint: Channels of the context from the deeper stages.
     """
 
     def __init__(
@@ -205,7 +205,7 @@ def encode_video(
         encoder: For single frames.
         video: ``[B, T, 3, H, W]`` in [0, 1].
         levels: Of the pyramid.
-        normalised: Whether each feature vector is brought to length 1 (before the pyramid).
+        normalised: Whether each feature vector is scaled to length 1 (before the pyramid).
 
     Returns:
         Per level ``[B, T, h, w, C]``, the finest first.
@@ -234,14 +234,14 @@ def encode_in_parts(
         Per map ``[B, T, h, w, C]``.
     """
     B, T = video.shape[:2]
-    alone = video.device.type == "cpu" and not torch.is_grad_enabled()
-    together = 1 if alone else FRAMES_AT_A_TIME
-    parts = [encode(2 * frames - 1) for frames in video.flatten(0, 1).split(together)]
+    single = video.device.type == "cpu" and not torch.is_grad_enabled()
+    count = 1 if single else FRAMES_AT_A_TIME
+    parts = [encode(2 * frames - 1) for frames in video.flatten(0, 1).split(count)]
     return tuple(torch.cat(level).unflatten(0, (B, T)) for level in zip(*parts, strict=True))
 
 
 def resize(x: Tensor, size: Sequence[int]) -> Tensor:
-    """Bilinear, the centres of the corner pixels mapped onto each other."""
+    """Resize bilinearly, with aligned corners."""
     if list(x.shape[-2:]) == list(size):
         return x
     return F.interpolate(x, list(size), mode="bilinear", align_corners=True)

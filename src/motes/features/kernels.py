@@ -1,13 +1,13 @@
-"""Triton kernels for CUDA, which use samples of feature maps without storing them.
+"""Triton kernels for CUDA that sample feature maps without storing the samples.
 
-Each does in one pass what its PyTorch reference does in several, for inference only:
+Each computes the function of its PyTorch reference in one pass, for inference only:
 
     correlate    `motes.features.correlation.correlate`
     deformable   `motes.features.deformable`: softmax-weighted sum of bilinear samples
     key_aware    the same, with logits from the sampled keys
 
 Importing this module needs Triton, which comes with torch for CUDA; see `sampling.by_kernel`.  With
-``TRITON_INTERPRET=1`` the kernels run on a CPU, slowly, which is how the tests compare them with
+``TRITON_INTERPRET=1`` the kernels run slowly on a CPU; the tests use this to compare them with
 their references.
 """
 
@@ -23,7 +23,7 @@ from torch import Tensor
 from motes.features.sampling import Outside
 
 TILE = 16
-"""The smallest side of a matrix product in Triton."""
+"""Smallest side of a matrix product in Triton."""
 
 
 def correlate(
@@ -36,7 +36,7 @@ def correlate(
 ) -> Tensor:
     """Dot products of all pairs from two patches, by one program for each point and frame.
 
-    Takes and gives what `motes.features.correlation.correlate` does.
+    Arguments and result as for `motes.features.correlation.correlate`.
     """
     (n, S), (_, h, w, C), K = index.shape, maps.shape, support.shape[1]
     size, side = (2 * radius + 1) ** 2, 2 * radius + 2
@@ -77,18 +77,22 @@ def _correlate(
 
     # Their dot products with the support, [PIXELS, ROWS].
     line, part = tl.arange(0, ROWS), tl.arange(0, CHANNELS)
-    own = (point // S * K + line) * C
+    support_row = (point // S * K + line) * C
     dots = tl.zeros((PIXELS, ROWS), tl.float32)
     for first in range(0, C, CHANNELS):
         channel = first + part
         some = channel < C
-        there = tl.load(
+        sampled = tl.load(
             maps + token[:, None] * C + channel[None, :], known[:, None] & some[None, :], 0.0
         )
-        here = tl.load(
-            support + own[:, None] + channel[None, :], (line < K)[:, None] & some[None, :], 0.0
+        reference = tl.load(
+            support + support_row[:, None] + channel[None, :],
+            (line < K)[:, None] & some[None, :],
+            0.0,
         )
-        dots += tl.dot(there.to(tl.float32), tl.trans(here.to(tl.float32)), input_precision="ieee")
+        dots += tl.dot(
+            sampled.to(tl.float32), tl.trans(reference.to(tl.float32)), input_precision="ieee"
+        )
 
     # Bilinear: each position is a weighted mean of four pixels.
     position = tl.arange(0, POSITIONS)
@@ -192,7 +196,7 @@ def _attend(
     h, w, first = tl.load(level), tl.load(level + 1), tl.load(level + 2)
     x = tl.load(at + 2 * (row * count + position), given, 0.0)
     y = tl.load(at + 2 * (row * count + position) + 1, given, 0.0)
-    # All zeros beyond.
+    # Beyond these limits all samples are zero.
     x = tl.minimum(tl.maximum(x, -1.0), w + 0.0)
     y = tl.minimum(tl.maximum(y, -1.0), h + 0.0)
     start = tl.program_id(0).to(tl.int64) // Q * tokens + first

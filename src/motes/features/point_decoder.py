@@ -2,8 +2,8 @@
 
 Sources: "TAPTR" (arXiv 2403.13042), "TAPTRv2" (arXiv 2407.16291, figure 3).
 Positions are (x, y, w, h), normalised so that 0 and 1 are the centres of the first and the last
-pixel; w and h mean nothing, but they take part.  Shapes: B videos, S frames of a window, N points,
-C channels.
+pixel; w and h have no meaning, but the network uses them.  Shapes: B videos, S frames of a
+window, N points, C channels.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class DecoderConfig:
     width: int  # C
     heads: int
     levels: int  # feature maps
-    samples: int  # places that a head looks at in each feature map
+    samples: int  # sampling positions of a head in each feature map
     hidden: int  # hidden width of the MLPs
     depth: int  # layers
     proxies: int | None  # proxy tokens of the attention among points; None: full attention
@@ -46,7 +46,7 @@ class DecoderConfig:
 
 @dataclass(frozen=True)
 class Window:
-    """What the decoder sees of a window besides content and positions.
+    """Inputs of the decoder besides content and positions.
 
     Attributes:
         memory: Tokens of the ``B * S`` frames.
@@ -60,7 +60,7 @@ class Window:
 
 
 class Refined(NamedTuple):
-    """What a decoder layer says: ``[B, S, N, ...]`` each."""
+    """Output of a decoder layer: ``[B, S, N, ...]`` each."""
 
     content: Tensor  # C, with the position update mixed in
     positions: Tensor  # 4, logits
@@ -69,7 +69,7 @@ class Refined(NamedTuple):
 
 
 class PositionCode(nn.Module):
-    """What queries and keys know of a position."""
+    """Learned embedding of a position, added to queries and keys."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class PositionCode(nn.Module):
 
 
 class PointBlock(nn.Module):
-    """What both versions share: attention over time, over points, and an MLP (figure 3(b))."""
+    """Common part of both versions: attention over time, over points, and an MLP (figure 3(b))."""
 
     def __init__(self, c: DecoderConfig) -> None:
         super().__init__()
@@ -99,24 +99,24 @@ class PointBlock(nn.Module):
         self.norm_mlp = nn.LayerNorm(c.width)
 
     def over_time(self, x: Tensor, code: Tensor, window: Window) -> Tensor:
-        """Each point by itself: its frames see each other."""
+        """Attention among the frames of each point."""
         inputs = (x, code, window.tracked)
         by_point = (t.transpose(1, 2).flatten(0, 1).contiguous() for t in inputs)
         found = self.time(*by_point).unflatten(0, (len(x), -1))
         return self.norm_time(x + found.transpose(1, 2))
 
     def over_points(self, x: Tensor, code: Tensor, window: Window) -> Tensor:
-        """Each frame by itself: its points see each other."""
+        """Attention among the points of each frame."""
         by_frame = (t.flatten(0, 1) for t in (x, code, window.tracked))
         return self.norm_points(x + self.points(*by_frame).unflatten(0, x.shape[:2]))
 
-    def think(self, x: Tensor) -> Tensor:
-        """Each point in each frame by itself."""
+    def feed_forward(self, x: Tensor) -> Tensor:
+        """The MLP, for each point and frame separately."""
 
         def residual(x: Tensor) -> Tensor:
             return self.norm_mlp(x + self.mlp(x))
 
-        return one_by_one(residual, x)
+        return pointwise(residual, x)
 
 
 class PositionUpdateLayer(PointBlock):
@@ -134,11 +134,11 @@ class PositionUpdateLayer(PointBlock):
         by_frame = ((x + code).flatten(0, 1), position[..., :2].flatten(0, 1))
         found, step = (t.view(*x.shape[:3], -1) for t in self.cross(*by_frame, window.memory))
         x = self.norm_cross(x + found)
-        moved = move(position, step, window.updated)
-        code = one_by_one(self.place, moved)
+        moved = displace(position, step, window.updated)
+        code = pointwise(self.place, moved)
         x = self.over_time(x, code, window)
         x = self.over_points(x, code, window)
-        return self.think(x), moved
+        return self.feed_forward(x), moved
 
 
 class CostVolumeLayer(PointBlock):
@@ -151,21 +151,21 @@ class CostVolumeLayer(PointBlock):
     def forward(
         self, x: Tensor, position: Tensor, code: Tensor, window: Window
     ) -> tuple[Tensor, Tensor]:
-        """Refine content ``[B, S, N, C]``; the positions stay."""
+        """Refine content ``[B, S, N, C]``; the positions are returned unchanged."""
         x = self.over_time(x, code, window)
         x = self.over_points(x, code, window)
         by_frame = ((x + code).flatten(0, 1), position[..., :2].flatten(0, 1))
         x = self.norm_cross(x + self.cross(*by_frame, window.memory).view_as(x))
-        return self.think(x), position
+        return self.feed_forward(x), position
 
 
-def one_by_one(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
-    """Apply a function to tensors ``[B, S, N, ...]`` that treats every point and frame alone."""
+def pointwise(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+    """Apply a pointwise function to tensors ``[B, S, N, ...]``, in chunks that limit memory."""
     found = in_chunks(function, QUERIES_PER_CHUNK, *(t.flatten(0, 2)[None] for t in tensors))
     return found[0].unflatten(0, tensors[0].shape[:3])
 
 
-def move(position: Tensor, step: Tensor, updated: Tensor) -> Tensor:
+def displace(position: Tensor, step: Tensor, updated: Tensor) -> Tensor:
     """Add a displacement to x and y where points are updated; they stay inside the image."""
     xy = logit(position[..., :2] + step).sigmoid()
     moved = torch.cat([xy, position[..., 2:]], -1)
@@ -177,13 +177,13 @@ Volume = tuple[list[Tensor], Tensor]
 
 
 class CostVolume(nn.Module):
-    """How well the query's content matches the surroundings of each point.
+    """Correlation of the content at the query with the feature maps around each point.
 
     Args:
         width: Channels C.
         levels: Number of feature maps.
-        depth: Number of decoder layers; each mixes the match into the content in its own way.
-        radius: The surroundings are ``(2r+1) x (2r+1)`` cells of every map.
+        depth: Number of decoder layers; each has a separate MLP that adds the correlation.
+        radius: ``(2r+1) x (2r+1)`` cells of every map are correlated.
     """
 
     def __init__(self, width: int, levels: int, depth: int, radius: int = 3) -> None:
@@ -195,13 +195,13 @@ class CostVolume(nn.Module):
         self.mix = nn.ModuleList(mlp(width + found, width, width) for _ in range(depth))
 
     def prepare(self, initial: Tensor, memory: Pyramid) -> Volume:
-        """What all layers share, once a window."""
+        """Keys and queries, which are computed once per window for all layers."""
         pairs = zip(self.key, memory.maps(), strict=True)
         keys = [key(m).unflatten(0, initial.shape[:2]) for key, m in pairs]
         return keys, self.query(initial).transpose(1, 2)
 
     def forward(self, layer: int, x: Tensor, position: Tensor, volume: Volume) -> Tensor:
-        """Mix the match around the current positions into the content."""
+        """Add the correlation around the current positions to the content."""
         keys, query = volume
         at = corner_pixels(position[..., :2], keys[0].shape[2:4]).transpose(1, 2)
         found = point_correlation(keys, query, at, self.radius, "border").transpose(1, 2)
@@ -212,7 +212,7 @@ def corner_pixels(position: Tensor, size: Sequence[int]) -> Tensor:
     """Normalised (x, y) to cells of a map whose corner cells are the corners of the image.
 
     The released weights were trained with x multiplied by the height and y by the width; on square
-    images, which all presets use, it is the same.
+    images, which all presets use, the two are equal.
     """
     h, w = size
     return position * position.new_tensor([h - 1, w - 1])
@@ -227,16 +227,16 @@ class Decoder(nn.Module):
         layer = CostVolumeLayer if c.cost_volume else PositionUpdateLayer
         self.layers = nn.ModuleList(layer(c) for _ in range(D))
         self.place = PositionCode(C)
-        places = [mlp(C, C, C, 4) for _ in range(D)]
-        kinds = [nn.Linear(C, 3) for _ in range(D)]
-        self.positions, self.classes = nn.ModuleList(places), nn.ModuleList(kinds)
+        position_heads = [mlp(C, C, C, 4) for _ in range(D)]
+        class_heads = [nn.Linear(C, 3) for _ in range(D)]
+        self.positions, self.classes = nn.ModuleList(position_heads), nn.ModuleList(class_heads)
         self.cost_volume = CostVolume(C, c.levels, D) if c.cost_volume else None
         self.fuse = None if c.cost_volume else mlp(2 * C, C, C, C)
         init_xavier(self)
-        for place, kind in zip(places, kinds, strict=True):
-            nn.init.zeros_(place.get_parameter("4.weight"))
-            nn.init.zeros_(place.get_parameter("4.bias"))
-            nn.init.constant_(kind.bias, -math.log(99))  # rare at first, for the focal loss
+        for position, label in zip(position_heads, class_heads, strict=True):
+            nn.init.zeros_(position.get_parameter("4.weight"))
+            nn.init.zeros_(position.get_parameter("4.bias"))
+            nn.init.constant_(label.bias, -math.log(99))  # probability 0.01, for the focal loss
         self.refresh = mlp(2 * C, C, C)
 
     def forward(self, content: Tensor, logits: Tensor, window: Window) -> list[Refined]:
@@ -248,7 +248,7 @@ class Decoder(nn.Module):
             window: Memory and masks.
 
         Returns:
-            What each of the D layers says; outside training, only the last one.
+            The output of each of the D layers; outside training, only of the last one.
         """
         x, position = content, logits.sigmoid()
         volume = None
@@ -256,39 +256,38 @@ class Decoder(nn.Module):
             volume = self.cost_volume.prepare(content, window.memory)
         done: list[Refined] = []
         for index, layer in enumerate(self.layers):
-            x = self._begin(index, x, content, position, volume)
-            code = one_by_one(self.place, position)
+            x = self._layer_input(index, x, content, position, volume)
+            code = pointwise(self.place, position)
             x, moved = layer(x, position, code, window)
-            refined, position = self._say(index, x, position, moved, window.updated)
+            refined, position = self._heads(index, x, position, moved, window.updated)
             done = [*done, refined] if self.training else [refined]
         return done
 
-    def _begin(
+    def _layer_input(
         self, index: int, x: Tensor, content: Tensor, position: Tensor, volume: Volume | None
     ) -> Tensor:
-        """Remind the content of where it came from, and in TAPTR of what the point looks like."""
+        """Add the initial content of the window and, in TAPTR, the cost volume."""
         if index > 0 or volume is not None:
             x = x + self.refresh(torch.cat([x, content], -1))
         if self.cost_volume is not None and volume is not None:
             x = self.cost_volume(index, x, position, volume)
         return x
 
-    def _say(
+    def _heads(
         self, index: int, x: Tensor, position: Tensor, moved: Tensor, updated: Tensor
     ) -> tuple[Refined, Tensor]:
-        """Heads of a layer: its answer, and the position for the next one."""
+        """Output of a layer, and the position that the next layer starts from."""
         anchor = base = logit(moved)
         after = None
         if self.fuse is not None:
-            x = one_by_one(partial(fused, self.fuse), x, moved[..., :2] - position[..., :2])
-            after = anchor = logit(
-                base.sigmoid()
-            )  # once more, as published: it matters near the border
+            x = pointwise(partial(add_shift, self.fuse), x, moved[..., :2] - position[..., :2])
+            # Clamped twice, as published, which changes positions near the border.
+            after = anchor = logit(base.sigmoid())
         step = full_precision(self.positions[index], x.to(base.dtype)) * updated[..., None]
         refined = Refined(x, step + anchor, self.classes[index](x).to(base.dtype), after)
         return refined, (step + base).sigmoid().detach()
 
 
-def fused(mix: nn.Module, x: Tensor, shift: Tensor) -> Tensor:
-    """Mix into the content by how much the attention moved the point."""
+def add_shift(mix: nn.Module, x: Tensor, shift: Tensor) -> Tensor:
+    """Add to the content how far the attention moved the point."""
     return mix(torch.cat([x, sine_code(shift, x.shape[-1] // 2).to(x.dtype)], -1))

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 EDGE = 1e-3
-"""Positions closer to 0 or 1 than this have the logit of this distance."""
+"""Least distance from 0 and from 1 in `logit`; positions closer to them are clamped."""
 
 TEMPERATURE = 10.0
-"""Longest over shortest wavelength of a code."""
+"""Ratio of the longest to the shortest wavelength of a code."""
 
 
 def logit(position: Tensor) -> Tensor:
@@ -26,7 +26,7 @@ def logit(position: Tensor) -> Tensor:
 
 
 def sine_code(position: Tensor, width: int) -> Tensor:
-    """Sines and cosines of each coordinate, interleaved; one turn is the whole image.
+    """Sines and cosines of each coordinate, interleaved; the shortest period is the image side.
 
     Args:
         position: ``[..., k]``; (x, y) or (x, y, w, h).
@@ -45,7 +45,7 @@ def image_code(sizes: Sequence[tuple[int, int]], width: int, device: torch.devic
     Args:
         sizes: Height and width of each map.
         width: Numbers per cell, the first half for y, the second for x.
-        device: Where.
+        device: Of the codes.
 
     Returns:
         Per map ``[h * w, width]``, row by row.

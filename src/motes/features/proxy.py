@@ -1,9 +1,9 @@
 """Attention among the points of a frame, or among the frames of a point.
 
-`GroupAttention` is the full attention of TAPTR: its cost grows with the square of the number of
-points, which the paper names as its limit.  `ProxyAttention` is the way out: a few learned proxy
-tokens look at all points, and all points look at the proxies, so that the cost grows in proportion
-to the number of points (as the induced set attention of Lee et al., "Set Transformer", 2019).
+`GroupAttention` is the full attention of TAPTR; its cost is quadratic in the number of points,
+which the paper names as a limitation.  In `ProxyAttention` a few learned proxy tokens attend to all
+points, and all points attend to the proxies, so that the cost is linear in the number of points
+(like the induced set attention of Lee et al., "Set Transformer", 2019).
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 SCORES_AT_ONCE = 2**24
-"""Scores for which a mask is held at a time while no gradients are recorded."""
+"""Largest number of elements of a mask, while no gradients are recorded."""
 
 
 class GroupAttention(nn.Module):
-    """Multi-head attention inside each of two groups of tokens; codes enter queries and keys.
+    """Multi-head attention within two groups of tokens; queries and keys include position codes.
 
     Args:
         width: Of the tokens.
@@ -36,7 +36,7 @@ class GroupAttention(nn.Module):
         Args:
             x: ``[M, N, C]``.
             code: ``[M, N, C]``, added to queries and keys.
-            group: bool ``[M, N]``; tokens see only tokens of their own group.
+            group: bool ``[M, N]``; tokens attend only to tokens of the same group.
 
         Returns:
             ``[M, N, C]``.
@@ -55,10 +55,10 @@ def split_heads(x: Tensor, heads: int) -> Tensor:
 
 
 def attend_in_groups(q: Tensor, k: Tensor, v: Tensor, group: Tensor) -> Tensor:
-    """Attention ``[M, heads, N, d]`` where token i sees token j if ``group[i] == group[j]``.
+    """Attention ``[M, heads, N, d]`` of token i to all tokens j with ``group[i] == group[j]``.
 
-    Without a mask memory grows with N only.  A mask has N squared entries, so it is made for as
-    many rows at a time as fit; this changes no value.
+    Without a mask memory is linear in N.  A mask has N squared entries, so it is made for a block
+    of rows at a time; the results are the same.
     """
     if bool((group == group[:, :1]).all()):
         return F.scaled_dot_product_attention(q, k, v)
@@ -66,14 +66,16 @@ def attend_in_groups(q: Tensor, k: Tensor, v: Tensor, group: Tensor) -> Tensor:
     if not torch.is_grad_enabled():
         rows = max(1, SCORES_AT_ONCE // group.numel())
     parts = zip(q.split(rows, 2), group.split(rows, 1), strict=True)
-    masks = ((part, (own[:, :, None] == group[:, None])[:, None]) for part, own in parts)
+    masks = (
+        (part, (rows_group[:, :, None] == group[:, None])[:, None]) for part, rows_group in parts
+    )
     return torch.cat([F.scaled_dot_product_attention(part, k, v, mask) for part, mask in masks], 2)
 
 
 class ProxyAttention(nn.Module):
     """Points exchange information through learned proxy tokens, at a cost linear in their number.
 
-    Only points of the first group (true) are looked at; every point gets an answer.
+    The proxies attend only to points with ``group`` true; every point gets an output.
 
     Args:
         width: Of the tokens.

@@ -11,7 +11,7 @@ from motes.features.attention import CrossBlock, SelfBlock, init_linear
 class ProxyTransformer(nn.Module):
     """Points exchange information through a few virtual tracks (CoTracker3, section 3.3).
 
-    Attention over N points then costs N times the number of virtual tracks, not N squared.
+    With V virtual tracks the cost of attention is proportional to N V, not to N squared.
 
     Args:
         in_channels: Width of the input tokens.
@@ -20,7 +20,7 @@ class ProxyTransformer(nn.Module):
         depth: Number of rounds of time and space attention.
         virtual_tracks: Number of virtual tracks.
         ratio: Hidden width of the MLPs over `width`.
-        as_published: Whether to mask as the published models do, see `mask_biases`.
+        as_published: Whether to use the masks of the published models, see `mask_biases`.
     """
 
     def __init__(
@@ -43,9 +43,9 @@ class ProxyTransformer(nn.Module):
             return nn.ModuleList(kind(width, heads, ratio) for _ in range(depth))
 
         self.time = blocks(SelfBlock)
-        self.gather = blocks(CrossBlock)  # virtual tracks look at points
-        self.virtual = blocks(SelfBlock)  # virtual tracks look at each other
-        self.spread = blocks(CrossBlock)  # points look at virtual tracks
+        self.gather = blocks(CrossBlock)  # virtual tracks attend to points
+        self.virtual = blocks(SelfBlock)  # virtual tracks attend to each other
+        self.spread = blocks(CrossBlock)  # points attend to virtual tracks
         init_linear(self)
 
     def forward(self, tokens: Tensor, known: Tensor | None = None) -> Tensor:
@@ -53,8 +53,8 @@ class ProxyTransformer(nn.Module):
 
         Args:
             tokens: ``[B, N, T, D]``.
-            known: bool ``[B, N]``: points that may take part; None: all.  The others still get an
-                output.
+            known: bool ``[B, N]``, points that are attended to; None: all.  The others still get
+                an output.
 
         Returns:
             ``[B, N, T, width]``.
@@ -80,20 +80,20 @@ class ProxyTransformer(nn.Module):
 def mask_biases(
     known: Tensor | None, virtual_tracks: int | None, frames: int, dtype: torch.dtype
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Additive attention biases that keep unknown points out.
+    """Additive attention biases that mask unknown points.
 
-    The bias is finite, so that a row that is masked throughout becomes a plain average.  With
-    exactly as many points as virtual tracks the published model masks rows instead of keys when
-    virtual tracks look at points; that is kept, because the trained weights are used that way.
+    The bias is finite, so that a row in which everything is masked becomes a plain average.  If
+    the number of points equals that of virtual tracks, the published model masks rows instead of
+    keys where virtual tracks attend to points; this is kept for equal results.
 
     Args:
         known: bool ``[B, N]`` or None.
-        virtual_tracks: Number of virtual tracks; None: keys are masked in any case.
+        virtual_tracks: Number of virtual tracks; None: always mask keys.
         frames: Number of frames; they share the mask.
         dtype: Of the attention scores.
 
     Returns:
-        For virtual tracks looking at points, and for points looking at virtual tracks; each
+        For virtual tracks attending to points, and for points attending to virtual tracks; each
         broadcasts to ``[B T, heads, queries, keys]``.
     """
     if known is None or bool(known.all()):
@@ -105,7 +105,7 @@ def mask_biases(
 
 
 class AxialTransformer(nn.Module):
-    """Attention over time and over points in turns (CoTracker, section 3.2).
+    """Alternating attention over time and over points (CoTracker, section 3.2).
 
     Args:
         in_channels: Width of the input tokens.

@@ -1,4 +1,4 @@
-"""From the names in official CoTracker checkpoints to the names of our parts."""
+"""Key names: from official CoTracker checkpoints to our modules."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def rename_with(*rules: tuple[str, str | None]) -> Rename:
     """Make a function that renames a checkpoint.
 
     Args:
-        *rules: Pattern and replacement, tried after those all versions share; None drops the key
-            (a table that the constructor computes).
+        *rules: Patterns and replacements, applied after those that all versions share; None drops
+            the key (of a table that the constructor computes).
 
     Returns:
         A pure function from the tensors of a checkpoint to those of the module.

@@ -1,8 +1,8 @@
 """TAPTR and TAPTRv2: tracked points as the queries of a detection transformer.
 
-Sources: "TAPTR" (arXiv 2403.13042), "TAPTRv2" (arXiv 2407.16291); for what the released weights
-depend on, see docs/taptr.md.  Positions are (x, y, w, h), normalised so that 0 and 1 are the
-centres of the first and the last pixel; w and h mean nothing, but they take part.
+Sources: "TAPTR" (arXiv 2403.13042), "TAPTRv2" (arXiv 2407.16291); deviations that the released
+weights rely on are listed in docs/taptr.md.  Positions are (x, y, w, h), normalised so that 0 and 1
+are the centres of the first and the last pixel; w and h have no meaning, but the network uses them.
 Shapes: B videos, S frames of a window, N points, C channels, D decoder layers.
 """
 
@@ -45,7 +45,7 @@ class TaptrConfig:
     widths: tuple[int, ...] | None = None  # stages of a residual pyramid; None: ResNet-50
     width: int = 256  # C, channels of tokens and points
     heads: int = 8
-    samples: int = 4  # places that a head looks at in each feature map
+    samples: int = 4  # sampling positions of a head in each feature map
     hidden: int = 2048  # hidden width of the MLPs
     encoder_layers: int = 2
     decoder_layers: int = 5  # D
@@ -53,8 +53,8 @@ class TaptrConfig:
     proxies: int | None = None  # proxy tokens K of the attention among points; None: full attention
     window: int = 8  # S
     step: int = 4
-    dropout: float = 0.6  # of what one window adds to the content, in training
-    clip: int = 24  # frames of the training videos; in longer ones content is handed on less often
+    dropout: float = 0.6  # of a window's content update, in training
+    clip: int = 24  # frames of the training videos; longer ones update later frames less often
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,12 @@ class TaptrFeatures(Features):
 
 @dataclass(frozen=True)
 class TaptrState(State):
-    """What one window hands to the next."""
+    """What the next window needs of the previous ones."""
 
-    started: Tensor  # bool [B, N]: the query frame has come
+    started: Tensor  # bool [B, N]: the query frame has been reached
     initial: Tensor  # [B, N, C] content at the query
     content: Tensor  # [B, N, S, C] in the frames of the last window
-    onward: Tensor  # [B, N, C] in all frames after it
+    onward: Tensor  # [B, N, C] content for all frames after the last window
     positions: Tensor  # [B, N, S, 4] logits in the frames of the last window
     classes: Tensor  # [B, N, S, 3] logits
     first: int = 0  # number of the first frame of that window
@@ -86,7 +86,7 @@ class TaptrState(State):
 
 @dataclass(frozen=True)
 class LayerTrace(Trace):
-    """A `Trace` that also holds all that TAPTR's own losses look at; D entries a tuple.
+    """A `Trace` with the inputs of TAPTR's losses; D entries in each tuple.
 
     From `Taptr.advance` it covers one window, from `Taptr.track` the whole video, where each frame
     has the values of the last window that refined it.  Frames up to the query frame hold the
@@ -159,13 +159,13 @@ class Taptr(PointModel):
         return TaptrFeatures(tuple(m.unflatten(0, (len(video), -1)) for m in maps), (W, H))
 
     def _encode_some(self, frames: Tensor) -> list[Tensor]:
-        """Some frames at a time, so that only their results take memory."""
+        """Encode a few frames at a time, which limits the memory of intermediate results."""
         size, all_maps = max(1, PIXELS_AT_ONCE // frames[0, 0].numel()), list[Tensor]()
         for start in range(0, len(frames), size):
             maps = self._encode(frames[start : start + size])
             all_maps = all_maps or [m.new_empty(len(frames), *m.shape[1:]) for m in maps]
-            for every, some in zip(all_maps, maps, strict=True):
-                every[start : start + size] = some
+            for whole, part in zip(all_maps, maps, strict=True):
+                whole[start : start + size] = part
         return all_maps
 
     def _encode(self, frames: Tensor) -> list[Tensor]:
@@ -176,7 +176,7 @@ class Taptr(PointModel):
     def start(
         self, queries: Tensor, num_frames: int | None = None, schedule: Schedule | None = None
     ) -> TaptrState:
-        """No point has started; in long videos content is handed on less often (`TaptrConfig`)."""
+        """The state before the first window: no point has started."""
         (B, N, _), S, C = queries.shape, self.config.window, self.config.width
         return TaptrState(
             started=torch.zeros(B, N, dtype=torch.bool, device=queries.device),
@@ -213,22 +213,23 @@ class Taptr(PointModel):
     ) -> tuple[Prediction, TaptrState]:
         """Refine the points of one window; see `PointModel.advance`.
 
-        The number of refinements is the number of decoder layers; `iterations` means nothing here.
-        A point whose query frame was over before the point was added starts in the first frame.
+        The number of refinements is the number of decoder layers; `iterations` is ignored.
+        A point added after its query frame starts in the first frame of the window.
         """
-        given, window = len(features), look_at(features.padded(self.config.window), queries, start)
-        state = self._enter(state, window, queries, start, features.size)
+        given = len(features)
+        window = make_window(features.padded(self.config.window), queries, start)
+        state = self._initialise(state, window, queries, start, features.size)
         layers: list[Refined] = []
         if bool(window.updated.any()):
             inputs = (state.content.transpose(1, 2), state.positions.transpose(1, 2))
             layers = self.decoder(*inputs, window)
         trace = self._trace(state, layers, window, features.size) if self.training else None
-        state = self._leave(state, layers, window)
+        state = self._write_back(state, layers, window)
         xy = pixels(state.positions.transpose(1, 2), features.size)
         visibility = state.classes[..., VISIBLE].mT.sigmoid()
         return Prediction(xy, visibility, None, trace)[:given], state
 
-    def _enter(
+    def _initialise(
         self, state: TaptrState, window: Window, queries: Tensor, start: int, size: Sequence[int]
     ) -> TaptrState:
         """Initial values of a window: from the window before, or from the query."""
@@ -268,7 +269,7 @@ class Taptr(PointModel):
         ]
         return self.query_content(torch.cat(found, -1)[:, 0].unflatten(0, (B, N)))
 
-    def _leave(self, state: TaptrState, layers: list[Refined], window: Window) -> TaptrState:
+    def _write_back(self, state: TaptrState, layers: list[Refined], window: Window) -> TaptrState:
         """Write back the output of the last layer, for this window and for later ones."""
         if not layers:
             return state
@@ -280,15 +281,16 @@ class Taptr(PointModel):
         return replace(
             state,
             content=after,
-            onward=after[:, :, -1] if self._hands_on(state) else state.onward,
+            onward=after[:, :, -1] if self._updates_later_frames(state) else state.onward,
             positions=torch.where(updated, positions, state.positions),
             classes=torch.where(updated, classes, state.classes),
         )
 
-    def _hands_on(self, state: TaptrState) -> bool:
-        """Whether the frames after this window get its content: in long videos not always.
+    def _updates_later_frames(self, state: TaptrState) -> bool:
+        """Whether the content of this window also becomes that of all later frames.
 
-        While the length of the video is not known, as in a live stream, every window hands on.
+        In videos longer than the training videos only some windows do so.  If the length of the
+        video is unknown, as in a live stream, every window does.
         """
         if self.training or state.num_frames is None or state.num_frames <= self.config.clip:
             return True
@@ -297,34 +299,34 @@ class Taptr(PointModel):
     def _trace(
         self, state: TaptrState, layers: list[Refined], window: Window, size: Sequence[int]
     ) -> LayerTrace:
-        """What the losses need of a window that was entered with `state`."""
+        """The inputs of the losses, for a window with the initial values `state`."""
         start, updated = state.first, window.updated[..., None]
         positions, classes = state.positions.transpose(1, 2), state.classes.transpose(1, 2)
         if not layers:
             moved = None if self.decoder.fuse is None else positions
             idle = Refined(positions, positions, classes, moved)
             layers = [idle] * self.config.decoder_layers
-        placed = tuple(torch.where(updated, said.positions, positions) for said in layers)
-        judged = tuple(torch.where(updated, said.classes, classes) for said in layers)
-        shifted = [said.moved for said in layers if said.moved is not None]
+        placed = tuple(torch.where(updated, layer.positions, positions) for layer in layers)
+        labels = tuple(torch.where(updated, layer.classes, classes) for layer in layers)
+        moved_positions = [layer.moved for layer in layers if layer.moved is not None]
         return LayerTrace(
             start,
             tuple(pixels(p, size) for p in placed),
-            tuple(c[..., VISIBLE] for c in judged),
+            tuple(c[..., VISIBLE] for c in labels),
             positions=placed,
-            classes=judged,
-            moved=tuple(torch.where(updated, m, positions) for m in shifted),
+            classes=labels,
+            moved=tuple(torch.where(updated, m, positions) for m in moved_positions),
             size=(size[0], size[1]),
         )
 
 
-def look_at(features: TaptrFeatures, queries: Tensor, start: int) -> Window:
-    """A window of features ``[B, S, h, w, C]``, and which points take part."""
+def make_window(features: TaptrFeatures, queries: Tensor, start: int) -> Window:
+    """The decoder's view of features ``[B, S, h, w, C]`` that start at frame `start`."""
     tokens = torch.cat([level.flatten(2, 3) for level in features.levels], 2).flatten(0, 1)
     sizes = tuple((level.shape[2], level.shape[3]) for level in features.levels)
     frame = torch.arange(start, start + len(features), device=queries.device)[:, None]
-    begin = queries[:, None, :, 0]
-    return Window(Pyramid(tokens, sizes), frame >= begin, frame > begin)
+    query_frame = queries[:, None, :, 0]
+    return Window(Pyramid(tokens, sizes), frame >= query_frame, frame > query_frame)
 
 
 def pixels(positions: Tensor, size: Sequence[int]) -> Tensor:

@@ -1,4 +1,4 @@
-"""From the names in official TAPTR checkpoints to those of our parts."""
+"""Key names: from official TAPTR checkpoints to the modules of `Taptr`."""
 
 from __future__ import annotations
 
@@ -53,19 +53,19 @@ CONVOLUTIONS = {f"decoder.cost_volume.key.{level}.weight" for level in range(4)}
 def rename_taptr(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Keys of an official checkpoint to keys of `Taptr`.
 
-    The heads are listed twice in official files; the names without a prefix count.
+    Official files list the heads twice; the entries without the prefix are used.
     """
-    found = {}
+    renamed = {}
     for name, tensor in tensors.items():
-        twin = re.match(r"^transformer\.decoder\.((?:bbox|class)_embed\..*)$", name)
-        if twin is None or twin[1] not in tensors:
+        duplicate = re.match(r"^transformer\.decoder\.((?:bbox|class)_embed\..*)$", name)
+        if duplicate is None or duplicate[1] not in tensors:
             ours = rename_key(name)
-            found[ours] = tensor.flatten(1) if ours in CONVOLUTIONS else tensor
-    return found
+            renamed[ours] = tensor.flatten(1) if ours in CONVOLUTIONS else tensor
+    return renamed
 
 
 def rename_key(name: str) -> str:
-    """Our name for an official one; names that are not known stay as they are."""
+    """Our name for an official one; unknown names are returned unchanged."""
     for pattern, ours in RENAMED:
         name = re.sub(pattern, ours, name)
     return name

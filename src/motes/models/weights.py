@@ -1,8 +1,8 @@
 """Weights: loading, saving, and fetching into the cache.
 
-Official checkpoints (``.pth``) are opened without running any code that they may carry; their keys
-are renamed by the pure function beside the model.  Our own files are safetensors and hold the names
-of the module.  Either way nothing may be missing and nothing may be left over.
+Official checkpoints (``.pth``) are opened without running any code in them; their keys are renamed
+by a pure function beside the model.  Our files are safetensors with the names of the module.  In
+both cases a missing or an unknown key is an error.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from motes.models.download import check_digest, download
 from motes.models.preset import Preset, WeightsInfo
 
 ENTRIES = ("ema_model", "model")
-"""Where training frameworks keep the tensors, the averaged ones first."""
+"""Keys under which training frameworks store the tensors; the averaged ones come first."""
 
 
 def load_weights(preset: Preset, path: str | PathLike[str] | None = None) -> PointModel:
@@ -46,7 +46,7 @@ def load_weights(preset: Preset, path: str | PathLike[str] | None = None) -> Poi
 
     Raises:
         FileError: The file is missing, truncated, or holds something else than tensors.
-        InputError: The tensors do not fit the model; the first that does not is named.
+        InputError: The tensors do not fit the model; the message names the first that does not.
     """
     file = installed(preset) if path is None else Path(path).expanduser()
     tensors = read_tensors(file)
@@ -54,18 +54,18 @@ def load_weights(preset: Preset, path: str | PathLike[str] | None = None) -> Poi
         return _fitted(preset, tensors, file)
     except MotesError:
         raise
-    except Exception as error:  # shapes that nobody thought of
+    except Exception as error:  # unexpected shapes can fail anywhere
         raise InputError(f"{file}: does not fit {preset.name} ({_brief(error)})") from error
 
 
 def _fitted(preset: Preset, tensors: dict[str, Tensor], file: Path) -> PointModel:
     """The model with these tensors."""
     config = _configure(preset, tensors, file)
-    own = tensors if file.suffix == ".safetensors" else _renamed(preset, tensors)
+    renamed = tensors if file.suffix == ".safetensors" else _renamed(preset, tensors)
     model = preset.build(config)
-    if problem := _difference(model, own):
+    if problem := _difference(model, renamed):
         raise InputError(f"{file}: does not fit {preset.name}: {problem}{_hint(tensors)}")
-    model.load_state_dict(own)
+    model.load_state_dict(renamed)
     return model
 
 
@@ -83,7 +83,7 @@ def save_weights(model: PointModel, path: str | PathLike[str]) -> None:
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:
-    """Read a checkpoint: names and tensors, without what training frameworks wrap around them.
+    """Read the names and tensors of a checkpoint, without the containers of training frameworks.
 
     Raises:
         FileError: The file is missing, truncated, or holds something else than tensors.
@@ -110,13 +110,13 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
 
 
 def _brief(error: Exception) -> str:
-    """The first sentence of what an error says."""
+    """The first sentence of an error message."""
     line = (str(getattr(error, "reason", error)).splitlines() or [""])[0]
     return line.split(". ")[0] if " " in line else type(error).__name__
 
 
 def _unpickling_problem(error: pickle.UnpicklingError) -> str:
-    """Whether a pickle asks for something to be run, or is none at all."""
+    """The reason: the pickle wants to run code, or the file is not a pickle."""
     if "Unsupported" in str(error) or "GLOBAL" in str(error):
         return "refused, because it holds code or objects, not only tensors"
     return "not a checkpoint, or damaged"
@@ -128,7 +128,7 @@ def _read(file: Path) -> object:
 
         return load_file(file)
     check_archive_memory(file)
-    with torch.serialization.safe_globals([Namespace]):  # TAPTR's files hold their settings, too
+    with torch.serialization.safe_globals([Namespace]):  # TAPTR's files also hold their settings
         return torch.load(file, map_location="cpu", weights_only=True)
 
 
@@ -147,7 +147,7 @@ def _renamed(preset: Preset, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]
 
 
 def _difference(model: PointModel, tensors: Mapping[str, Tensor]) -> str | None:
-    """The first way in which the tensors differ from the model's own; None if they fit."""
+    """The first difference between the tensors and those of the model; None if they fit."""
     expected = model.state_dict()
     for name, value in expected.items():
         if name not in tensors:
@@ -160,7 +160,7 @@ def _difference(model: PointModel, tensors: Mapping[str, Tensor]) -> str | None:
 
 
 def _hint(tensors: Mapping[str, Tensor]) -> str:
-    """Which other model a checkpoint fits."""
+    """Names another model that the checkpoint fits, if there is one."""
     for preset in discover("motes.models", Preset):
         try:
             config = _configure(preset, tensors, Path())
@@ -168,13 +168,13 @@ def _hint(tensors: Mapping[str, Tensor]) -> str:
                 model = preset.build(config)
             if not _difference(model, _renamed(preset, tensors)):
                 return f" (it fits {preset.name})"
-        except Exception:  # sizes of another model can lead anywhere
+        except Exception:  # sizes of another model can fail anywhere
             continue
     return ""
 
 
 def installed(preset: Preset) -> Path:
-    """Where the weights of a preset are on this machine.
+    """Path of the weights of a preset on this machine.
 
     Raises:
         InputError: They are not here; the message says how to get them.
@@ -192,7 +192,7 @@ def installed(preset: Preset) -> Path:
 
 
 def cache_folder() -> Path:
-    """Where fetched weights are kept: ``$MOTES_CACHE``, or the user's cache folder."""
+    """Folder of fetched weights: ``$MOTES_CACHE``, or the user's cache folder."""
     if chosen := os.environ.get("MOTES_CACHE"):
         return Path(chosen).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "motes"
@@ -235,14 +235,14 @@ def fetch(preset: Preset) -> Path:
 
 
 def address(info: WeightsInfo) -> str | None:
-    """Where weights are downloaded from; None if they have no fixed address."""
+    """Address from which weights are downloaded; None if they have no fixed address."""
     if info.url or info.repo is None:
         return info.url
     return f"https://huggingface.co/{info.repo}/resolve/main/{info.filename}"
 
 
 def how_to_get(preset: Preset) -> str:
-    """What a user does to get weights that are not in the package, and their licence."""
+    """Instructions for weights that are not in the package, with their licence."""
     info = _info(preset)
     if address(info) is not None:
         return f"run `motes fetch {preset.name}` ({info.licence}), or give a file of weights"

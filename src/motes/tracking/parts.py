@@ -1,7 +1,7 @@
-"""Tracks of a session as they are found: one stretch of frames after the other.
+"""Tracks of a session in parts, each as soon as it is computed.
 
-Forward, the result is that of ``tracker.track(video, queries, start=t)``, where t is the frame of
-the queries: frames before t are not looked at.  Backward, time is mirrored.
+Forward, the result equals ``tracker.track(video, queries, start=t)``, where t is the frame of the
+queries: frames before t are not used.  Backward, time is reversed.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from motes.tracking.session import Session
 from motes.tracking.support import with_support
 from motes.tracks import Tracks
 
-PROMPT = 4
-"""Latency in frames of models that do not refine; for them a short one changes no result."""
+SHORT_LATENCY = 4
+"""Latency in frames for models that never refine earlier frames; it changes no result."""
 
 
 @torch.inference_mode()
@@ -41,9 +41,9 @@ def track_in_parts(session: Session, points: Points, *, backward: bool = False) 
         backward: Whether to go towards the start of the video.
 
     Yields:
-        `Tracks` of consecutive frames.  Forward, the first part starts at frame t, and each
-        starts where the last one ended; backward, the first part ends with frame t, and each
-        ends where the last one started.
+        `Tracks` of consecutive frames.  Forward, the first part starts at frame t, and each further
+        one follows the part before; backward, the first part ends with frame t, and each further
+        one precedes the part before.
 
     Raises:
         InputError: The queries are of several frames, or outside the image or the video.
@@ -56,7 +56,7 @@ def track_in_parts(session: Session, points: Points, *, backward: bool = False) 
 
 
 class _Direction:
-    """One pass that begins at the frame of the queries."""
+    """One pass, forward or backward, that starts at the frame of the queries."""
 
     def __init__(self, session: Session, queries: Queries, frame: int, backward: bool) -> None:
         self.session, self.queries = session, queries
@@ -78,7 +78,7 @@ class _Direction:
             yield self.model.track(features, self._input(), cache=self.session.cache)
 
     def _in_windows(self) -> Iterator[Prediction]:
-        schedule, cache = _prompt(self.schedule), self.session.cache
+        schedule, cache = _with_short_latency(self.schedule), self.session.cache
         state = windows.begin(self.model, self._input(), schedule)
         for features in _split(self._chunks(), 1 if schedule.early else None):
             with self.session.engine.autocast():
@@ -96,7 +96,7 @@ class _Direction:
         return encoded.backward(first) if self.backward else encoded.forward_from(first)
 
     def _input(self) -> Tensor:
-        """Queries ``[1, N + support, 3]`` of a video that begins at their frame."""
+        """Queries ``[1, N + support, 3]``, with frames counted from the frame of the queries."""
         session = self.session
         txy = to_model(self.queries, session.resize, self.frame)
         txy = with_support(txy, session.engine.preset.support, session.resize.target)
@@ -120,10 +120,10 @@ def _common_frame(queries: Queries) -> int:
     return int(frames[0])
 
 
-def _prompt(schedule: Schedule) -> Schedule:
-    """With a short latency, if later windows do not refine the predictions of earlier ones."""
+def _with_short_latency(schedule: Schedule) -> Schedule:
+    """Shorten the latency if later windows do not refine the predictions of earlier ones."""
     refines = schedule.window is None or schedule.final < schedule.window
-    return schedule if refines else schedule.with_latency(min(PROMPT, schedule.step))
+    return schedule if refines else schedule.with_latency(min(SHORT_LATENCY, schedule.step))
 
 
 def _split(chunks: Iterator[Features], size: int | None) -> Iterator[Features]:
