@@ -1,7 +1,7 @@
 """What editing and reconstruction are worth: against known motion, and on real clips.
 
     python benchmarks/editing.py truth
-    python benchmarks/editing.py clips ../shared/videos docs/images/editing
+    python benchmarks/editing.py clips videos docs/images/editing
 
 `truth` renders shots whose motion is known and prints a table.  `clips` runs the commands on real
 clips and writes one contact sheet for each.

@@ -1,6 +1,6 @@
 """Is one point tracked as well as one of many?  Joint models lean on the other points.
 
-    python benchmarks/few_points.py ../shared/clips/val --model taptrv2-s
+    python benchmarks/few_points.py clips/val --model taptrv2-s
 
 The same points are asked for in three ways: among 256, each alone with support points, and each
 alone without.  The scores are those of the protocol `tapvid`, over these points.

@@ -1,6 +1,6 @@
 """How far the tracks in bfloat16 are from those in float32, in pixels of the video.
 
-python benchmarks/half_precision.py cotracker3-offline --weights FILE ../shared/videos/street.mp4
+python benchmarks/half_precision.py cotracker3-offline --weights FILE videos/street.mp4
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """What an early answer costs: accuracy and time of streams by their latency.
 
-    python benchmarks/latency.py ../shared/clips/val
-    python benchmarks/latency.py ../shared/clips/val --model cotracker3-online --weights FILE
+    python benchmarks/latency.py clips/val
+    python benchmarks/latency.py clips/val --model cotracker3-online --weights FILE
 
 All points of a clip are tracked together through a stream of its frames in their own size; scores
 are the TAP-Vid metrics in first mode, means over clips.  The delay of a frame is how many further

@@ -1,7 +1,7 @@
 """Every clip of a folder: tracked, drawn, written in every format, read back equal.
 
-    python benchmarks/real_clips.py ../shared/videos
-    python benchmarks/real_clips.py ../shared/videos --model lk --keep pictures
+    python benchmarks/real_clips.py videos
+    python benchmarks/real_clips.py videos --model lk --keep pictures
 
 Prints one row a clip, and fails if a file does not read back as it was written.
 """

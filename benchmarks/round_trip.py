@@ -1,7 +1,7 @@
 """Do points come home?  Real clips are played forward and then backward.
 
-    python benchmarks/round_trip.py ../shared/videos --model lk --model flow
-    python benchmarks/round_trip.py ../shared/videos --model taptrv2-s=runs/s/best.safetensors
+    python benchmarks/round_trip.py videos --model lk --model flow
+    python benchmarks/round_trip.py videos --model taptrv2-s=runs/s/best.safetensors
 
 After the round trip every point should be where it began, whatever the video shows; a tracker that
 never moves would be perfect, so the way that points went is printed too.  Distances are in pixels

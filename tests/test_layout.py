@@ -13,7 +13,7 @@ ROOT = Path(motes.__file__).parent
 HALL = {"errors", "coordinates", "tracks", "common"}
 FOOTAGE = HALL | {"video", "queries"}
 NETWORK = {"errors", "coordinates", "common", "features", "models"}
-TRACKING = FOOTAGE | NETWORK | {"export", "tracking"}
+TRACKING = FOOTAGE | NETWORK | {"export", "tracking", "onnx"}
 LEARNING = TRACKING | {"data", "synthetic", "eval", "train"}
 MAY_REACH = {
     "errors": set(),
@@ -26,6 +26,7 @@ MAY_REACH = {
     "rendering": HALL | {"video"},
     "features": {"errors", "coordinates", "common"},
     "models": NETWORK,
+    "onnx": NETWORK,
     "tracking": TRACKING,
     "data": HALL | {"video"},
     "synthetic": HALL | {"video", "data"},

@@ -35,7 +35,8 @@ def build_app() -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(_root)
     for name in _command_names():
-        app.command(name, cls=Command)(importlib.import_module(f"{__name__}.{name}").command)
+        module = importlib.import_module(f"{__name__}.{name}")
+        app.command(name.replace("_", "-"), cls=Command)(module.command)
     return app
 
 

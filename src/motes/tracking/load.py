@@ -18,6 +18,7 @@ from motes.tracking.official import OfficialTracker
 from motes.tracking.tracker import Tracker
 
 DEFAULT_MODEL = "flow"
+RUNTIMES = ("torch", "onnx")
 DTYPES = {t: getattr(torch, t) for t in ("float32", "bfloat16", "float16")}
 
 
@@ -36,6 +37,7 @@ def load(
     compat: None = ...,
     memory: str | int | None = ...,
     compile: bool = ...,
+    runtime: str = ...,
 ) -> Tracker: ...
 
 
@@ -49,6 +51,7 @@ def load(
     compat: str,
     memory: str | int | None = ...,
     compile: bool = ...,
+    runtime: str = ...,
 ) -> OfficialTracker: ...
 
 
@@ -61,6 +64,7 @@ def load(
     compat: str | None = None,
     memory: str | int | None = None,
     compile: bool = False,
+    runtime: str = "torch",
 ) -> Tracker | OfficialTracker:
     """Load a model by its name, ready to track.
 
@@ -79,22 +83,27 @@ def load(
         compile: Whether what every iteration runs is compiled first (`torch.compile`; on CUDA into
             a CUDA graph).  It takes up to a minute, again for other numbers of points, and needs a
             C++ compiler on a CPU, where it pays for small models in bfloat16 (docs/cotracker.md).
+        runtime: ``"torch"``, or ``"onnx"``: the networks run in ONNX Runtime, on the CPU in
+            float32; `weights` is then a folder that ``motes export-model NAME -o FOLDER`` wrote.
 
     Returns:
         The tracker.
 
     Raises:
-        InputError: Unknown name (the message suggests the nearest), device or number type, weights
-            that do not fit, or nothing to compile, or no compiler.
+        InputError: Unknown name (the message suggests the nearest), device, number type or runtime,
+            weights that do not fit, or nothing to compile, or no compiler.
         FileError: The weights cannot be read.
+        MissingExtraError: The runtime is not installed.
     """
     known = presets()
     if name not in known:
         raise suggest(name, known, "model")
     if dtype not in DTYPES:
         raise suggest(dtype, DTYPES, "dtype")
-    chosen = _device(device)
-    model = _model(known[name], weights).to(chosen).eval()
+    if runtime not in RUNTIMES:
+        raise suggest(runtime, RUNTIMES, "runtime")
+    chosen = _device("cpu" if runtime == "onnx" else device)
+    model = _model(known[name], weights, runtime).to(chosen).eval()
     if compile:
         compile_model(model, name, chosen)
     if compat is None:
@@ -146,7 +155,14 @@ def _with_one_line(call: Callable[..., Any]) -> Callable[..., Any]:
     return compiled
 
 
-def _model(preset: Preset, weights: str | PathLike[str] | None) -> PointModel:
+def _model(preset: Preset, weights: str | PathLike[str] | None, runtime: str) -> PointModel:
+    if runtime == "onnx":
+        from motes.onnx.runtime import load_exported
+
+        if weights is None:
+            expected = "a folder written by motes export-model, because runtime is 'onnx'"
+            raise InputError(f"weights: expected {expected}, got none")
+        return load_exported(preset, weights)
     if preset.weights is None:
         if weights is not None:
             raise InputError(f"weights: expected none, because {preset.name} has none to load")

@@ -1,0 +1,29 @@
+"""``motes export-model``: a model as ONNX files."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from motes.cli._common import say
+
+
+def command(
+    name: Annotated[str, typer.Argument(help="A CoTracker3; see: motes models.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="New or empty folder.")],
+    weights: Annotated[Path | None, typer.Option(help="Checkpoint to use instead.")] = None,
+) -> None:
+    """Write a model as ONNX files, for programs without Python.
+
+    The folder gets encoder.onnx, patches.onnx, update.onnx and config.json, which says how they fit
+    together.  Here they run with motes.load(NAME, runtime="onnx", weights=FOLDER).
+
+    Example:
+      motes export-model cotracker3-online -o exported
+    """
+    from motes.onnx.export import export_model
+    from motes.tracking.load import load
+
+    tracker = load(name, weights=weights, device="cpu")
+    for file in export_model(tracker.model, tracker.preset, output):
+        say(f"wrote {file}")

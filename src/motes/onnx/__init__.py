@@ -1,0 +1,1 @@
+"""Models outside of Python: export to ONNX, and tracking with ONNX Runtime."""
