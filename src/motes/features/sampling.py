@@ -1,9 +1,9 @@
-"""Reading feature maps between pixels: the neighbourhood of a point, gathered once.
+"""Bilinear patches of feature maps, from one gather of each point's neighbourhood.
 
-All samples of a patch lie whole pixels apart, so they share one fraction: gathering the
-``(2r+2) x (2r+2)`` whole-pixel neighbourhood and blending neighbours along x, then along y, gives
-the ``(2r+1) x (2r+1)`` bilinear samples.  Whatever is linear in the features (a dot product) can be
-done between the two steps.  `patches_by_grid_sample` is the slow, obvious twin.
+The samples of a patch are whole pixels apart, so they have the same bilinear weights: gathering the
+``(2r+2) x (2r+2)`` whole-pixel neighbourhood and interpolating along x, then along y, gives the
+``(2r+1) x (2r+1)`` bilinear samples.  A linear operation on the features, such as a dot product,
+can be done between the two steps.  `patches_by_grid_sample` is the slow, readable reference.
 
 Maps are channels-last, ``[M, h, w, C]``; positions are (x, y) with whole numbers at pixel centres.
 In every patch the x offset is the slow index and the y offset the fast one, as the checkpoints of
@@ -21,11 +21,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Outside = Literal["border", "zero"]
-"""What lies outside a map: its nearest border pixel, or zeros."""
+"""Padding of a map: its nearest border pixel, or zeros."""
 
 
 def by_kernel(maps: Tensor) -> bool:
-    """Whether `motes.features.kernels` can serve: inference on CUDA, where Triton is installed."""
+    """Whether `motes.features.kernels` can be used: inference on CUDA with Triton installed."""
     return maps.is_cuda and not torch.is_grad_enabled() and _triton_installed()
 
 
@@ -37,14 +37,14 @@ def _triton_installed() -> bool:
 def neighbourhood(
     maps: Tensor, index: Tensor, xy: Tensor, radius: int, outside: Outside = "border"
 ) -> tuple[Tensor, Tensor]:
-    """Gather the whole-pixel surroundings of points.
+    """Gather the whole-pixel neighbourhoods of points.
 
     Args:
         maps: ``[M, h, w, C]``.
-        index: int64 ``[P]``: which map.
+        index: int64 ``[P]``, number of the map.
         xy: float32 ``[P, 2]``, pixels of the map.
         radius: Of the patch that `blend` makes.
-        outside: What lies outside the maps.
+        outside: Padding of the maps.
 
     Returns:
         Values ``[P, 2r+2, 2r+2, C]`` (x slow, y fast) and fractions ``[P, 2]`` for `blend`.
@@ -87,10 +87,10 @@ def patches(
 
     Args:
         maps: ``[M, h, w, C]``.
-        index: int64 ``[P]``: which map.
+        index: int64 ``[P]``, number of the map.
         xy: float32 ``[P, 2]``, pixels of the map.
-        radius: 3 makes patches of 7 x 7; 0 samples the points alone.
-        outside: What lies outside the maps.
+        radius: 3 gives patches of 7 x 7; 0 one sample per point.
+        outside: Padding of the maps.
 
     Returns:
         ``[P, (2r+1)^2, C]``, x slow, y fast.
@@ -101,7 +101,7 @@ def patches(
 def patches_by_grid_sample(
     maps: Tensor, index: Tensor, xy: Tensor, radius: int, outside: Outside = "border"
 ) -> Tensor:
-    """The readable twin of `patches`: one grid sample per position."""
+    """The readable reference of `patches`: one grid sample per position."""
     h, w = maps.shape[1:3]
     steps = torch.arange(-radius, radius + 1, dtype=xy.dtype, device=xy.device)
     offsets = torch.stack(torch.meshgrid(steps, steps, indexing="ij"), -1).flatten(0, 1)
