@@ -17,7 +17,7 @@ from motes.tracking.memory import parse_bytes
 from motes.tracking.official import OfficialTracker
 from motes.tracking.tracker import Tracker
 
-DEFAULT_MODEL = "flow"
+DEFAULT_MODEL = "motes-s"
 RUNTIMES = ("torch", "onnx")
 DTYPES = {t: getattr(torch, t) for t in ("float32", "bfloat16", "float16")}
 

@@ -293,6 +293,8 @@ def fit(run: Run, on_step: OnStep, stop: Callable[[], bool]) -> None:
                 save(run)
                 raise KeyboardInterrupt
             if time_share(run) >= 1:
+                if run.progress.count:
+                    write_curve(run)
                 return
 
 
