@@ -37,7 +37,7 @@ def draw(xy, size=(W, H), width=1.5, grey=20):
 
 
 def centre(frame, around, radius=6, grey=20):
-    """Where the spot of a frame ``[3, H, W]`` is: its centre of mass."""
+    """Position of the spot in a frame ``[3, H, W]``: its centre of mass."""
     x, y = np.meshgrid(np.arange(frame.shape[-1]), np.arange(frame.shape[-2]))
     near = (np.abs(x - around[0]) < radius) & (np.abs(y - around[1]) < radius)
     mass = np.where(near, frame[0].float().numpy() - grey, 0).clip(0)
@@ -61,7 +61,7 @@ def many(N=300, seed=0):
 
 
 def follows(sample, tolerance, grey=20):
-    """Whether the spot is where the track says, in every frame where it is well inside."""
+    """Whether the spot is at the tracked position, in every frame where it is well inside."""
     W, H = sample.size
     checked = 0
     for t in range(sample.num_frames):
@@ -82,7 +82,7 @@ def test_flips_are_exact(x, y):
     assert torch.equal(flip(flipped, x=x, y=y).video, spot().video)
 
 
-def test_played_backwards():
+def test_time_is_reversed():
     sample, back = spot(), reverse_time(spot())
     assert follows(back, 0.02)
     assert torch.equal(back.xy.flip(0), sample.xy)
@@ -90,7 +90,7 @@ def test_played_backwards():
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("crop", [(48, 64), (100, 120)])
-def test_the_moving_crop_carries_the_truth(seed, crop):
+def test_the_truth_follows_the_moving_crop(seed, crop):
     config = Augmentation(crop=crop, pad=9, scale=(0.7, 1.9), shift_step=3)
     cropped = moving_crop(spot(), np.random.default_rng(seed), config)
     assert cropped.video.shape == (T, 3, *crop)
@@ -124,7 +124,7 @@ def test_padding_is_black(rng):
 
 
 @pytest.mark.parametrize("cover", [erase, replace_patches])
-def test_what_is_covered_is_occluded_and_nothing_else(rng, cover):
+def test_only_covered_points_are_occluded(rng, cover):
     sample = many()
     covered = cover(sample, rng, Augmentation(erase=1, replace=1, patch_side=(5, 30)))
     assert torch.equal(covered.video[0], sample.video[0])
@@ -152,7 +152,7 @@ def test_a_rectangle_holds_the_pixels_it_covers():
     assert Box(2, 2, 5, 3).contains(xy).tolist() == [True, False, True, False]
 
 
-def test_colours_change_but_places_do_not(rng):
+def test_colours_change_but_positions_do_not(rng):
     sample = spot()
     video = jitter_colours(sample.video, rng, Augmentation())
     assert not torch.equal(video, sample.video)
@@ -170,7 +170,7 @@ def test_colours_change_but_places_do_not(rng):
         ({"contrast": 0.5}, "mean"),
     ],
 )
-def test_each_change_of_colour_keeps_what_it_should(rng, change, kept):
+def test_each_change_of_colour_has_its_invariant(rng, change, kept):
     off = {"brightness": 0, "contrast": 0, "saturation": 0, "hue": 0}
     video = torch.from_numpy(rng.integers(90, 160, (3, 3, 8, 8), np.uint8))
     found = jitter_colours(video, rng, Augmentation(**off | change)).float()
@@ -191,7 +191,7 @@ def test_no_change_of_colour_is_the_identity(rng):
     assert torch.equal(jitter_colours(video, rng, off), video)
 
 
-def test_blur_widens_and_keeps_the_place_and_the_sum(rng):
+def test_blur_keeps_the_position_and_the_sum(rng):
     sample = spot()
     video = blur(sample.video, rng, Augmentation(blur_sigma=(1.9, 2.0)))
     assert (video.amax((1, 2, 3)) < sample.video.amax((1, 2, 3)) - 40).all()
@@ -202,7 +202,7 @@ def test_blur_widens_and_keeps_the_place_and_the_sum(rng):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_all_together_the_truth_still_holds(seed):
+def test_the_truth_follows_all_steps_together(seed):
     config = Augmentation(crop=(64, 80), erase=0, jitter=0, pad=5, shift_step=3, reverse=0.5)
     varied = config(spot(), np.random.default_rng(seed))
     assert varied.size == (80, 64)

@@ -5,9 +5,9 @@ from motes import data
 from motes.data.kubric import visible_points
 
 
-def write(folder, made, write_images, suffix=".png", marks_seen=False):
+def write(folder, made, write_images, suffix=".png", marks_visible=False):
     write_images(folder / "frames", made, suffix)
-    flags = made.visible if marks_seen else ~made.visible
+    flags = made.visible if marks_visible else ~made.visible
     np.save(folder / f"{folder.name}.npy", {"coords": made.xy, "visibility": flags})
 
 
@@ -29,11 +29,11 @@ def test_sequences_are_read(tmp_path, make, write_images, same, suffix):
     assert alone.name == "0001"
 
 
-@pytest.mark.parametrize("marks_seen", [True, False])
-def test_points_outside_tell_what_visibility_means(marks_seen):
+@pytest.mark.parametrize("marks_visible", [True, False])
+def test_points_outside_decide_the_meaning_of_visibility(marks_visible):
     xy = np.array([[[5.0, 5], [50, 5]], [[6, 6], [7, 7]]])  # one is outside of 32 x 32
     visible = np.array([[True, False], [False, True]])
-    flags = visible if marks_seen else ~visible
+    flags = visible if marks_visible else ~visible
     assert np.array_equal(visible_points(xy, flags, (32, 32)), visible)
 
 

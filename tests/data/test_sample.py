@@ -29,7 +29,7 @@ def test_collate_adds_a_batch_axis():
     assert (batch.num_frames, batch.num_points, batch.size) == (4, 5, (9, 8))
 
 
-def test_points_and_frames_are_chosen_in_order_and_again():
+def test_points_and_frames_are_selected_in_order_with_repeats():
     sample = Sample(**parts())
     chosen = sample.points(torch.tensor([3, 0, 3])).frames(torch.tensor([2, 1]))
     assert torch.equal(chosen.xy, sample.xy[[2, 1]][:, [3, 0, 3]])
@@ -46,12 +46,12 @@ def test_points_and_frames_are_chosen_in_order_and_again():
         ("valid", torch.zeros(4, 6, dtype=torch.bool), "valid: expected"),
     ],
 )
-def test_what_does_not_fit_is_named(name, value, words):
+def test_wrong_shapes_and_types_are_reported(name, value, words):
     with pytest.raises(InputError, match=words):
         Sample(**parts() | {name: value})
 
 
-def test_collate_wants_equal_shapes():
+def test_collate_needs_equal_shapes():
     with pytest.raises(InputError, match="one shape"):
         collate([Sample(**parts()), Sample(**parts(N=6))])
     with pytest.raises(InputError, match="at least one"):

@@ -135,8 +135,8 @@ def test_what_would_corrupt_memory_is_refused(tmp_path, name):
         read_pickle(write(tmp_path, b"\x80\x03" + content))
 
 
-def test_an_attack_without_its_fault_is_read(tmp_path):
-    """The pieces of the attacks are right: it is the fault that is refused."""
+def test_attacks_are_valid_without_their_fault(tmp_path):
+    """So it is the fault that is refused, not another part of the attack."""
     back = read_pickle(write(tmp_path, b"\x80\x03" + ARRAY + state(SIXTEEN) + b"b."))
     assert back.tolist() == [0, 0]
     back = read_pickle(
@@ -145,7 +145,7 @@ def test_an_attack_without_its_fault_is_read(tmp_path):
     assert back.tolist() == [0, 0]
 
 
-def test_truth_values_are_0_or_1_whatever_the_byte(tmp_path):
+def test_any_other_byte_than_0_is_a_true_bool(tmp_path):
     content = pickle.dumps(np.array([True, False])).replace(b"\x01\x00\x94", b"\x07\x00\x94")
     back = read_pickle(write(tmp_path, content))
     assert back.view(np.uint8).tolist() == [1, 0]
@@ -173,7 +173,7 @@ def test_a_tuple_that_is_doubled_forty_times_ends_at_once(tmp_path, content):
         assert len(read_pickle(file)) == 2
 
 
-def test_one_buffer_is_no_thousand_arrays(tmp_path):
+def test_one_buffer_does_not_fill_a_thousand_arrays(tmp_path):
     """10 kB that would become 200 MB."""
     buffer = b"B" + struct.pack("<I", 8000) + bytes(8000) + b"q\x00"
     array = FROMBUFFER + b"(h\x00" + dtype(b"f8") + b"(I1000\ntVC\ntR"
@@ -183,7 +183,7 @@ def test_one_buffer_is_no_thousand_arrays(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"not a pickle", pickle.dumps(PLAIN)[:200], b"0.", b"t."])
-def test_damaged_pickles_are_named(tmp_path, content):
+def test_damaged_pickles_are_reported(tmp_path, content):
     with pytest.raises(FileError, match=r"damaged\.pkl: not a pickle, or damaged"):
         read_pickle(write(tmp_path, content, "damaged.pkl"))
 
@@ -205,7 +205,7 @@ def test_changed_bytes_give_data_or_one_error(tmp_path_factory, whole, changes):
         read_pickle(file)
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(FileError, match=r"absent\.pkl"):
         read_pickle(tmp_path / "absent.pkl")
 

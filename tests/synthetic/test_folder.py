@@ -28,7 +28,7 @@ def test_a_clip_is_read_back_as_it_was_made(tmp_path):
     np.testing.assert_array_equal(clip.tracks.visible.T, sample.visible.numpy())
 
 
-def test_a_run_continues_and_keeps_what_is_there(tmp_path):
+def test_a_run_continues_and_keeps_existing_clips(tmp_path):
     started = generate(tmp_path, SMALL, 3, seed=1)
     first = next(started)
     started.close()  # interrupted
@@ -42,7 +42,7 @@ def test_a_run_continues_and_keeps_what_is_there(tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
-def test_other_settings_do_not_mix(tmp_path):
+def test_clips_of_other_settings_are_refused(tmp_path):
     list(generate(tmp_path, SMALL, 1))
     with pytest.raises(InputError, match="other settings: points 16 -> 17"):
         next(generate(tmp_path, replace(SMALL, points=17), 1))
@@ -60,7 +60,7 @@ def test_bad_requests_write_nothing(tmp_path, count, changes, message):
     assert not (tmp_path / "new").exists()
 
 
-def test_workers_make_the_same_clips_and_hand_problems_on(tmp_path):
+def test_workers_make_the_same_clips_and_report_errors(tmp_path):
     config = replace(SMALL, kind="layers")
     for name, workers in (("here", 0), ("there", 2)):
         list(generate(tmp_path / name, config, 3, workers=workers))
@@ -114,13 +114,13 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["[1, 2]", "{", "[" * 100_000])
-def test_settings_that_are_none_are_named(tmp_path, content):
+def test_invalid_settings_files_are_reported(tmp_path, content):
     (tmp_path / "settings.json").write_text(content)
     with pytest.raises(FileError, match="cannot be used for clips"):
         next(generate(tmp_path, SMALL, 1))
 
 
-def test_a_folder_that_is_a_file_is_named(tmp_path):
+def test_a_file_instead_of_a_folder_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FileError, match="cannot be used for clips"):
         next(generate(tmp_path / "file", SMALL, 1))
@@ -140,7 +140,7 @@ def test_command_line(tmp_path, capsys):
         (["--textures", "/nowhere"], "expected a folder of images"),
     ],
 )
-def test_command_line_says_what_is_wrong(tmp_path, capsys, options, message):
+def test_command_line_reports_errors(tmp_path, capsys, options, message):
     assert run([*COMMAND, str(tmp_path / "c"), *options]) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / "c").exists()

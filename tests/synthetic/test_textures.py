@@ -18,7 +18,7 @@ def test_patterns_fill_their_size(field, size):
     assert values.isfinite().all()
 
 
-def test_patterns_are_colours_and_differ():
+def test_patterns_are_in_range_and_differ():
     images = [textures.pattern(Dice(seed), (24, 32), CPU) for seed in range(20)]
     assert all(i.shape == (3, 24, 32) and 0 <= i.min() <= i.max() <= 1 for i in images)
     assert torch.stack(images).std(0).mean() > 0.1
@@ -68,6 +68,6 @@ def test_the_camera_keeps_the_range():
         assert 0 <= seen.min() <= seen.max() <= 1
 
 
-def test_noise_has_the_deviation_asked_for():
+def test_noise_has_the_given_deviation():
     noisy = effects.noise(Dice(0), torch.zeros(4, 3, 64, 64), 0.1)
     assert abs(float(noisy.std()) - 0.1) < 0.01

@@ -1,11 +1,11 @@
 """Augmentation of training samples as in the CoTracker and TAPTR papers.
 
-Source: specification of CoTracker, section 13.1; TAPTR trains with the same list.  Every step takes
-a `Sample` and gives one, and the ground truth follows the pixels exactly.  For that, two things
-differ from the original code: resizing maps pixel centres as the resampling does (not corners onto
-corners), and a mirrored x is ``W - 1 - x`` (not ``W - x``).
+TAPTR trains with the same augmentation as CoTracker.  Every step maps a `Sample` to a `Sample`, and
+the ground truth stays aligned with the pixels.  For this two details differ from the original code:
+resizing maps pixel centres as the resampling does (not corners onto corners), and a mirrored x is
+``W - 1 - x`` (not ``W - x``).
 
-Randomness comes from a NumPy generator, so that one seed gives one clip on every device.
+Random numbers come from a NumPy generator, so that a seed gives the same clip on every device.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How samples are varied; the defaults are those of CoTracker3 on Kubric.
+    """Parameters of augmentation; the defaults are those of CoTracker3 on Kubric.
 
     Attributes:
-        crop: ``(H, W)`` of the result; None: frames keep their size and place.
-        erase: Probability of a frame (except the first) to be covered with flat rectangles.
-        replace: Probability of a frame (except the first) to be covered with pieces of other
-            frames; only CoTracker 1, 2 and TAPTR have it (0.5).
-        patches: Fewest and most rectangles of such a frame.
-        patch_side: Shortest and longest side of a rectangle, in pixels.
-        jitter: Probability of a clip to change colours.
+        crop: ``(H, W)`` of the result; None: frames are not cropped.
+        erase: Probability that rectangles of a frame (except the first) get a constant colour.
+        replace: Probability that rectangles of a frame (except the first) are replaced by parts of
+            other frames; used by CoTracker 1, 2 and TAPTR (0.5).
+        patches: Least and largest number of rectangles in such a frame.
+        patch_side: Least and largest side of a rectangle, in pixels.
+        jitter: Probability that the colours of a clip change.
         brightness: Largest relative change of brightness; likewise `contrast` and `saturation`.
         contrast: See `brightness`.
         saturation: See `brightness`.
-        hue: Largest turn of hue, in turns.
-        blur: Probability of a clip to be blurred.
+        hue: Largest rotation of hue, in turns.
+        blur: Probability that a clip is blurred.
         blur_kernel: Width of the Gaussian kernel in pixels, odd.
         blur_sigma: Range of its standard deviation, drawn per frame.
-        pad: Most pixels of black that are added on each side.
-        scale: Range of the clip's size.
-        scale_step: Largest change of size from frame to frame.
-        scale_limits: Bounds of size after all changes.
+        pad: Largest number of black pixels added on each side.
+        scale: Range of the scale of the first frame.
+        scale_step: Largest change of scale from frame to frame.
+        scale_limits: Bounds of the scale after all changes.
         shift_step: Largest step of the crop window from frame to frame, in pixels.
         margin: The scaled frame is larger than the crop by at least this many pixels.
-        flip_x: Probability to mirror left and right.
-        flip_y: Probability to mirror top and bottom.
-        reverse: Probability to play backwards.
+        flip_x: Probability of mirroring left and right.
+        flip_y: Probability of mirroring top and bottom.
+        reverse: Probability of reversing time.
     """
 
     crop: tuple[int, int] | None = None
@@ -78,7 +78,7 @@ class Augmentation:
     reverse: float = 0.0
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """Vary a sample (without batch axis), in the order of the papers.
+        """Augment a sample (without batch axis), in the order of the papers.
 
         Raises:
             InputError: The sample has a batch axis.
@@ -103,12 +103,12 @@ class Augmentation:
 def random_frames(
     num_frames: int, length: int, rng: np.random.Generator, max_stride: int = 1
 ) -> range:
-    """Draw which frames of a video to train on: a random stride, then a random start.
+    """Draw frames of a video to train on: a random stride, then a random start.
 
     Args:
-        num_frames: Frames there are.
-        length: Frames wanted.
-        rng: Source of randomness.
+        num_frames: Number of frames of the video.
+        length: Number of frames to draw.
+        rng: Random generator.
         max_stride: Largest step from frame to frame; also limited by the video's length.
 
     Raises:
@@ -124,7 +124,7 @@ def random_frames(
 
 
 def reverse_time(sample: Sample) -> Sample:
-    """Play backwards."""
+    """Reverse time."""
     return sample.frames(torch.arange(sample.num_frames - 1, -1, -1))
 
 
@@ -143,7 +143,7 @@ def erase(sample: Sample, rng: np.random.Generator, config: Augmentation) -> Sam
 
 
 def replace_patches(sample: Sample, rng: np.random.Generator, config: Augmentation) -> Sample:
-    """Cover rectangles of some frames with pieces of a recoloured copy of the clip."""
+    """Cover rectangles of some frames with parts of a recoloured copy of the clip."""
     frames = _drawn_frames(sample, rng, config.replace)
     if not frames:
         return sample
@@ -178,7 +178,7 @@ class Box:
         return slice(self.y0, self.y1)
 
     def contains(self, xy: Tensor) -> Tensor:
-        """Bool ``[N]``: which positions ``[N, 2]`` lie on its pixels, which reach 0.5 around."""
+        """Bool ``[N]``: which positions ``[N, 2]`` lie on its pixels, up to their edges."""
         x, y = to_corner(xy).unbind(-1)
         return (x >= self.x0) & (x < self.x1) & (y >= self.y0) & (y < self.y1)
 
@@ -190,12 +190,12 @@ class Box:
 
 
 def _drawn_frames(sample: Sample, rng: np.random.Generator, probability: float) -> list[int]:
-    """Frames that are covered; never the first."""
+    """Random frames to cover; never the first."""
     return [t for t in range(1, sample.num_frames) if rng.random() < probability]
 
 
 def _rectangles(size: tuple[int, int], rng: np.random.Generator, config: Augmentation) -> list[Box]:
-    """Rectangles with their centre anywhere, cut off at the image."""
+    """Random rectangles with centres in the image, clipped to the image."""
     W, H = size
     boxes = []
     for _ in range(rng.integers(*config.patches, endpoint=True)):
@@ -211,17 +211,17 @@ GREY = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in brightness (ITU-R BT.601)."""
 
 YIQ = np.array([GREY, (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112)])
-"""From RGB to brightness and two colour axes, in whose plane hue is an angle (NTSC)."""
+"""RGB to brightness and two colour axes; hue is an angle in their plane (NTSC)."""
 
 
 def jitter_colours(video: Tensor, rng: np.random.Generator, config: Augmentation) -> Tensor:
     """Change brightness, contrast, saturation and hue, by amounts drawn for each frame.
 
-    All four are linear in the colour, so that one 3x3 matrix and an offset do it for a frame.
+    All four are linear in the colour: one 3x3 matrix and an offset per frame.
 
     Args:
         video: uint8 ``[T, 3, H, W]``.
-        rng: Source of randomness.
+        rng: Random generator.
         config: Largest amounts.
 
     Returns:
@@ -249,11 +249,11 @@ def _colour_matrix(rng: np.random.Generator, config: Augmentation) -> np.ndarray
 
 
 def blur(video: Tensor, rng: np.random.Generator, config: Augmentation) -> Tensor:
-    """Blur every frame with a Gaussian of its own width.
+    """Blur every frame with a Gaussian of random width.
 
     Args:
         video: uint8 ``[T, 3, H, W]``.
-        rng: Source of randomness.
+        rng: Random generator.
         config: Width of the kernel and range of sigma.
 
     Returns:
@@ -271,7 +271,7 @@ def blur(video: Tensor, rng: np.random.Generator, config: Augmentation) -> Tenso
     return planes.round().to(torch.uint8).view(T, C, H, W)
 
 
-# Place
+# Geometry
 
 
 def flip(sample: Sample, *, x: bool, y: bool) -> Sample:
@@ -286,7 +286,7 @@ def flip(sample: Sample, *, x: bool, y: bool) -> Sample:
 
 
 def moving_crop(sample: Sample, rng: np.random.Generator, config: Augmentation) -> Sample:
-    """Pad, scale and crop; scale and place of the window drift from frame to frame.
+    """Pad, scale and crop; scale and position of the window change slowly from frame to frame.
 
     Points that leave the window become invisible.
     """
@@ -297,7 +297,7 @@ def moving_crop(sample: Sample, rng: np.random.Generator, config: Augmentation) 
     centre = to_corner(_first_centre(sample) + pad[:2]) * scale[0]
     corner = _drifting_corner(scale * padded, centre - np.array([W, H]) / 2, (W, H), rng, config)
 
-    # Scaling keeps the edges of pixels, not their centres.
+    # Scaling maps edges of pixels to edges, not centres to centres.
     scale_t, corner_t = (sample.xy.new_tensor(a)[:, None] for a in (scale, corner))  # [T, 1, 2]
     pad_t = sample.xy.new_tensor(pad[:2])
     xy = from_corner(to_corner(sample.xy + pad_t) * scale_t - corner_t)
@@ -306,7 +306,7 @@ def moving_crop(sample: Sample, rng: np.random.Generator, config: Augmentation) 
 
 
 def _first_centre(sample: Sample) -> np.ndarray:
-    """Mean position of the points that are visible in frame 0; the image's centre without any."""
+    """Mean position of the points visible in frame 0; the image centre if there are none."""
     points = sample.xy[0, sample.visible[0]]
     if not len(points):
         return (np.array(sample.size) - 1) / 2
@@ -320,7 +320,7 @@ def _drifting_scale(
     rng: np.random.Generator,
     config: Augmentation,
 ) -> np.ndarray:
-    """Horizontal and vertical scale of each frame, ``[T, 2]``: smooth, and never too small."""
+    """Smooth horizontal and vertical scale of each frame ``[T, 2]``; the frame covers the crop."""
     lowest = (np.array(crop) + config.margin) / padded
     scale: np.ndarray = np.full(2, rng.uniform(*config.scale))
     step, scales = np.zeros(2), []
@@ -346,31 +346,31 @@ def _drifting_corner(
 
     Args:
         size: ``[T, 2]``, width and height of the scaled frames.
-        start: ``[2]``, where the window would like to be in frame 0.
+        start: ``[2]``, the corner in frame 0, before it is clamped to the frame.
         crop: ``(W, H)`` of the window.
-        rng: Source of randomness.
+        rng: Random generator.
         config: Largest step.
     """
     corner: np.ndarray = np.round(start)
     step: np.ndarray = np.zeros(2)
     corners = []
-    for t, room in enumerate(np.floor(size - crop)):
+    for t, limit in enumerate(np.floor(size - crop)):
         if t > 0:
             new = rng.integers(-config.shift_step, config.shift_step, 2, endpoint=True)
             step = new if t == 1 else np.trunc(0.8 * step + 0.2 * new)
             corner = corner + step
-        corner = np.clip(corner, 0, room)
+        corner = np.clip(corner, 0, limit)
         corners.append(corner)
     return np.array(corners)
 
 
 def _resample(video: Tensor, scale: Tensor, corner: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bilinear crop; black outside of the frames.
+    """Crop with bilinear interpolation; black outside of the frames.
 
     Args:
         video: uint8 ``[T, 3, h, w]``.
         scale: float32 ``[T, 1, 2]``, pixels of the result per pixel of the video.
-        corner: float32 ``[T, 1, 2]``, the window's top-left corner, as an edge in the video.
+        corner: float32 ``[T, 1, 2]``, top-left corner of the window, in corner coordinates.
         size: ``(H, W)`` of the result.
 
     Returns:

@@ -1,7 +1,7 @@
-"""Our clip format: ``NAME.mp4``, or a folder of images ``NAME``, beside ``NAME.npz``.
+"""Our clip format: ``NAME.mp4``, or a folder of images ``NAME``, with ``NAME.npz``.
 
 The ``.npz`` holds `points` float32 ``[N, T, 2]`` (TAP-Vid raster coordinates: x/W and y/H, 0 is the
-left and top edge), `occluded` bool ``[N, T]`` and, if not everything is known, `annotated` bool
+left and top edge), `occluded` bool ``[N, T]`` and, if some of it is unknown, `annotated` bool
 ``[N, T]``.
 """
 
@@ -20,7 +20,7 @@ VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", "")
 
 
 def find(path: Path) -> Iterator[Entry]:
-    """One entry for each ``.npz`` of a folder, or for the one given."""
+    """One entry for each ``.npz`` file of a folder, or for the given file."""
     files = sorted(path.glob("*.npz")) if path.is_dir() else [path]
     for file in files:
         yield Entry(file.stem, partial(load_clip, file))

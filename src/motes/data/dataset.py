@@ -1,6 +1,6 @@
-"""`Dataset`, `Collection` and `Clip`: clips with known tracks, whatever they look like on disk.
+"""`Dataset`, `Collection` and `Clip`: clips with known tracks, in any layout on disk.
 
-A file of this package that declares a `Dataset` makes its layout known to `load`::
+A file of this package declares a `Dataset` to add its layout to `load`::
 
     collection = motes.data.load("clips", "clips/val")
     for result in collection.each(measure): ...             # every clip, for evaluation
@@ -38,10 +38,10 @@ class Clip:
     """A video and the true tracks of points in it.
 
     Attributes:
-        name: What reports call it.
-        video: The frames, decoded when they are needed.
-        tracks: The truth, in pixels of `video`, for its frames 0 .. T-1.
-        annotated: bool ``[N, T]``; where it is false nothing is known.
+        name: Its name in reports.
+        video: The frames, decoded on demand.
+        tracks: Ground truth, in pixels of `video`, for its frames 0 .. T-1.
+        annotated: bool ``[N, T]``; where it is false, nothing is known.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Clip:
         """Read frames.
 
         Args:
-            frames: Their numbers, ascending.
+            frames: Frame numbers, ascending.
 
         Returns:
             uint8 ``[n, H, W, 3]``.
@@ -88,7 +88,7 @@ class Clip:
             raise FileError(f"{self.name}: expected {expected} frames, got {count}{why}")
 
     def sample(self, frames: range | None = None) -> Sample:
-        """These frames (None: all) with all points, as training takes them.
+        """A training sample of these frames (None: all) with all points.
 
         Raises:
             FileError: The video cannot be decoded, or ends early.
@@ -106,7 +106,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Entry:
-    """A clip that was found but not read yet; `load` raises `FileError` when it is unusable."""
+    """A clip that is not read yet; `load` raises `FileError` if it is unusable."""
 
     name: str
     load: Callable[[], Clip]
@@ -114,12 +114,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One layout in which data sets lie on disk.
+    """One layout of data sets on disk.
 
     Attributes:
-        name: What users type.
-        layout: What is looked for, as messages say it.
-        find: Lists the clips under a path; it reads no more than it must.
+        name: Name for users.
+        layout: Description for messages.
+        find: Lists the clips under a path, and reads as little as possible.
     """
 
     name: str
@@ -129,12 +129,12 @@ class Dataset:
 
 @dataclass
 class Collection:
-    """The clips of a data set.  Unusable ones are skipped, and listed with the reason.
+    """The clips of a data set.  Unusable clips are skipped and listed with the reason.
 
     Attributes:
-        path: Where they were found.
+        path: Folder or file of the clips.
         entries: The clips, not read yet.
-        skipped: Reason by name of each clip that turned out to be unusable.
+        skipped: The reason for each unusable clip, by name.
     """
 
     path: Path
@@ -145,10 +145,10 @@ class Collection:
         return len(self.entries)
 
     def each(self, use: Callable[[Clip], R]) -> Iterator[R]:
-        """Apply `use` to one clip after the other; a clip for which it raises is skipped.
+        """Apply `use` to each clip; a clip for which it raises an error is skipped.
 
         Raises:
-            FileError: At the end, if not a single clip could be used.
+            FileError: At the end, if no clip could be used.
         """
         for entry in self.entries:
             try:
@@ -160,7 +160,7 @@ class Collection:
         self._check_left()
 
     def draw(self, rng: np.random.Generator, use: Callable[[Clip], R]) -> R:
-        """Apply `use` to a clip drawn at random, and to another one if it raises.
+        """Apply `use` to a random clip, and to another one if it raises an error.
 
         A clip that was skipped is not drawn again.
 
@@ -195,10 +195,10 @@ def load(name: str, path: str | PathLike[str], limit: int | None = None) -> Coll
     Args:
         name: Layout, one of `datasets`.
         path: Folder or file.
-        limit: Number of clips to use, from the first on; None: all.
+        limit: Use only the first `limit` clips; None: all.
 
     Raises:
-        InputError: No layout has this name, or the limit is not positive.
+        InputError: The name is unknown, or the limit is not positive.
         FileError: The path does not exist, or holds nothing in this layout.
     """
     known = {dataset.name: dataset for dataset in datasets()}
@@ -217,10 +217,10 @@ def load(name: str, path: str | PathLike[str], limit: int | None = None) -> Coll
         raise FileError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     if not entries:
         raise FileError(f"{path}: expected {known[name].layout}, found none")
-    return Collection(path, _with_own_names(entries))
+    return Collection(path, _with_unique_names(entries))
 
 
-def _with_own_names(entries: list[Entry]) -> list[Entry]:
+def _with_unique_names(entries: list[Entry]) -> list[Entry]:
     """The second clip of a name becomes ``NAME#2``, so that results do not replace each other."""
     counts: Counter[str] = Counter()
     renamed = []
@@ -236,20 +236,20 @@ def _renamed(entry: Entry, name: str) -> Entry:
 
 
 def describe(reason: Exception) -> str:
-    """What went wrong, in one line."""
+    """The error message, in one line."""
     text = " ".join(str(reason).split())
     return text if isinstance(reason, MotesError) else f"{type(reason).__name__}: {text}"
 
 
 def raster_positions(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Positions ``[..., 2]`` in pixels (float32), from raster ones as files hold them.
+    """Raster positions of a file as pixels ``[..., 2]`` (float32).
 
     Args:
         points: In TAP-Vid raster coordinates, see `raster_to_pixels`.
         size: ``(W, H)`` of the video.
 
     Raises:
-        InputError: They are no numbers.
+        InputError: The positions are not numbers.
     """
     with np.errstate(over="ignore"):  # too large ones become infinite, which means unknown
         return raster_to_pixels(numbers("points", points), size)
@@ -262,34 +262,34 @@ def make_clip(
     visible: np.ndarray,
     annotated: np.ndarray | None = None,
 ) -> Clip:
-    """Put a clip together from what a file holds.
+    """Make a clip from the content of a file.
 
     Args:
         name: Name of the clip.
         video: Its frames.
-        xy: ``[N, T, 2]`` in pixels.  Where it is not finite nothing is known.
+        xy: ``[N, T, 2]`` in pixels.  Where it is not finite, the position is unknown.
         visible: bool ``[N, T]``.
         annotated: bool ``[N, T]``; None: everywhere.
 
     Raises:
-        FileError: The parts do not fit each other.
+        FileError: The shapes do not match.
     """
     annotated = np.ones(visible.shape, bool) if annotated is None else annotated
     check_shapes(name, xy, visible, annotated)
     visible, annotated = flag_array("visible", visible), flag_array("annotated", annotated)
     finite = np.isfinite(xy).all(-1)
     known = finite & annotated
-    placed = np.where(finite[..., None], xy, 0)
-    tracks = Tracks(placed, visible & known, size=video.size, fps=video.fps)
+    positions = np.where(finite[..., None], xy, 0)
+    tracks = Tracks(positions, visible & known, size=video.size, fps=video.fps)
     return Clip(name, video, tracks, known)
 
 
 def check_shapes(name: str, xy: np.ndarray, *flags: np.ndarray) -> None:
-    """Raise unless positions are numbers ``[N, T, 2]`` and all flags ``[N, T]``.
+    """Check that positions are numbers ``[N, T, 2]`` and all flags ``[N, T]``.
 
     Raises:
-        FileError: A shape does not fit.
-        InputError: There is something else than numbers.
+        FileError: A shape is wrong.
+        InputError: An array holds something other than numbers.
     """
     if xy.ndim != 3 or xy.shape[2] != 2 or any(f.shape != xy.shape[:2] for f in flags):
         got = ", ".join(str(list(a.shape)) for a in (xy, *flags))
@@ -299,7 +299,7 @@ def check_shapes(name: str, xy: np.ndarray, *flags: np.ndarray) -> None:
 
 
 def read_arrays(path: Path, needed: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """Read arrays of an ``.npz`` file: the needed ones, and `annotated` where there is one.
+    """Read arrays of an ``.npz`` file: the needed ones, and `annotated` if present.
 
     Raises:
         FileError: The file cannot be read, holds objects, or lacks an array.

@@ -1,12 +1,12 @@
 """MOVi-f (Kubric) prepared for point tracking, in the folder layout of CoTracker's release.
 
 ``SEQ/frames/*.png`` (or ``.jpg``) with ``SEQ/SEQ.npy``, which holds a dict of `coords`
-``[N, T, 2]`` and `visibility` ``[N, T]``.  Two things that the files do not say are taken so:
+``[N, T, 2]`` and `visibility` ``[N, T]``.  Two properties that the files do not state are assumed:
 
-- `coords` are pixels with whole numbers at pixel centres, as both papers train on them.
-- `visibility` may mark what is seen or, as in the release, what is **occluded**.  A point outside
-  the image cannot be seen, so what the array says about such points tells; with none outside, it is
-  taken to mark occlusion.
+- `coords` are pixels with whole numbers at pixel centres, as in the training of both papers.
+- `visibility` may mark visible points or, as in the release, **occluded** ones.  Points outside of
+  the image are never visible, so their values show which; without such points, `visibility` is
+  assumed to mark occlusion.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from motes.video import open_video
 
 
 def find(path: Path) -> Iterator[Entry]:
-    """One entry for each sequence of a folder, or for the sequence given."""
+    """One entry for each sequence of a folder, or for the given sequence."""
     folders = [path, *sorted(path.iterdir())] if path.is_dir() else []
     for folder in folders:
         if (folder / "frames").is_dir():
@@ -37,7 +37,7 @@ def load_clip(folder: Path) -> Clip:
     """The clip in a sequence's folder.
 
     Raises:
-        FileError: A part is missing, damaged, or does not fit.
+        FileError: A part is missing, damaged, or of the wrong shape.
     """
     content = read_npy(folder / f"{folder.name}.npy")
     if not isinstance(content, dict) or not {"coords", "visibility"} <= content.keys():
@@ -52,7 +52,7 @@ def load_clip(folder: Path) -> Clip:
 
 
 def visible_points(xy: np.ndarray, flags: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """What `visibility` means, see above.
+    """Which points are visible; see above for the meaning of `visibility`.
 
     Args:
         xy: ``[N, T, 2]``, pixels.
@@ -60,12 +60,12 @@ def visible_points(xy: np.ndarray, flags: np.ndarray, size: tuple[int, int]) -> 
         size: ``(W, H)`` of the video.
 
     Returns:
-        bool ``[N, T]``: where points are seen; never outside the image.
+        bool ``[N, T]``; false outside of the image.
     """
     in_image = inside(xy, size)
     outside = flags[~in_image]
-    marks_seen = outside.size > 0 and not outside.mean() > 0.5
-    return in_image & (flags if marks_seen else ~flags)
+    marks_visible = outside.size > 0 and not outside.mean() > 0.5
+    return in_image & (flags if marks_visible else ~flags)
 
 
 KUBRIC = Dataset("kubric", "folders SEQ with frames/ and SEQ.npy", find)

@@ -32,7 +32,7 @@ def load_clip(folder: Path) -> Clip:
     """The clip in a sequence's folder.
 
     Raises:
-        FileError: A part is missing, damaged, or does not fit.
+        FileError: A part is missing, damaged, or of the wrong shape.
     """
     arrays = read_arrays(folder / "anno.npz", ("trajs_2d", "visibs", "valids"))
     by_frame = [arrays[name] for name in ("trajs_2d", "visibs", "valids")]

@@ -1,4 +1,4 @@
-"""`Sample`: a clip with what is known about its points, as training takes it."""
+"""`Sample`: a clip with the ground truth of its points, the input of training."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Sample:
         video: uint8 ``[T, 3, H, W]``, RGB.
         xy: float32 ``[T, N, 2]``.
         visible: bool ``[T, N]``.
-        valid: bool ``[T, N]``; where false nothing is known about the point in that frame: its
-            `xy` and `visible` mean nothing and no loss may look at them.
+        valid: bool ``[T, N]``; where false, `xy` and `visible` are unknown: their values have no
+            meaning and no loss may use them.
 
     Raises:
         InputError: The shapes or types do not fit each other.
@@ -59,7 +59,7 @@ class Sample:
         return self.video.shape[-1], self.video.shape[-2]
 
     def points(self, index: Tensor) -> Sample:
-        """Only these points, in this order; an index may occur more than once.
+        """Select points, in this order; an index may occur more than once.
 
         Args:
             index: int64 ``[M]``, or bool ``[N]``.
@@ -72,7 +72,7 @@ class Sample:
         )
 
     def frames(self, index: Tensor) -> Sample:
-        """Only these frames, in this order; of a sample without batch axis.
+        """Select frames, in this order, of a sample without batch axis.
 
         Args:
             index: int64 ``[S]``, or bool ``[T]``.
@@ -95,7 +95,7 @@ def collate(samples: Sequence[Sample]) -> Sample:
     """Stack samples of equal shape into one whose tensors start with a batch axis B.
 
     Raises:
-        InputError: There are none, or their shapes differ.
+        InputError: The sequence is empty, or the shapes differ.
     """
     if not samples:
         raise InputError("expected at least one sample to collate, got none")

@@ -33,22 +33,22 @@ def find(path: Path) -> Iterator[Entry]:
         try:
             names = list(shards.read(file))
         except FileError:
-            yield Entry(file.name, partial(shards.clip, file, file.name))  # raises it again
+            yield Entry(file.name, partial(shards.clip, file, file.name))  # raises the error again
             continue
         for name in names:
             yield Entry(name, partial(shards.clip, file, name))
 
 
 class _Shards:
-    """Reads files of clips, and keeps the last one."""
+    """Reads files of clips, and keeps the last one in memory."""
 
     def __init__(self) -> None:
         self._last: tuple[Path | None, dict[str, Any]] = (None, {})
 
     def read(self, file: Path) -> dict[str, Any]:
-        """What a file says about its clips, by their names."""
+        """The content of a file: descriptions of clips by name."""
         if self._last[0] != file:
-            self._last = (None, {})  # before the next one comes into memory
+            self._last = (None, {})  # frees the memory before the next file is read
             self._last = (file, _by_name(file, read_pickle(file)))
         return self._last[1]
 
@@ -70,7 +70,7 @@ def parse_clip(name: str, content: Any) -> Clip:
     """The clip that a pickle describes.
 
     Raises:
-        FileError: A part is missing or does not fit; an image cannot be decoded.
+        FileError: A part is missing or of the wrong type or shape; an image cannot be decoded.
     """
     if not isinstance(content, Mapping) or not {"video", "points", "occluded"} <= content.keys():
         raise FileError(f"{name}: expected a dict with video, points and occluded")
@@ -86,7 +86,7 @@ def decode_frames(name: str, frames: np.ndarray | Sequence[bytes]) -> np.ndarray
     """Frames uint8 ``[T, H, W, 3]``, decoded if they are encoded images (JPEG, PNG).
 
     Raises:
-        FileError: They are neither, or an image is damaged.
+        FileError: The frames are neither of the two, or an image is damaged.
     """
     if isinstance(frames, np.ndarray) and frames.dtype == np.uint8 and frames.ndim == 4:
         return np.asarray(frames)

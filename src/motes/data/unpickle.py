@@ -1,9 +1,9 @@
-"""Read pickles of data sets without running what they ask for.
+"""Read pickles of data sets without running code in them.
 
 A pickle is a program.  Those of data sets need only NumPy arrays and plain containers, so this
 module interprets the few opcodes that build them, and refuses every other opcode by name.  NumPy's
-own restoring functions are never called: they trust their arguments, and a wrong byte makes them
-read or write foreign memory.  Arrays are copied out of bytes whose number fits the shape.
+functions for unpickling are never called: they do not check their arguments, and a wrong byte makes
+them read or write other memory.  Arrays are copied from bytes whose number matches the shape.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from motes.errors import FileError
 PLAIN_DTYPE = re.compile(r"[?biufcSUO]\d{0,6}")
 MAX_DIMENSIONS = 32
 MAX_GROWTH = 8
-"""A pickle may ask for this many times its own size: it cannot reuse one buffer for many arrays."""
+"""Limit of the data of a pickle, in sizes of its file: one buffer cannot fill many arrays."""
 
 KEYS = str
 MEMBERS = (str, bytes, int, float, type(None))
-"""Types of the members of a set; hashing a nested tuple can take forever."""
+"""Types of the members of a set; hashing a nested tuple can take exponential time."""
 
 
 class _Pending:
@@ -43,7 +43,7 @@ class _Pending:
         self.state = self.parse(state, spend)
 
     def parse(self, state: Any, spend: Callable[[int], None]) -> Any:
-        """What the state means."""
+        """The value that the state describes."""
         raise NotImplementedError
 
 
@@ -57,7 +57,7 @@ class _DType(_Pending):
 
     @property
     def value(self) -> np.dtype[Any]:
-        """The dtype, in the byte order of the machine until the state says otherwise."""
+        """The dtype, in the byte order of the machine unless the state gives another."""
         return self.plain if self.state is None else self.state
 
     def parse(self, state: Any, spend: Callable[[int], None]) -> np.dtype[Any]:
@@ -80,17 +80,17 @@ class _Array(_Pending):
 def make_array(
     data: Any, dtype: Any, shape: Any, order: Any, spend: Callable[[int], None]
 ) -> np.ndarray:
-    """Copy an array out of bytes, or out of a list where its elements are objects.
+    """Copy an array from bytes or, if its elements are objects, from a list.
 
     Args:
-        data: As many bytes, or list elements, as the shape needs.
+        data: Bytes or list elements; their number matches the shape.
         dtype: A `_DType`.
         shape: A tuple of numbers.
         order: ``"C"`` or ``"F"``.
-        spend: Told how many bytes or elements are copied.
+        spend: Called with the number of bytes or elements that are copied.
 
     Raises:
-        UnpicklingError: An argument has another type, or the data does not fill the shape.
+        UnpicklingError: An argument has another type, or the data does not match the shape.
     """
     kind, count = _checked(dtype, _DType).value, _count(shape)
     is_objects = kind.kind == "O"
@@ -155,7 +155,7 @@ def _bytearray(spend: Spend, data: Any = b"", *encoding: Any) -> bytearray:
 
 
 def _encode(spend: Spend, text: Any, *_: Any) -> bytes:
-    """How protocols 0 to 2 write bytes: as text in which every character is one byte."""
+    """Bytes in protocols 0 to 2: text in which every character is one byte."""
     spend(len(_checked(text, str)))
     return text.encode("latin-1")
 
@@ -191,17 +191,17 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "numpy.core.multiarray.scalar": _scalar,
     "numpy.core.numeric._frombuffer": _frombuffer,
 }
-"""All that a pickle may call; each gets `Interpreter.spend` first."""
+"""The functions that a pickle may call; the first argument is `Interpreter.spend`."""
 
 NAMES = {"numpy.ndarray"}
-"""What a pickle may name but not call: the class that `_reconstruct` is told to make."""
+"""Names that a pickle may use but not call: the class for `_reconstruct`."""
 
 RENAMED = {"numpy._core.": "numpy.core.", "__builtin__.": "builtins."}
-"""Modules that are called differently since NumPy 2 and in pickles of protocols 0 to 2."""
+"""Module names of NumPy 2 and of protocols 0 to 2, and the names used here."""
 
 
 class _Global:
-    """A name that a pickle looked up."""
+    """A global name in a pickle."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -214,8 +214,8 @@ def find_global(module: str, name: str) -> _Global:
         UnpicklingError: It is not on the list.
     """
     full = f"{module}.{name}"
-    for other, usual in RENAMED.items():
-        full = full.replace(other, usual, 1)
+    for other, known in RENAMED.items():
+        full = full.replace(other, known, 1)
     if full not in FUNCTIONS and full not in NAMES:
         raise UnpicklingError(
             f"expected only NumPy arrays and plain containers, but it asks for {full:.80}"
@@ -241,8 +241,8 @@ class Interpreter:
         """The value that the pickle describes.
 
         Raises:
-            UnpicklingError: It asks for anything else than data.
-            Exception: Damaged pickles end in many ways.
+            UnpicklingError: It contains anything other than data.
+            Exception: Any other, for a damaged pickle.
         """
         for opcode, argument, _ in pickletools.genops(self.file):
             step = OPCODES.get(opcode.name)
@@ -254,7 +254,7 @@ class Interpreter:
         return self._pop()
 
     def spend(self, size: int) -> None:
-        """Count bytes or elements that are copied, and refuse more than the file can mean."""
+        """Count bytes or elements that are copied, and raise above the limit."""
         self.left -= size
         if self.left < 0:
             raise UnpicklingError("expected no more data than the file holds")
@@ -284,11 +284,11 @@ class Interpreter:
         """Protocol number, frame or end."""
 
     def push(self, argument: Any) -> None:
-        """A number, text or bytes that stand in the pickle."""
+        """Push a number, text or bytes that the opcode contains."""
         self.stack.append(argument)
 
     def mark(self, _: Any) -> None:
-        """Remember a position on the stack."""
+        """Mark a position on the stack."""
         self.marks.append(len(self.stack))
 
     def append(self, _: Any) -> None:
@@ -338,11 +338,11 @@ class Interpreter:
         self.stack.append(tuple(values))
 
     def put(self, index: int | None) -> None:
-        """Remember the value on top."""
+        """Store the value on top in the memo."""
         self.memo[len(self.memo) if index is None else index] = self.stack[-1]
 
     def get(self, index: int) -> None:
-        """Repeat a value that was remembered."""
+        """Push a value from the memo."""
         value = self.memo[index]
         finished = isinstance(value, _Array) and value.state is not None
         self.stack.append(value.state if finished else value)
@@ -380,7 +380,7 @@ LITERALS = (
     "STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE",
     "BINUNICODE8", "SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8",
 )  # fmt: skip
-"""Opcodes that carry their value with them."""
+"""Opcodes that contain their value."""
 
 
 def _constant(make: Callable[[], Any]) -> Step:
@@ -425,14 +425,14 @@ OPCODES: dict[str, Step] = {
     "REDUCE": Interpreter.call,
     "BUILD": Interpreter.build,
 }  # fmt: skip
-"""All that a pickle may do."""
+"""The opcodes that a pickle may use."""
 
 
 def read_pickle(path: Path) -> Any:
     """Read a pickle file.
 
     Raises:
-        FileError: It cannot be read, is damaged, or asks for anything else than data.
+        FileError: It cannot be read, is damaged, or contains anything other than data.
     """
     with _open(path) as file:
         return _unpickle(file, path)
@@ -442,8 +442,8 @@ def read_npy(path: Path) -> Any:
     """Read an object, such as a dict, that was saved as ``.npy``.
 
     Raises:
-        FileError: It cannot be read, is damaged, holds no object, or asks for anything else than
-            data.
+        FileError: It cannot be read, is damaged, holds no object, or contains anything other
+            than data.
     """
     with _open(path) as file:
         try:

@@ -1,4 +1,4 @@
-"""What the synthetic engine makes: one frozen value, with every range it draws from."""
+"""`SyntheticConfig`: content of synthetic clips, with the range of every random parameter."""
 
 from __future__ import annotations
 
@@ -9,37 +9,38 @@ from motes.errors import InputError
 KINDS = ("mixed", "layers", "solids")
 
 RANGES = {"layers": 0, "objects": 0, "samples": 1, "speed": 1e-6, "radius": 1e-3}
-"""Fields that are ranges, with the least value that makes sense."""
+"""Fields that are ranges, with their least allowed value."""
 
 
 @dataclass(frozen=True)
 class SyntheticConfig:
-    """Contents and looks of generated clips.
+    """Content and appearance of generated clips.
 
     Lengths are fractions of the frame's side (the square root of its area) and speeds are such
-    fractions per frame, so that a clip looks the same at every size and every length.
+    fractions per frame, so that clips look alike at every size and every number of frames.
 
     Attributes:
         frames: Number of frames T.
         size: Height and width of the frames in pixels.
         points: Number of tracks N.
-        kind: ``"layers"`` (flat shapes that bend and slide over each other), ``"solids"``
+        kind: ``"layers"`` (flat shapes that move and bend in front of each other), ``"solids"``
             (a ray-cast 3-D world), or ``"mixed"`` (each clip is one of the two).
-        solids: With kind ``"mixed"``, the share of 3-D clips.
+        solids: Share of 3-D clips, with kind ``"mixed"``.
         textures: Folder of photographs, searched recursively; None uses procedural textures.
-        procedural: With photographs, the share of textures that are procedural all the same.
-        layers: Fewest and most shapes in front of the background.
-        objects: Fewest and most moving objects of a 3-D world.
-        speed: Slowest and fastest typical speed of a clip (drawn on a logarithmic scale).
-        radius: Smallest and largest half-size of a shape.
+        procedural: Share of procedural textures, when there are photographs.
+        layers: Least and largest number of shapes in front of the background.
+        objects: Least and largest number of moving objects in a 3-D world.
+        speed: Least and largest typical speed of a clip (log-uniform).
+        radius: Least and largest half-size of a shape.
         ripple: Share of the shapes that bend.
-        shutter: Largest exposure time, in frames; 0 switches motion blur off.
-        samples: Fewest and most images averaged per frame, over the exposure and over the pixel;
-            clips whose motion smears take more.
-        lighting: Whether there is shading, shadow and light that changes.
-        effects: Whether the camera adds drift of exposure and colour, blur, noise and compression.
-        foreground: How much more often tracks start on shapes than their area alone would give:
-            0 for as often as pixels show them, 1 for every surface alike.
+        shutter: Largest exposure time, in frames; 0: no motion blur.
+        samples: Least and largest number of images averaged per frame, over the exposure and
+            over the pixel; more where motion blur is longer.
+        lighting: Whether to add shading, shadows and changes of brightness.
+        effects: Whether to add camera effects: drift of exposure and colour, blur, noise and
+            compression.
+        foreground: Preference for small surfaces when tracks are chosen: 0: in proportion to the
+            visible area, 1: the same number on every surface.
     """
 
     frames: int = 24

@@ -1,4 +1,4 @@
-"""All chance of a clip comes from one seed, whatever the device and whatever is made beside it."""
+"""Random numbers of a clip: one seed decides them all, on every device."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ T = TypeVar("T")
 class Dice:
     """Random numbers of one clip, drawn on the CPU in float64.
 
-    Scenes are small, so their numbers are drawn here and then moved; a clip's geometry is
-    therefore the same on every device.
+    Parameters of scenes are few, so they are drawn on the CPU and then moved; the geometry of a
+    clip is therefore the same on every device.
 
     Args:
         seed: Number of the clip.
@@ -55,13 +55,13 @@ class Dice:
         return options[self.integer(0, len(options) - 1)]
 
     def on(self, device: torch.device) -> torch.Generator:
-        """A generator for images, which are drawn where they are used."""
+        """A generator for random images on a device."""
         seed = int(torch.randint(2**62, (), generator=self.generator))
         return torch.Generator(device).manual_seed(seed)
 
 
 def _scramble(seed: int) -> int:
-    """Mix the bits (SplitMix64), because neighbouring seeds give alike generators."""
+    """Mix the bits (SplitMix64), because consecutive seeds give correlated generators."""
     mask = 2**64 - 1
     z = (seed + 0x9E3779B97F4A7C15) & mask
     z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask

@@ -1,4 +1,4 @@
-"""What a camera adds: drift of light and colour, softness, noise and compression."""
+"""Camera effects: drift of exposure and colour, softness, noise and compression."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from motes.synthetic.dice import Dice
 from motes.synthetic.motion import wander
 
 BLOCK = 8
-"""Side of the blocks whose frequencies are rounded, as in JPEG and MPEG."""
+"""Side of the blocks for the cosine transform, as in JPEG and MPEG."""
 
 
 def camera_effects(dice: Dice, video: Tensor, times: Tensor) -> Tensor:
-    """A random camera's view of a clip ``[T, 3, H, W]`` in 0..1."""
+    """Apply random camera effects to a clip ``[T, 3, H, W]`` in 0..1."""
     if dice.chance(0.6):
         video = drift(dice, video, times)
     if dice.chance(0.3):
@@ -31,7 +31,7 @@ def camera_effects(dice: Dice, video: Tensor, times: Tensor) -> Tensor:
 
 
 def drift(dice: Dice, video: Tensor, times: Tensor) -> Tensor:
-    """Exposure and white balance that change slowly, and a tone curve that does not."""
+    """Change exposure and white balance slowly, and apply a constant tone curve."""
     exposure = wander(dice, dice.scale(0.001, 0.015), period=(8, 60)).at(times)
     balance = wander(dice, dice.scale(0.0005, 0.004), 3, period=(20, 100)).at(times)
     gain = torch.exp((exposure + balance).clamp(-0.8, 0.8)).to(video)[..., None, None]
@@ -39,7 +39,7 @@ def drift(dice: Dice, video: Tensor, times: Tensor) -> Tensor:
 
 
 def vignette(video: Tensor, strength: float) -> Tensor:
-    """Corners darker by that share."""
+    """Darken the corners by a fraction `strength`."""
     H, W = video.shape[-2:]
     y = torch.linspace(-1, 1, H, device=video.device)[:, None]
     x = torch.linspace(-1, 1, W, device=video.device)[None]
@@ -47,14 +47,14 @@ def vignette(video: Tensor, strength: float) -> Tensor:
 
 
 def soften(video: Tensor, weight: float) -> Tensor:
-    """A lens that is not quite sharp: each pixel takes from its neighbours."""
+    """Blur slightly, like an unsharp lens: mix each pixel with its neighbours."""
     padded = F.pad(video, (1, 1, 1, 1), mode="replicate")
     rows = torch.lerp(padded[..., 1:-1, :], (padded[..., :-2, :] + padded[..., 2:, :]) / 2, weight)
     return torch.lerp(rows[..., 1:-1], (rows[..., :-2] + rows[..., 2:]) / 2, weight)
 
 
 def noise(dice: Dice, video: Tensor, deviation: float) -> Tensor:
-    """Grain that is new in every frame: brightness, and half as much colour."""
+    """Add noise, independent in every frame, to brightness and (half as strong) to colour."""
     generator = dice.on(video.device)
     T, _, H, W = video.shape
     grey = torch.randn(T, 1, H, W, generator=generator, device=video.device)
@@ -63,11 +63,11 @@ def noise(dice: Dice, video: Tensor, deviation: float) -> Tensor:
 
 
 def compress(video: Tensor, step: float) -> Tensor:
-    """Round the frequencies of 8x8 blocks, the fine and the colourful ones most.
+    """Quantise the frequencies of 8x8 blocks, high ones and those of colour more coarsely.
 
     Args:
-        video: ``[T, 3, H, W]`` in 0..1; borders that fill no block are left alone.
-        step: Rounding step of the coarsest frequency of brightness.
+        video: ``[T, 3, H, W]`` in 0..1; borders that fill no block stay unchanged.
+        step: Quantisation step of the lowest frequency of brightness.
     """
     H, W = (side // BLOCK * BLOCK for side in video.shape[-2:])
     mix, unmix = (matrix.to(video) for matrix in _ycc())

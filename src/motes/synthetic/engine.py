@@ -1,4 +1,4 @@
-"""From a seed to a clip with perfect ground truth."""
+"""Make clips with exact ground truth from seeds."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from motes.synthetic.solids.stage import draw_world
 from motes.synthetic.textures import Textures
 
 OVERSAMPLING = 4
-"""Candidates per track, from which a fair mix of surfaces is chosen."""
+"""Candidates per track, from which the tracks are chosen."""
 
 FARTHEST = 2.0
-"""Distance outside of the frame, in frame sides, beyond which a position is not ground truth."""
+"""Distance from the frame, in frame sides, beyond which positions are marked invalid."""
 
 
 def synthesize(
@@ -32,19 +32,19 @@ def synthesize(
     device: str | torch.device = "cpu",
     textures: Textures | None = None,
 ) -> list[Sample]:
-    """Make clips; each depends on its own seed alone.
+    """Make clips; each depends only on its seed.
 
     A clip is rendered as one batch of frames on the device.
 
     Args:
         config: What to make.
-        seeds: One number a clip.
-        device: Where pictures are made.
+        seeds: One for each clip.
+        device: Of rendering and of the result.
         textures: Shared by several calls so that photographs are decoded once; by default made
             from the configuration.
 
     Returns:
-        One `Sample` a seed, on the device.
+        One `Sample` for each seed, on the device.
 
     Raises:
         InputError: The device cannot be used.
@@ -52,8 +52,8 @@ def synthesize(
     """
     if textures is None:
         textures = Textures(config.textures, config.procedural)
-    place = _usable(device)
-    return [_clip(config, seed, place, textures) for seed in seeds]
+    checked = _usable(device)
+    return [_clip(config, seed, checked, textures) for seed in seeds]
 
 
 def _usable(device: str | torch.device) -> torch.device:
@@ -70,9 +70,9 @@ class SyntheticClips(IterableDataset[Sample]):
     Args:
         config: What to make.
         seed: The same seed gives the same clips.
-        start: Number of the first clip, to continue where another run stopped.
+        start: Number of the first clip, to continue an earlier run.
         step: Every `step`-th clip is made: the number of processes, where `start` is the rank.
-        device: Where pictures are made.
+        device: Of rendering and of the clips.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class SyntheticClips(IterableDataset[Sample]):
             index += self.step * workers
 
     def __getitem__(self, index: int) -> Sample:
-        """The clip of that number, always the same."""
+        """The clip of this number; it is the same in every run."""
         seed = clip_seed(self.seed, index)
         return synthesize(self.config, [seed], self.device, self.textures)[0]
 
@@ -137,7 +137,7 @@ def draw_scene(
 
 
 def _speed(scene: Scene, times: Tensor, size: tuple[int, int]) -> float:
-    """How far the faster points move per frame, in pixels: of a few probes in every frame."""
+    """Speed in pixels per frame: the 90th percentile over nine points of every frame."""
     H, W = size
     probes = torch.cartesian_prod(*(torch.tensor([0.15, 0.5, 0.85]) * side for side in (W, H)))
     points = scene.pick(times, probes.double().expand(len(times), -1, -1))
@@ -147,42 +147,42 @@ def _speed(scene: Scene, times: Tensor, size: tuple[int, int]) -> float:
     return float(steps.quantile(0.9)) if len(steps) else 0.0
 
 
-def _samples(config: SyntheticConfig, smear: float) -> int:
-    """Enough images that a smear is no row of copies."""
+def _samples(config: SyntheticConfig, blur: float) -> int:
+    """Images per frame: one for every two pixels of motion blur, within the configured range."""
     fewest, most = config.samples
-    return max(fewest, min(most, math.ceil(smear / 2)))
+    return max(fewest, min(most, math.ceil(blur / 2)))
 
 
 def expose(scene: Scene, times: Tensor, shutter: float = 0.0, samples: int = 1) -> Tensor:
     """Average pictures over the exposure, which is centred on each frame's time.
 
-    The samples also differ in where they look inside the pixel, which smooths edges.
+    Each sample has another sub-pixel offset, which smooths edges.
 
     Args:
-        scene: What to show.
+        scene: The scene to render.
         times: Of the frames, ``[T]``.
         shutter: Length of the exposure in frames.
         samples: Pictures per frame.
 
     Returns:
-        ``[T, 3, H, W]`` in 0..1, or beyond where a surface is lit brightly.
+        ``[T, 3, H, W]`` in 0..1; above 1 where a surface is lit brightly.
     """
     video = scene.render(times - shutter * (0.5 - 0.5 / samples), _offset(0, samples))
     for k in range(1, samples):
-        moment = times + shutter * ((k + 0.5) / samples - 0.5)
-        video += scene.render(moment, _offset(k, samples))
+        time = times + shutter * ((k + 0.5) / samples - 0.5)
+        video += scene.render(time, _offset(k, samples))
     return video / samples if samples > 1 else video
 
 
 def _offset(k: int, samples: int) -> tuple[float, float]:
-    """Where sample k looks inside the pixel: each on a row and a column of its own, centred."""
+    """Sub-pixel offset (x, y) of sample k: a lattice; no two samples share a row or a column."""
     stride = next(m for m in range(samples // 2 + 1, samples + 2) if math.gcd(m, samples) == 1)
-    x, y = ((place + 0.5) / samples - 0.5 for place in (k, k * stride % samples))
+    x, y = ((index + 0.5) / samples - 0.5 for index in (k, k * stride % samples))
     return 0.8 * x, 0.8 * y
 
 
 def choose_points(config: SyntheticConfig, dice: Dice, scene: Scene, times: Tensor) -> Points:
-    """N points seen in some frame, with more on small surfaces than their area would give."""
+    """Choose N points that are seen in some frame; small surfaces get more than their area."""
     H, W = config.size
     each = -(-OVERSAMPLING * config.points // len(times))
     scale = torch.tensor([W - 1, H - 1], dtype=torch.float64)

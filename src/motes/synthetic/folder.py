@@ -27,7 +27,7 @@ FPS = Fraction(24)
 """Frame rate given to generated videos."""
 
 SETTINGS = "settings.json"
-"""File of a folder that says how its clips were made."""
+"""File of a folder that holds the settings of its clips."""
 
 
 def generate(
@@ -38,25 +38,25 @@ def generate(
     device: str = "cpu",
     workers: int = 0,
 ) -> Iterator[Path]:
-    """Fill a folder with clips ``00000`` .. ``count - 1``; those that are there already are kept.
+    """Fill a folder with clips ``00000`` .. ``count - 1``; existing clips are kept.
 
-    A clip appears when it is complete, its ``.npz`` file last, so a run that was interrupted is
-    continued by the same call, and a larger count adds to a folder.
+    The ``.npz`` file of a clip is written last, when the clip is complete.  The same call therefore
+    continues an interrupted run, and a call with a larger count adds clips.
 
     Args:
-        folder: Made if need be.
-        config: What to make; the sides must be even, as H.264 wants.
-        count: Number of clips that the folder shall have.
+        folder: Created if it does not exist.
+        config: What to make; the sides must be even, because of H.264.
+        count: Number of clips in the folder afterwards.
         seed: The same seed gives the same clips.
-        device: Where pictures are made.
+        device: Of rendering.
         workers: Processes that make clips, each with one thread; 0 for this process alone.
 
     Yields:
-        The ``.npz`` file of each clip that is there, then of each one once it is.
+        The ``.npz`` file of each existing clip, then of each new one when it is complete.
 
     Raises:
         InputError: `count` or `workers` is too small, a side is odd, the device cannot be used, or
-            the folder holds clips of other settings.
+            the folder holds clips with other settings.
         FileError: The folder cannot be written, or the textures cannot be read.
     """
     if count < 1 or workers < 0:
@@ -66,7 +66,7 @@ def generate(
         raise InputError(f"size: expected even sides for .mp4, got {config.size}")
     clips = SyntheticClips(config, seed, device=device)
     folder = Path(folder)
-    _claim(folder, {"seed": seed, **asdict(config)})
+    _check_settings(folder, {"seed": seed, **asdict(config)})
     files = [folder / f"{index:05d}.npz" for index in range(count)]
     missing = [i for i, file in enumerate(files) if not _complete(file)]
     yield from (file for file in files if _complete(file))
@@ -86,7 +86,7 @@ def generate(
 
 
 def _start_worker(parent: int, number: int) -> None:
-    """Called in each worker: it ends with this process, also when that is killed."""
+    """Called in each worker, which then ends with the parent process, also if that is killed."""
     end_with_parent(parent)
 
 
@@ -95,7 +95,7 @@ def _complete(file: Path) -> bool:
 
 
 class _Numbered(Dataset[tuple[int, Sample | MotesError]]):
-    """Some clips of a series with their numbers; a problem is handed on, not raised in a worker."""
+    """Some clips of a series with their numbers; errors are returned, not raised in a worker."""
 
     def __init__(self, clips: SyntheticClips, numbers: Sequence[int]) -> None:
         self.clips, self.numbers = clips, numbers
@@ -103,8 +103,8 @@ class _Numbered(Dataset[tuple[int, Sample | MotesError]]):
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def __getitem__(self, place: int) -> tuple[int, Sample | MotesError]:
-        number = self.numbers[place]
+    def __getitem__(self, index: int) -> tuple[int, Sample | MotesError]:
+        number = self.numbers[index]
         try:
             return number, self.clips[number]
         except MotesError as error:
@@ -135,8 +135,8 @@ def write_clip(file: Path, sample: Sample) -> None:
         np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
 
 
-def _claim(folder: Path, settings: dict[str, Any]) -> None:
-    """Note how the clips of a folder are made, or check that it is as before."""
+def _check_settings(folder: Path, settings: dict[str, Any]) -> None:
+    """Write the settings of a folder, or check that they equal those in it."""
     text = json.dumps(settings, indent=2)
     file = folder / SETTINGS
     try:

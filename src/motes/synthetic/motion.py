@@ -13,7 +13,7 @@ from motes.synthetic.dice import Dice
 
 @dataclass(frozen=True)
 class Curve:
-    """Drift plus a few slow waves, for C channels at once.
+    """Constant velocity plus a few slow waves, for C channels.
 
     Attributes:
         start: Value at time 0 without the waves, ``[C]``.
@@ -37,13 +37,13 @@ class Curve:
 
     def plus(self, other: Curve) -> Curve:
         """The sum of two motions."""
-        mine = (self.start, self.velocity, self.amplitude, self.rate, self.phase)
-        theirs = (other.start, other.velocity, other.amplitude, other.rate, other.phase)
-        waves = (torch.cat(pair) for pair in zip(mine[2:], theirs[2:], strict=True))
+        first = (self.start, self.velocity, self.amplitude, self.rate, self.phase)
+        second = (other.start, other.velocity, other.amplitude, other.rate, other.phase)
+        waves = (torch.cat(pair) for pair in zip(first[2:], second[2:], strict=True))
         return Curve(self.start + other.start, self.velocity + other.velocity, *waves)
 
     def through(self, value: Tensor, time: float) -> Curve:
-        """The same motion, moved so that it has the value ``[C]`` at that time."""
+        """The same curve, shifted so that it has the given value ``[C]`` at that time."""
         now = self.at(torch.tensor([time], dtype=torch.float64))[0]
         return replace(self, start=self.start + value - now)
 
@@ -54,12 +54,12 @@ def wander(
     """A random curve that is 0 at time 0.
 
     Args:
-        dice: The clip's chance.
+        dice: Random numbers of the clip.
         speed: Typical change per frame.
         channels: Number of channels C.
         period: Shortest and longest wave, in frames.
     """
-    steady = dice.number(0, 1)  # from swaying on the spot to going straight on
+    steady = dice.number(0, 1)  # 0: oscillates around a point, 1: straight motion
     rate = math.tau / torch.exp(dice.uniform(math.log(period[0]), math.log(period[1]), 3, channels))
     amplitude = dice.normal(3, channels) * (speed * (1 - steady) * 0.8) / rate
     velocity = dice.normal(channels) * speed * steady
@@ -75,7 +75,7 @@ def still(channels: int = 1) -> Curve:
 
 
 def shake(dice: Dice, speed: float, channels: int = 1) -> Curve:
-    """A hand that trembles: quick small waves around 0."""
+    """Camera shake of a hand-held camera: fast small waves around 0."""
     rate = math.tau / dice.uniform(3, 14, 4, channels)
     amplitude = dice.normal(4, channels) * speed / rate / 2
     zero = torch.zeros(channels, dtype=torch.float64)
@@ -84,12 +84,12 @@ def shake(dice: Dice, speed: float, channels: int = 1) -> Curve:
 
 @dataclass(frozen=True)
 class Hops:
-    """Bouncing on the spot: parabolas, with a sudden turn at each touch.
+    """Vertical bounces: parabolas between contacts with the ground.
 
     Attributes:
         height: Of each hop.
-        period: Frames from touch to touch.
-        phase: Part of a hop that is over at time 0.
+        period: Frames between two contacts.
+        phase: Fraction of a hop at time 0.
     """
 
     height: float = 0.0
@@ -97,6 +97,6 @@ class Hops:
     phase: float = 0.0
 
     def at(self, times: Tensor) -> Tensor:
-        """Height ``[T]`` above the place of the touch."""
+        """Height ``[T]`` above the point of contact."""
         part = torch.frac(times / self.period + self.phase + 1e3)
         return 4 * self.height * part * (1 - part)

@@ -1,4 +1,4 @@
-"""What every kind of scene offers: pictures at any time, and points that stay on surfaces."""
+"""`Scene`: the interface of all scenes, to render images and to follow surface points."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Points:
     """N points fixed to surfaces.
 
     Attributes:
-        surface: int64 ``[N]``, which surface a point is on; -1 where there is none.
-        local: float64 ``[N, D]``, where on it, in coordinates that move along.
+        surface: int64 ``[N]``, number of the surface; -1: none.
+        local: float64 ``[N, D]``, position in coordinates that move with the surface.
     """
 
     surface: Tensor
@@ -28,11 +28,11 @@ class Points:
 
 @dataclass(frozen=True)
 class Located:
-    """Where points are seen.
+    """Projections of points into the frames.
 
     Attributes:
         xy: float64 ``[T, N, 2]`` in pixels, whole numbers at pixel centres.
-        visible: bool ``[T, N]``, whether no other surface is in front (frame borders aside).
+        visible: bool ``[T, N]``, whether no other surface is in front; frame borders are ignored.
         valid: bool ``[T, N]``, false where there is no projection (behind the camera).
     """
 
@@ -42,10 +42,10 @@ class Located:
 
 
 class Scene(Protocol):
-    """A world that moves; times are in frames and need not be whole."""
+    """A moving scene; times are in frames and may be fractions."""
 
     def render(self, times: Tensor, offset: tuple[float, float]) -> Tensor:
-        """Pictures ``[T, 3, H, W]`` in 0..1, sampled at pixel centres plus an offset (x, y)."""
+        """Images ``[T, 3, H, W]`` in 0..1, sampled at pixel centres plus an offset (x, y)."""
         ...
 
     def pick(self, times: Tensor, xy: Tensor) -> Points:
@@ -53,7 +53,7 @@ class Scene(Protocol):
         ...
 
     def locate(self, points: Points, times: Tensor) -> Located:
-        """Where the points are at the times ``[T]``."""
+        """Projections of the points at the times ``[T]``."""
         ...
 
 

@@ -1,7 +1,7 @@
-"""Shots with one known motion, as truth for editing and reconstruction.
+"""Shots with one known motion: ground truth for editing and reconstruction.
 
-A shaking camera over a background, a card that slides, turns or bends before it, and a world at
-rest seen by a moving camera.
+A shaking camera over a background; a card that slides, turns or bends in front of it; and a static
+world seen by a moving camera.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ CARD = 0.36
 def shaking_camera(
     size: tuple[int, int] = (320, 240), seed: int = 0, textures: Textures | None = None
 ) -> LayeredScene:
-    """A background under a camera that trembles and drifts, and a disc that crosses the frame.
+    """A background seen by a shaking, drifting camera, and a disc that crosses the frame.
 
     Args:
         size: Width and height in pixels.
         seed: The same seed gives the same shot.
-        textures: Where pictures come from; default: procedural.
+        textures: Source of textures; default: procedural.
     """
     dice, textures = Dice(seed), textures or Textures()
     side = math.sqrt(size[0] * size[1])
@@ -60,15 +60,15 @@ def moving_card(
     textures: Textures | None = None,
     occluder: bool = False,
 ) -> LayeredScene:
-    """A square card (layer 1) that moves before a background.
+    """A square card (layer 1) that moves in front of a background.
 
     Args:
         motion: ``"slide"`` (moves and grows), ``"turn"`` (also rolls and tilts) or ``"bend"``
             (also ripples).
         size: Width and height in pixels.
         seed: The same seed gives the same shot.
-        textures: Where pictures come from; default: procedural.
-        occluder: Whether a disc (layer 2) crosses before the card.
+        textures: Source of textures; default: procedural.
+        occluder: Whether a disc (layer 2) crosses in front of the card.
 
     Raises:
         InputError: The motion is unknown.
@@ -94,7 +94,7 @@ def moving_card(
 
 
 def _steady(start: Sequence[float], velocity: Sequence[float]) -> Curve:
-    """A curve of constant velocity, in units a frame."""
+    """A curve of constant velocity, in units per frame."""
     curve = still(len(start)).through(torch.tensor(start, dtype=torch.float64), 0.0)
     return replace(curve, velocity=torch.tensor(velocity, dtype=torch.float64))
 
@@ -119,7 +119,7 @@ def _disc(dice: Dice, textures: Textures, card: Card) -> Layer:
 
 
 def _detailed(dice: Dice, textures: Textures, texels: int) -> Tensor:
-    """The most detailed of several textures, with fine grain, so that all of it can be tracked."""
+    """The most detailed of several textures, with fine noise, so that every point is trackable."""
     images = [textures.draw(dice, (texels, texels), CPU) for _ in range(4)]
     best = max(images, key=lambda image: float(image.diff(dim=1).abs().mean()))
     cells = texels // 8
@@ -131,12 +131,12 @@ def _detailed(dice: Dice, textures: Textures, texels: int) -> Tensor:
 def static_world(
     size: tuple[int, int] = (320, 240), seed: int = 0, textures: Textures | None = None
 ) -> World:
-    """Boxes at rest in a room, and a camera that circles them.
+    """Static boxes in a room, and a camera that circles them.
 
     Args:
         size: Width and height in pixels.
         seed: The same seed gives the same shot.
-        textures: Where pictures come from; default: procedural.
+        textures: Source of textures; default: procedural.
     """
     dice, textures = Dice(seed), textures or Textures()
     W, H = size
@@ -189,7 +189,7 @@ def _resized(face: Tensor, size: int) -> Tensor:
 
 @torch.no_grad()
 def film(scene: Scene, frames: int, samples: int = 2) -> np.ndarray:
-    """The frames of a shot: uint8 ``[T, H, W, 3]``; `samples` pictures are averaged for each."""
+    """The frames of a shot: uint8 ``[T, H, W, 3]``; each is the mean of `samples` images."""
     times = torch.arange(frames, dtype=torch.float64)
     video = expose(scene, times, 0.0, samples).clamp(0, 1)
     return (video * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
@@ -199,7 +199,7 @@ def film(scene: Scene, frames: int, samples: int = 2) -> np.ndarray:
 def follow(
     scene: Scene, xy: np.ndarray, at: int, frames: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where the surface points at pixels of one frame are in all frames.
+    """True positions, in all frames, of the surface points at pixels of one frame.
 
     Args:
         scene: The shot.

@@ -1,4 +1,4 @@
-"""Surfaces to look at: crops of photographs, and patterns made of numbers."""
+"""Textures: crops of photographs, and procedural patterns."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
 
 class Textures:
-    """Gives textures of any size; photographs are decoded once, when first drawn.
+    """Draws textures of any size; photographs are decoded once, when first used.
 
     Args:
-        folder: Photographs, searched recursively; None for patterns alone.
-        procedural: Share of patterns where there are photographs.
-        side: Photographs are kept in memory with the longer side reduced to this.
+        folder: Folder of photographs, searched recursively; None: only patterns.
+        procedural: Share of patterns, when there are photographs.
+        side: Longer side to which photographs are reduced in memory.
 
     Raises:
         FileError: The folder does not exist or holds no image.
@@ -49,7 +49,7 @@ class Textures:
         windows = [_window(dice, photograph, size) for _ in range(dice.integer(1, 3))]
         image = max(windows, key=_detail).to(torch.float32).div_(255)
         image = F.interpolate(image[None], size, mode="bilinear", antialias=True)[0]
-        return tint(dice, _turn(dice, image))
+        return tint(dice, _mirror(dice, image))
 
     def _photograph(self, index: int, device: torch.device) -> Tensor:
         if index not in self._photographs:
@@ -76,10 +76,10 @@ def _decode(path: Path, side: int) -> np.ndarray:
 
 
 def _window(dice: Dice, image: Tensor, size: tuple[int, int]) -> Tensor:
-    """A random window of the shape wanted, now and then stretched a little."""
+    """A random crop with nearly the aspect ratio of `size`."""
     h, w = size[0], size[1] * dice.scale(0.8, 1.25)
     fit = min(image.shape[1] / h, image.shape[2] / w)
-    # Not finer than the photograph: enlarged crops are blurred and teach nothing.
+    # Crops are not enlarged much: enlarged ones are blurred and bad training data.
     scale = fit * max(dice.scale(0.3, 1.0), min(1.0, 0.8 / fit))
     h, w = max(8, int(h * scale)), max(8, int(w * scale))
     h, w = min(h, image.shape[1]), min(w, image.shape[2])
@@ -88,21 +88,21 @@ def _window(dice: Dice, image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _detail(image: Tensor) -> float:
-    """How much there is to see: the mean step between neighbours, on a coarse grid."""
+    """Amount of texture: the mean difference of neighbours on a coarse grid."""
     green = image[1, ::3, ::3].to(torch.float32)
     return float(
         (green[1:] - green[:-1]).abs().mean() + (green[:, 1:] - green[:, :-1]).abs().mean()
     )
 
 
-def _turn(dice: Dice, image: Tensor) -> Tensor:
-    """Mirror or turn upside down."""
+def _mirror(dice: Dice, image: Tensor) -> Tensor:
+    """Mirror horizontally, vertically or both, at random."""
     flips = [axis for axis in (1, 2) if dice.chance(0.5 if axis == 2 else 0.2)]
     return image.flip(flips) if flips else image
 
 
 def tint(dice: Dice, image: Tensor) -> Tensor:
-    """Change contrast, brightness, saturation and balance; flat and dark images are stretched."""
+    """Change contrast, brightness, saturation and balance; low contrast is increased."""
     saturation, contrast = dice.number(0.5, 1.4), dice.scale(0.7, 1.3)
     balance = dice.uniform(0.85, 1.15, 3, 1, 1).to(image)
     grey = image.mean(0, keepdim=True)
@@ -114,7 +114,7 @@ def tint(dice: Dice, image: Tensor) -> Tensor:
 
 
 def blurred(image: Tensor, sigma: float) -> Tensor:
-    """An image ``[C, h, w]`` through a Gaussian of that deviation in texels."""
+    """Blur an image ``[C, h, w]`` by a Gaussian of deviation `sigma` in texels."""
     reach = max(1, math.ceil(2.5 * sigma))
     offsets = torch.arange(-reach, reach + 1, device=image.device, dtype=image.dtype)
     kernel = torch.exp(-0.5 * (offsets / sigma).square())
@@ -124,7 +124,7 @@ def blurred(image: Tensor, sigma: float) -> Tensor:
 
 
 def pattern(dice: Dice, size: tuple[int, int], device: torch.device) -> Tensor:
-    """A procedural texture ``[3, h, w]``: a field of numbers seen through a few colours."""
+    """A procedural texture ``[3, h, w]``: a random field mapped to a few colours."""
     field = dice.choice(FIELDS)(dice, size, device)
     image = _palette(dice, field)
     if dice.chance(0.6):
@@ -137,18 +137,18 @@ def _palette(dice: Dice, field: Tensor) -> Tensor:
     """Colours for a field ``[h, w]`` of numbers in 0..1, interpolated between random ones."""
     count = dice.integer(2, 6)
     colours = dice.uniform(0, 1, count, 3)
-    if dice.chance(0.4):  # muted, as most of the world is
+    if dice.chance(0.4):  # muted, as in most scenes
         colours = colours.mean(1, keepdim=True) + 0.25 * (colours - 0.5)
     colours = colours.to(field)
-    place = field.clamp(0, 1) * (count - 1)
-    low = place.floor().clamp_(max=count - 2)
-    weight = (place - low)[..., None]
+    position = field.clamp(0, 1) * (count - 1)
+    low = position.floor().clamp_(max=count - 2)
+    weight = (position - low)[..., None]
     low = low.long()
     return torch.lerp(colours[low], colours[low + 1], weight).permute(2, 0, 1)
 
 
 def _axes(dice: Dice, size: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Turned coordinates of every texel, 1 along the longer side, and often bent a little."""
+    """Rotated coordinates of every texel, in longer sides; sometimes warped by smooth noise."""
     h, w = size
     y = torch.arange(h, device=device).float().sub_(h / 2).div_(max(size))[:, None]
     x = torch.arange(w, device=device).float().sub_(w / 2).div_(max(size))[None]
@@ -163,14 +163,14 @@ def _axes(dice: Dice, size: tuple[int, int], device: torch.device) -> tuple[Tens
 
 
 def _upsampled(dice: Dice, size: tuple[int, int], device: torch.device, cells: int) -> Tensor:
-    """Smooth noise ``[h, w]`` around 0 with this number of cells along the longer side."""
+    """Smooth noise ``[h, w]`` around 0 with `cells` cells along the longer side."""
     h, w = (max(2, math.ceil(cells * side / max(size))) for side in size)
     coarse = torch.randn(1, 1, h, w, generator=dice.on(device), device=device)
     return F.interpolate(coarse, size, mode="bicubic", align_corners=False)[0, 0]
 
 
 def _noise(dice: Dice, size: tuple[int, int], device: torch.device, finest: int = 2) -> Tensor:
-    """Octaves of noise, normalised to 0..1: clouds, stone, foliage."""
+    """Octaves of noise, normalised to 0..1, like clouds, stone or foliage."""
     persistence = dice.number(0.35, 0.9)
     cells, strength = dice.integer(2, 6), 1.0
     total = torch.zeros(size, device=device)
@@ -209,7 +209,7 @@ def _bricks(dice: Dice, size: tuple[int, int], device: torch.device) -> Tensor:
 
 
 def _cells(dice: Dice, size: tuple[int, int], device: torch.device) -> Tensor:
-    """Voronoi cells: plain pieces with straight borders, or pebbles."""
+    """Voronoi cells: of constant value, or shaded by the distance to the centre."""
     u, v = _axes(dice, size, device)
     count = dice.integer(8, 40)
     seeds = dice.uniform(-0.6, 0.6, count, 2).to(u)
@@ -229,7 +229,7 @@ def _dots(dice: Dice, size: tuple[int, int], device: torch.device) -> Tensor:
 
 
 def _blocks(dice: Dice, size: tuple[int, int], device: torch.device) -> Tensor:
-    """Overlapping rectangles of all sizes, like print, windows and boxes."""
+    """Overlapping rectangles of many sizes."""
     h, w = size
     field = torch.full(size, dice.number(0, 1), device=device)
     for _ in range(dice.integer(10, 60)):
@@ -241,7 +241,7 @@ def _blocks(dice: Dice, size: tuple[int, int], device: torch.device) -> Tensor:
 
 
 def _ramp(dice: Dice, size: tuple[int, int], device: torch.device) -> Tensor:
-    """Hardly any texture: a slow change of tone, straight or round."""
+    """Almost no texture: a linear or radial gradient."""
     u, v = _axes(dice, size, device)
     field = u if dice.chance(0.5) else torch.hypot(u, v)
     return _normalised(field) * dice.number(0.05, 1)

@@ -46,10 +46,10 @@ def test_screen_and_plane_are_inverse(seed):
     drawn, dice = scene(seed)
     xy = dice.uniform(-10, 130, len(TIMES), 300, 2)
     for layer in drawn.layers:
-        place = layer.card.at(TIMES, drawn.camera)
-        plane = place.to_plane(xy)
+        placement = layer.card.at(TIMES, drawn.camera)
+        plane = placement.to_plane(xy)
         near = (plane.abs() < 1.5).all(-1)
-        torch.testing.assert_close(place.to_screen(plane)[near], xy[near], rtol=0, atol=1e-5)
+        torch.testing.assert_close(placement.to_screen(plane)[near], xy[near], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -58,9 +58,9 @@ def test_grid_of_pixels_agrees_with_points(seed):
     x, y = torch.arange(-64.0, 64.0), torch.arange(-48.0, 48.0)
     xy = torch.cartesian_prod(y, x).flip(-1).double().expand(len(TIMES), -1, -1)
     for layer in drawn.layers:
-        place = layer.card.at(TIMES, drawn.camera)
-        plane = place.to_plane(xy)
-        grid = place.grid(x, y, slice(0, len(TIMES))).flatten(1, 2).double()
+        placement = layer.card.at(TIMES, drawn.camera)
+        plane = placement.to_plane(xy)
+        grid = placement.grid(x, y, slice(0, len(TIMES))).flatten(1, 2).double()
         near = (plane.abs() < 1.5).all(-1)
         error = (grid - plane)[near] * layer.card.half_size  # pixels at scale 1
         assert (error.abs() < 0.002).all()
@@ -68,7 +68,7 @@ def test_grid_of_pixels_agrees_with_points(seed):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_colour_along_a_track_is_that_of_its_texture(seed):
-    """A layer painted with its own coordinates: in a wrong place there is a wrong colour."""
+    """A layer painted with its own coordinates: a wrong position gives a wrong colour."""
     drawn, dice = scene(seed)
     points = choose_points(PLAIN, dice, drawn, TIMES)
     found = drawn.locate(points, TIMES)
@@ -86,7 +86,7 @@ def test_colour_along_a_track_is_that_of_its_texture(seed):
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_visibility_is_the_share_of_light_that_comes_through(seed):
+def test_visibility_follows_the_light_that_is_not_blocked(seed):
     drawn, dice = scene(seed)
     points = choose_points(PLAIN, dice, drawn, TIMES)
     found = drawn.locate(points, TIMES)

@@ -14,7 +14,7 @@ from motes.synthetic.dice import Dice
 from motes.synthetic.engine import choose_points, draw_scene, expose
 from motes.synthetic.scene import Points
 from motes.synthetic.solids.bodies import LEVELS, Body
-from motes.synthetic.solids.primitives import FACES, meet, normal, unfold
+from motes.synthetic.solids.primitives import FACES, intersect, normal, unfold
 from motes.synthetic.solids.rigid import Piece, rotations, throw
 from motes.synthetic.solids.stage import _reduced
 from motes.synthetic.solids.world import World
@@ -55,13 +55,13 @@ def level(kind: str, p: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("kind", CLOSED)
-def test_rays_meet_a_body_where_it_first_begins(kind):
-    """Against marching along the ray in small steps."""
+def test_rays_end_at_the_first_intersection(kind):
+    """Compared with marching along the ray in small steps."""
     generator = torch.Generator().manual_seed(0)
     origin = F.normalize(torch.randn(400, 3, generator=generator, dtype=torch.float64), dim=-1) * 4
     aim = torch.randn(400, 3, generator=generator, dtype=torch.float64)
     direction = F.normalize(aim - origin, dim=-1)
-    length = meet(kind, parts(origin), parts(direction))
+    length = intersect(kind, parts(origin), parts(direction))
     steps = torch.linspace(0, 8, 4001, dtype=torch.float64)
     within = level(kind, origin[:, None] + steps[:, None] * direction[:, None]) < 0
     hit = within.any(-1)
@@ -72,21 +72,21 @@ def test_rays_meet_a_body_where_it_first_begins(kind):
     assert length[~hit & ~grazing].isinf().all()
 
 
-def test_a_ray_straight_along_an_axis_meets_the_walls_of_a_room():
+def test_a_ray_parallel_to_an_axis_intersects_the_walls_of_a_room():
     """It divides by zero, in a middle that is zero too for an origin on the axis."""
     origin = torch.tensor([[0.0, 0.0, 0.0], [0.5, 0.0, -0.25]])
     direction = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
-    assert meet("room", parts(origin), parts(direction)).tolist() == [1.0, 1.25]
+    assert intersect("room", parts(origin), parts(direction)).tolist() == [1.0, 1.25]
     outside = torch.tensor([[-3.0, 0.0, 0.0], [-3.0, 2.0, 0.0]])
-    assert meet("box", parts(outside), parts(direction[[0, 0]])).tolist() == [2.0, math.inf]
+    assert intersect("box", parts(outside), parts(direction[[0, 0]])).tolist() == [2.0, math.inf]
 
 
 @pytest.mark.parametrize("kind", CLOSED)
-def test_normals_point_where_the_shape_rises(kind):
+def test_normals_are_gradients_of_the_shape(kind):
     generator = torch.Generator().manual_seed(1)
     origin = F.normalize(torch.randn(200, 3, generator=generator, dtype=torch.float64), dim=-1) * 4
     direction = -origin + 0.3 * torch.randn(200, 3, generator=generator, dtype=torch.float64)
-    length = meet(kind, parts(origin), parts(direction))
+    length = intersect(kind, parts(origin), parts(direction))
     hit = length.isfinite()
     point = (origin + length[:, None] * direction)[hit]
     outward = F.normalize(torch.stack(normal(kind, parts(point)), -1), dim=-1)
@@ -152,7 +152,7 @@ def test_projection_agrees_with_opencv(seed):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_colour_along_a_track_is_that_of_its_texture(seed):
-    """Faces are painted with their own coordinates: in a wrong place there is a wrong colour."""
+    """Faces are painted with their own coordinates: a wrong position gives a wrong colour."""
     drawn, dice = scene(seed)
     points = choose_points(PLAIN, dice, drawn, TIMES)
     found = drawn.locate(points, TIMES)
@@ -228,7 +228,7 @@ def test_visibility_agrees_with_marching_along_the_ray(seed):
 
 
 def away(kind: str, local: tuple[torch.Tensor, ...], towards: torch.Tensor) -> torch.Tensor:
-    """Cosine between the inward normal and the way to the camera: positive on the far side."""
+    """Cosine between the inward normal and the direction to the camera: positive on the far side."""
     outward = F.normalize(torch.stack(normal(kind, local), -1), dim=-1)
     return -(outward * F.normalize(towards, dim=-1)).sum(-1)
 
@@ -246,7 +246,7 @@ def world_of(drawn: World, points: Points) -> torch.Tensor:
 @pytest.mark.parametrize("texels", [90, 100])
 @pytest.mark.parametrize("footprint", [1.0, 2.0, 3.0, 5.0, 9.0, 30.0])
 def test_reduced_textures_stay_in_place(texels, footprint):
-    """A ramp is the same ramp at any distance, but for its ends."""
+    """A ramp is the same at any distance, except at its ends."""
     axis = torch.linspace(-1, 1, texels)
     ramp = torch.stack([axis.expand(texels, texels), axis[:, None].expand(texels, texels)])
     face = torch.cat([ramp, torch.zeros(1, texels, texels)])
@@ -259,8 +259,8 @@ def test_reduced_textures_stay_in_place(texels, footprint):
     torch.testing.assert_close(colour[:2], torch.stack(local[:2]), atol=1e-3, rtol=0)
 
 
-def test_windows_leave_nothing_out():
-    """Pictures cast in windows are those cast at every pixel."""
+def test_windows_cover_every_body():
+    """Images cast in windows equal those cast at every pixel."""
     drawn, _ = scene(1)
     H, W = drawn.size
     y, x = torch.meshgrid(torch.arange(H), torch.arange(W), indexing="ij")

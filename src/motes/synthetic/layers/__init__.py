@@ -1,1 +1,1 @@
-"""Flat layers that slide over each other."""
+"""Scenes of flat layers that occlude each other."""

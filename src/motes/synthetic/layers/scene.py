@@ -1,4 +1,4 @@
-"""Scenes of flat layers: shapes that slide over each other and over a background."""
+"""Scenes of flat layers: shapes that move in front of each other and of a background."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from motes.synthetic.motion import Curve, Hops, shake, still, wander
 from motes.synthetic.scene import Located, Points
 from motes.synthetic.textures import Textures, blurred
 
-SOLID = 0.9
-"""Alpha from which a point may lie on a layer: the soft edge belongs to nobody."""
+MIN_ALPHA = 0.9
+"""Least alpha at which a point may lie on a layer; points on soft edges are not used."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Layer:
 
     Attributes:
         image: Premultiplied RGB and alpha, float32 ``[4, S, S]``, over the plane's -1..1 square.
-        card: How it moves.
-        gain: Curve added to 1: the light that falls on it.
-        shadow: How dark its shadow is on what lies behind, 0..1.
-        endless: Whether the texture goes on beyond its borders, mirrored (the background).
+        card: Its motion.
+        gain: Curve added to 1: brightness.
+        shadow: Strength of its shadow on the layers behind, 0..1.
+        endless: Whether the texture is continued beyond its borders by mirroring (background).
     """
 
     image: Tensor
@@ -57,13 +57,13 @@ class Layer:
 
 @dataclass(frozen=True)
 class LayeredScene:
-    """Layers from back to front, the first one endless.
+    """Layers from back to front; the first one is endless.
 
     Attributes:
         layers: The surfaces.
-        camera: What moves them all.
+        camera: Motion of all layers together.
         size: Height and width of the frames.
-        sun: Where shadows fall, ``(x, y)`` in pixels.
+        sun: Displacement of shadows, ``(x, y)`` in pixels.
     """
 
     layers: tuple[Layer, ...]
@@ -82,26 +82,26 @@ class LayeredScene:
         H, W = self.size
         picture = torch.zeros(len(times), 3, H, W, device=self.layers[0].image.device)
         for layer in self.layers:
-            place = layer.card.at(times, self.camera)
+            placement = layer.card.at(times, self.camera)
             if layer.shadow:
-                self._darken(picture, layer, place, offset)
-            self._compose(picture, layer, place, times, offset)
+                self._darken(picture, layer, placement, offset)
+            self._compose(picture, layer, placement, times, offset)
         return picture
 
     def _compose(
         self,
         picture: Tensor,
         layer: Layer,
-        place: Placement,
+        placement: Placement,
         times: Tensor,
         offset: tuple[float, float],
     ) -> None:
-        """Lay one layer over the picture, in place."""
-        part = self._part(layer, place)
-        if part is None:
+        """Draw one layer over the picture (changes `picture`)."""
+        region = self._region(layer, placement)
+        if region is None:
             return
-        frames, rows, columns = part
-        sample = layer.sample(place.grid(*self._axes(rows, columns, offset, picture), frames))
+        frames, rows, columns = region
+        sample = layer.sample(placement.grid(*self._axes(rows, columns, offset, picture), frames))
         gain = (1 + layer.gain.at(times[frames])).to(sample)[..., None, None]
         colour = sample[:, :3] * gain
         if layer.endless:
@@ -110,27 +110,27 @@ class LayeredScene:
             picture[frames, :, rows, columns].mul_(1 - sample[:, 3:]).add_(colour)
 
     def _darken(
-        self, picture: Tensor, layer: Layer, place: Placement, offset: tuple[float, float]
+        self, picture: Tensor, layer: Layer, placement: Placement, offset: tuple[float, float]
     ) -> None:
-        """Cast a layer's shadow on the picture, in place."""
-        part = self._part(layer, place, self.sun)
-        if part is None:
+        """Draw the shadow of a layer (changes `picture`)."""
+        region = self._region(layer, placement, self.sun)
+        if region is None:
             return
-        frames, rows, columns = part
+        frames, rows, columns = region
         offset = (offset[0] - self.sun[0], offset[1] - self.sun[1])
-        grid = place.grid(*self._axes(rows, columns, offset, picture), frames)
+        grid = placement.grid(*self._axes(rows, columns, offset, picture), frames)
         alpha = layer.sample(grid, slice(3, 4))
         picture[frames, :, rows, columns].mul_(1 - layer.shadow * alpha)
 
-    def _part(
-        self, layer: Layer, place: Placement, shift: tuple[float, float] = (0.0, 0.0)
+    def _region(
+        self, layer: Layer, placement: Placement, shift: tuple[float, float] = (0.0, 0.0)
     ) -> tuple[slice, slice, slice] | None:
-        """Frames, rows and columns that a layer can touch; None for nothing."""
+        """Frames, rows and columns that a layer can cover; None: none."""
         H, W = self.size
         if layer.endless:
-            return slice(0, len(place.matrix)), slice(0, H), slice(0, W)
+            return slice(0, len(placement.matrix)), slice(0, H), slice(0, W)
         centre = self.centre + torch.tensor(shift, dtype=torch.float64)
-        low, high = (edge + centre for edge in place.extent(margin=1.0))
+        low, high = (edge + centre for edge in placement.extent(margin=1.0))
         limit = torch.tensor([W - 1, H - 1])
         touched = ((high >= 0) & (low <= limit)).all(-1).nonzero()
         if len(touched) == 0:
@@ -152,30 +152,30 @@ class LayeredScene:
         return across.float(), down.float()
 
     def pick(self, times: Tensor, xy: Tensor) -> Points:
-        """See `Scene.pick`; soft edges belong to no layer."""
+        """See `Scene.pick`; points on soft edges have no surface."""
         T, m, _ = xy.shape
         surface = torch.full((T, m), -1)
         local = torch.zeros(T, m, 2, dtype=torch.float64)
-        through = torch.ones(T, m, dtype=torch.float64)
+        light = torch.ones(T, m, dtype=torch.float64)
         for index in reversed(range(len(self.layers))):
             plane = self.layers[index].card.at(times, self.camera).to_plane(xy - self.centre)
             alpha = self.layers[index].alpha(plane)
-            hit = (through > SOLID) & (alpha > SOLID)
+            hit = (light > MIN_ALPHA) & (alpha > MIN_ALPHA)
             surface[hit], local[hit] = index, plane[hit]
-            through = through * (1 - alpha)
+            light = light * (1 - alpha)
         return Points(surface.flatten(), local.flatten(0, 1))
 
     def locate(self, points: Points, times: Tensor) -> Located:
-        """See `Scene.locate`; a point is hidden when over half of its light is taken."""
+        """See `Scene.locate`; a point is hidden if the layers in front block half of its light."""
         xy = torch.zeros(len(times), len(points.surface), 2, dtype=torch.float64)
-        through = torch.ones(xy.shape[:2], dtype=torch.float64)
+        light = torch.ones(xy.shape[:2], dtype=torch.float64)
         for index, layer in enumerate(self.layers):
-            place = layer.card.at(times, self.camera)
+            placement = layer.card.at(times, self.camera)
             behind = points.surface < index
-            through[:, behind] *= 1 - layer.alpha(place.to_plane(xy[:, behind]))
-            own = points.surface == index
-            xy[:, own] = place.to_screen(points.local[own][None])
-        return Located(xy + self.centre, through > 0.5, torch.ones_like(through, dtype=torch.bool))
+            light[:, behind] *= 1 - layer.alpha(placement.to_plane(xy[:, behind]))
+            on_layer = points.surface == index
+            xy[:, on_layer] = placement.to_screen(points.local[on_layer][None])
+        return Located(xy + self.centre, light > 0.5, torch.ones_like(light, dtype=torch.bool))
 
 
 def draw_layers(
@@ -194,7 +194,7 @@ def draw_layers(
 
 
 def _camera(config: SyntheticConfig, dice: Dice, speed: float) -> Camera:
-    """At rest, panning, zooming, rolling, or held by a trembling hand."""
+    """A random camera: static, or with pan, zoom, roll and shake."""
     if dice.chance(0.08):
         return Camera()
     pan = wander(dice, speed * dice.number(0.1, 1) * config.side, 2)
@@ -246,22 +246,24 @@ def _shape(
 
 
 def _card(config: SyntheticConfig, dice: Dice, half: float, speed: float, depth: float) -> Card:
-    """Resting in the world, gliding, tumbling, swaying or bouncing."""
+    """A random motion of a shape: static in the world, or moving, rotating and bouncing."""
     nearness = 1 + 0.8 * depth * dice.number(0, 1)
-    where = dice.uniform(-0.55, 0.55, 2) * torch.tensor(config.size[::-1], dtype=torch.float64)
-    when = dice.number(0, config.frames)
+    position = dice.uniform(-0.55, 0.55, 2) * torch.tensor(config.size[::-1], dtype=torch.float64)
+    time = dice.number(0, config.frames)
     if dice.chance(0.25):
-        return Card(half, still(2).through(where, when), nearness=nearness)
-    own = speed * dice.scale(0.3, 3)
+        return Card(half, still(2).through(position, time), nearness=nearness)
+    shape_speed = speed * dice.scale(0.3, 3)
     return Card(
         half,
-        centre=wander(dice, own * config.side, 2).through(where, when),
-        grow=wander(dice, own * dice.number(0, 0.8)) if dice.chance(0.6) else still(),
-        roll=wander(dice, own * dice.number(0, 3)) if dice.chance(0.7) else still(),
-        tilt=wander(dice, own * dice.number(0, 3), 2) if dice.chance(0.6) else still(2),
-        hops=_hops(config, dice, own) if dice.chance(0.12) else Hops(),
+        centre=wander(dice, shape_speed * config.side, 2).through(position, time),
+        grow=wander(dice, shape_speed * dice.number(0, 0.8)) if dice.chance(0.6) else still(),
+        roll=wander(dice, shape_speed * dice.number(0, 3)) if dice.chance(0.7) else still(),
+        tilt=wander(dice, shape_speed * dice.number(0, 3), 2) if dice.chance(0.6) else still(2),
+        hops=_hops(config, dice, shape_speed) if dice.chance(0.12) else Hops(),
         nearness=nearness,
-        ripple=draw_ripple(dice, own / config.speed[1]) if dice.chance(config.ripple) else None,
+        ripple=draw_ripple(dice, shape_speed / config.speed[1])
+        if dice.chance(config.ripple)
+        else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Outlines: soft masks that cut a texture into a shape."""
+"""Random soft masks that give a layer its shape."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from torch import Tensor
 from motes.synthetic.dice import Dice
 
 EXTENT = 0.92
-"""Masks vanish outside this fraction of the half-size, so that borders never show."""
+"""Fraction of the half-size outside of which masks are 0, so that borders are not visible."""
 
 
 def outline(dice: Dice, size: int, device: torch.device, softness: float) -> Tensor:
     """A mask ``[size, size]`` of numbers in 0..1.
 
     Args:
-        dice: The clip's chance.
+        dice: Random numbers of the clip.
         size: Texels along a side.
-        device: Where the mask is made.
+        device: Of the mask.
         softness: Width of the soft edge in texels.
     """
     axis = (torch.arange(size, device=device) + 0.5) * (2 / size) - 1
@@ -30,7 +30,7 @@ def outline(dice: Dice, size: int, device: torch.device, softness: float) -> Ten
 
 
 def _blob(dice: Dice, x: Tensor, y: Tensor) -> Tensor:
-    """A radius that changes with the angle: leaves, stones, stars, clouds."""
+    """A closed curve whose radius changes with the angle, like leaves, stones or clouds."""
     angle = torch.atan2(y, x)
     roughness = dice.number(0.02, 0.3)
     radius = torch.full_like(angle, 0.7)
@@ -43,7 +43,7 @@ def _blob(dice: Dice, x: Tensor, y: Tensor) -> Tensor:
 
 
 def _polygon(dice: Dice, x: Tensor, y: Tensor) -> Tensor:
-    """A convex polygon: the inside of a few half-planes."""
+    """A convex polygon: the intersection of a few half-planes."""
     count = dice.integer(3, 7)
     turn = dice.number(0, math.tau)
     distance = torch.full_like(x * y, -2.0)
@@ -55,7 +55,7 @@ def _polygon(dice: Dice, x: Tensor, y: Tensor) -> Tensor:
 
 
 def _box(dice: Dice, x: Tensor, y: Tensor) -> Tensor:
-    """A rectangle with rounded corners, now and then long and thin."""
+    """A rectangle with rounded corners, sometimes long and thin."""
     width, height = dice.scale(0.1, 0.9), dice.number(0.5, 0.9)
     corner = dice.number(0, 0.5) * min(width, height)
     u = (x.abs() - width + corner).clamp_min(0)
@@ -71,15 +71,15 @@ def _ring(dice: Dice, x: Tensor, y: Tensor) -> Tensor:
 
 
 def _fence(dice: Dice, x: Tensor, y: Tensor) -> Tensor:
-    """Bars with gaps, single or crossed: what is behind is seen in pieces."""
+    """Parallel or crossed bars with gaps, which occlude only a part of the layers behind."""
     count, fill = dice.integer(2, 6), dice.number(0.25, 0.6)
     bars = _bars(x, count, fill) + torch.zeros_like(y)
     return torch.minimum(bars, _bars(y, count, fill * 0.6)) if dice.chance(0.4) else bars
 
 
 def _bars(axis: Tensor, count: int, fill: float) -> Tensor:
-    place = axis * count
-    return ((place - place.round()).abs() - fill / 2) / count
+    position = axis * count
+    return ((position - position.round()).abs() - fill / 2) / count
 
 
 SHAPES = (_blob, _blob, _blob, _blob, _polygon, _polygon, _box, _box, _ring, _fence)

@@ -1,8 +1,8 @@
-"""Motion of a flat layer: a card that turns in space and ripples, seen through a camera.
+"""Motion of a flat layer: a card that rotates in space and ripples, seen by a camera.
 
 The map from the layer's plane (both axes in -1..1) to the screen is ``x + D(x) = H u``, with a
-homography H and a ripple D that is a sum of a few waves across the screen.  Pictures need u for
-every x, which is explicit; points need x for a u, which is a fixed point found to 1e-6 pixels.
+homography H and a ripple D that is a sum of a few waves across the screen.  Rendering computes u
+for every x directly; for a point x follows from u by fixed-point iteration, to 1e-6 pixels.
 Screen coordinates are pixels counted from the centre of the frame.
 """
 
@@ -19,21 +19,21 @@ from motes.synthetic.motion import Curve, Hops, still
 from motes.synthetic.scene import homogeneous
 
 VIEWING_DISTANCE = 3.0
-"""Distance from which a tilted card is seen, in half-sizes: strength of its perspective."""
+"""Distance of the camera from a tilted card, in half-sizes; it sets the perspective."""
 
 ITERATIONS = 32
 
 
 @dataclass(frozen=True)
 class Camera:
-    """What moves everything: pan in pixels, zoom as a logarithm, roll in radians."""
+    """Motion of all layers: pan in pixels, zoom as a logarithm, roll in radians."""
 
     pan: Curve = field(default_factory=lambda: still(2))
     zoom: Curve = field(default_factory=still)
     roll: Curve = field(default_factory=still)
 
     def at(self, times: Tensor, nearness: float) -> Tensor:
-        """Maps ``[T, 3, 3]`` for a layer; the nearer, the more pan and zoom move it."""
+        """Maps ``[T, 3, 3]`` for a layer; pan and zoom are multiplied by its nearness."""
         pan = self.pan.at(times) * nearness
         zoom = torch.exp(_bounded(self.zoom.at(times)[:, 0] * nearness, 1.0))
         return similarity(pan, zoom, self.roll.at(times)[:, 0])
@@ -46,7 +46,7 @@ class Ripple:
     Attributes:
         strength: Amplitudes ``[K, 2]``.
         wave: Radians per half-size, ``[K, 2]``.
-        rate: Radians per frame, ``[K, 2]``: how the waves travel, and swell.
+        rate: Radians per frame, ``[K, 2]``: of the phase and of the amplitude.
         phase: Radians, ``[K, 2]``.
     """
 
@@ -67,8 +67,8 @@ class Card:
         roll: Curve in radians.
         tilt: Curve of 2 channels in radians, bounded by `max_tilt`.
         hops: Bounces, upwards.
-        nearness: How much of the camera's pan and zoom the layer follows.
-        ripple: Waves, or None for a stiff card.
+        nearness: Factor on the camera's pan and zoom.
+        ripple: Waves; None: a rigid card.
         max_tilt: Largest angle between card and screen.
     """
 
@@ -86,14 +86,14 @@ class Card:
         """The maps at the times ``[T]``."""
         up = torch.stack([torch.zeros_like(times), -self.hops.at(times)], -1)
         scale = self.half_size * torch.exp(_bounded(self.grow.at(times)[:, 0], 1.2))
-        own = similarity(self.centre.at(times) + up, scale, self.roll.at(times)[:, 0])
-        matrix = camera.at(times, self.nearness) @ own @ self._perspective(times)
+        pose = similarity(self.centre.at(times) + up, scale, self.roll.at(times)[:, 0])
+        matrix = camera.at(times, self.nearness) @ pose @ self._perspective(times)
         if self.ripple is None:
             return Placement(matrix)
         return Placement(matrix, _waves(self.ripple, times, matrix))
 
     def _perspective(self, times: Tensor) -> Tensor:
-        """Maps ``[T, 3, 3]`` of a card turned about its axes and seen from a distance."""
+        """Perspective maps ``[T, 3, 3]`` of a card that is tilted about its axes."""
         a, b = _bounded(self.tilt.at(times), self.max_tilt).unbind(-1)
         zero, one = torch.zeros_like(a), torch.ones_like(a)
         rows = [
@@ -125,8 +125,8 @@ class Waves:
     def grid(self, x: Tensor, y: Tensor, frames: slice) -> Tensor:
         """`at` for all pixels of columns ``x [W]`` and rows ``y [H]``: ``[t, 2, H, W]``.
 
-        Without a sine per pixel: a wave across the screen is a product of one along x and one
-        along y, summed over the waves by a matrix product.
+        A wave across the screen is a sum of products of waves along x and along y, so a matrix
+        product replaces a sine per pixel.
         """
         strength, wave, phase = (
             part[frames].to(x.device, torch.float32)
@@ -140,7 +140,7 @@ class Waves:
 
     @property
     def reach(self) -> float:
-        """The largest displacement possible, in pixels."""
+        """Upper bound of the displacement, in pixels."""
         return float(self.strength.abs().sum(1).max())
 
 
@@ -190,7 +190,7 @@ class Placement:
 
 
 def _waves(ripple: Ripple, times: Tensor, matrix: Tensor) -> Waves:
-    """A ripple in pixels, carried along by the layer's centre and scale."""
+    """A ripple in pixels that moves and scales with the layer."""
     centre = matrix[:, :2, 2]
     scale = torch.linalg.det(matrix[:, :2, :2]).abs().sqrt()[:, None, None]
     wave = ripple.wave / scale
@@ -201,7 +201,7 @@ def _waves(ripple: Ripple, times: Tensor, matrix: Tensor) -> Waves:
 
 
 def draw_ripple(dice: Dice, vigour: float) -> Ripple:
-    """Random waves whose slopes sum to at most a half, so that the map can be inverted."""
+    """Random waves whose slopes sum to at most a half, so that the map is invertible."""
     count = dice.integer(1, 4)
     wave = dice.normal(count, 2) * dice.scale(1.0, 3.5)
     strength = dice.normal(count, 2) * dice.scale(0.02, 0.15)
@@ -212,7 +212,7 @@ def draw_ripple(dice: Dice, vigour: float) -> Ripple:
 
 
 def similarity(shift: Tensor, scale: Tensor, angle: Tensor) -> Tensor:
-    """Maps ``[T, 3, 3]`` that turn, scale and then shift by ``[T, 2]``."""
+    """Maps ``[T, 3, 3]`` that rotate, scale and then shift by ``[T, 2]``."""
     matrix = torch.zeros(len(shift), 3, 3, dtype=shift.dtype)
     cosine, sine = scale * angle.cos(), scale * angle.sin()
     matrix[:, 0, 0], matrix[:, 0, 1] = cosine, -sine

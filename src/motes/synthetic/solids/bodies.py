@@ -1,4 +1,4 @@
-"""What a world is made of: bodies with textures, and a sun."""
+"""Parts of a world: bodies with textures, and a sun."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from motes.synthetic.solids.primitives import FACES, Vector, unfold
 from motes.synthetic.solids.rigid import Motion
 
 LEVELS = (1, 3, 9)
-"""Texels per pixel for which a texture is kept in a size of its own; see `Body.images`."""
+"""Reduction factors of the texture pyramid; see `Body.images`."""
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,14 @@ class Body:
     """One surface.
 
     Attributes:
-        kind: See `solids`.
+        kind: Key of `FACES`.
         half: Half-sizes ``[3]``: the scale of the unit frame.
-        motion: How it moves.
-        images: Its textures side by side, float32 ``[3, S, S * faces]``, and the same in sizes
+        motion: Its motion.
+        images: Its textures side by side, float32 ``[3, S, S * faces]``, at the sizes
             reduced by `LEVELS`.
-        detail: Texels of the first per unit of length.
+        detail: Texels of the first image per unit of length.
         gloss: Strength of the highlight.
-        lit: Whether light matters (it does not for a sky).
+        lit: Whether it is shaded (a sky is not).
     """
 
     kind: str
@@ -41,13 +41,13 @@ class Body:
 
     @property
     def reach(self) -> float:
-        """Radius of a ball around the centre that holds the body; infinite for surroundings."""
+        """Radius of the bounding sphere around the centre; infinite for surroundings."""
         if self.kind in ("plane", "dome", "room"):
             return math.inf
         return float(self.half.max() if self.kind == "ball" else self.half.norm())
 
     def sample(self, local: Vector, footprint: Tensor) -> Tensor:
-        """Colours ``[3, M]`` at points of the unit frame, at this number of texels a pixel."""
+        """Colours ``[3, M]`` at points of the unit frame, with `footprint` texels per pixel."""
         u, v, face = unfold(self.kind, local)
         colour = self._look_up(0, u, v, face)
         level = torch.log(footprint.clamp_min(1)) / math.log(LEVELS[1] / LEVELS[0])
@@ -57,7 +57,7 @@ class Body:
         return colour
 
     def _look_up(self, level: int, u: Tensor, v: Tensor, face: Tensor) -> Tensor:
-        """Bilinear between the centres of a face's texels, never across to the next face."""
+        """Bilinear samples within a face; they never mix texels of two faces."""
         image = self.images[level]
         S, faces, finest = image.shape[1], FACES[self.kind], self.images[0].shape[1]
         column, row = (((w + 1) / 2 * (finest - 1) + 0.5) * (S / finest) for w in (u, v))
@@ -73,8 +73,8 @@ class Sun:
 
     Attributes:
         direction: Towards it, ``[3]``, of length 1.
-        ambient: Brightness of what it does not reach.
-        strength: Brightness that it adds to what faces it.
+        ambient: Brightness in shadow.
+        strength: Brightness added where a surface faces the sun.
     """
 
     direction: Tensor

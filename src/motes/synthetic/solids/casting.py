@@ -1,8 +1,8 @@
-"""Pictures of bodies by ray casting, all frames of a clip together.
+"""Images of bodies by ray casting, all frames of a clip together.
 
-Rays are counted per unit of depth along the camera's axis, so the length at which a ray meets a
-body is that body's depth, and the nearest length is what is seen.  Each body is cast only in the
-window of the frame that it can touch.
+The unit of length along a ray is one unit of depth, so the length at which a ray intersects a body
+is the depth of the intersection; the least depth is visible.  Rays for a body are cast only in the
+window of the frame that it can cover.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from motes.synthetic.solids.bodies import Body, Sun
-from motes.synthetic.solids.primitives import Vector, meet, normal
+from motes.synthetic.solids.primitives import Vector, intersect, normal
 from motes.synthetic.solids.rigid import Pose, View
 from motes.synthetic.solids.windows import Window, around, everything
 
@@ -36,15 +36,15 @@ class Rays:
     direction: Vector
 
     def at(self, length: Tensor) -> Vector:
-        """The points ``[t, h, w]`` so far along."""
+        """Points ``[t, h, w]`` at these lengths."""
         x, y, z = (o + length * d for o, d in zip(self.origin, self.direction, strict=True))
         return x, y, z
 
-    def select(self, places: Tensor) -> Rays:
-        """The rays at flat places, as vectors of ``[M]``."""
-        x, y, z = (part.take(places) for part in self.direction)
+    def select(self, indices: Tensor) -> Rays:
+        """The rays at flat indices, as vectors of ``[M]``."""
+        x, y, z = (part.take(indices) for part in self.direction)
         h, w = self.direction[0].shape[1:]
-        return Rays(_select(self.origin, places, (h, w)), (x, y, z))
+        return Rays(_select(self.origin, indices, (h, w)), (x, y, z))
 
 
 def local_rays(body: Body, pose: Pose, view: View, x: Tensor, y: Tensor) -> Rays:
@@ -63,12 +63,12 @@ class Picture:
     """One rendering: buffers of all pixels of all frames, filled body by body.
 
     Args:
-        bodies: What there is; the first one surrounds everything.
-        poses: Where each is, at T times, in float64.
+        bodies: All bodies; the first one surrounds everything.
+        poses: Pose of each body at T times, in float64.
         view: The camera at these times, in float64.
         size: Height and width of the frames.
-        offset: Where to look inside each pixel, (x, y) from its centre.
-        sun: The light; None for textures as they are.
+        offset: Sub-pixel offset (x, y) of the rays from the pixel centres.
+        sun: The light; None: textures without shading.
     """
 
     def __init__(
@@ -104,34 +104,34 @@ class Picture:
         return self.colour.view(3, self.frames, *self.size).transpose(0, 1)
 
     def _cast(self, index: int, window: Window) -> None:
-        """Note where a body is nearest so far."""
+        """Update depth and surface where a body is nearer than the bodies before."""
         rays, pixels = self._rays(index, window)
-        length = meet(self.bodies[index].kind, rays.origin, rays.direction)
-        places = _places(length < self._read(self.depth, window, pixels))
-        pixels = pixels.take(places)
-        self.depth.scatter_(0, pixels, length.take(places))
+        length = intersect(self.bodies[index].kind, rays.origin, rays.direction)
+        indices = _indices(length < self._read(self.depth, window, pixels))
+        pixels = pixels.take(indices)
+        self.depth.scatter_(0, pixels, length.take(indices))
         self.surface.index_fill_(0, pixels, index)
 
     def _shade(self, index: int, sun: Sun) -> None:
-        """Take the sun from what lies in a body's shadow: where a ray to the sun meets it."""
+        """Remove sunlight in the shadow of a body: where a ray to the sun intersects it."""
         body = self.bodies[index]
         window = self._window_of_shadow(index, sun)
         if window is None or not body.lit:
             return
         rays, pixels = self._rays(index, window)
         towards = self._sun_in(index, sun, window.frames)
-        length = meet(body.kind, rays.at(self._read(self.depth, window, pixels)), towards)
-        dark = _places((length < math.inf) & (self.surface[pixels] != index))
+        length = intersect(body.kind, rays.at(self._read(self.depth, window, pixels)), towards)
+        dark = _indices((length < math.inf) & (self.surface[pixels] != index))
         self.light.index_fill_(0, pixels.take(dark), 0.0)
 
     def _paint(self, index: int, window: Window) -> None:
-        """Colour the pixels in which a body is seen."""
+        """Colour the pixels in which a body is visible."""
         body = self.bodies[index]
         rays, pixels = self._rays(index, window)
-        places = _places(self._read(self.surface, window, pixels) == index)
-        if len(places) == 0:
+        indices = _indices(self._read(self.surface, window, pixels) == index)
+        if len(indices) == 0:
             return
-        rays, pixels = rays.select(places), pixels.take(places)
+        rays, pixels = rays.select(indices), pixels.take(indices)
         depth = self.depth.take(pixels)
         local = rays.at(depth)
         outward = normal(body.kind, local)
@@ -139,7 +139,7 @@ class Picture:
         footprint /= _facing(body, outward, rays.direction).clamp_min(0.02).sqrt_()
         colour = body.sample(local, footprint)
         if self.sun is not None and body.lit:
-            towards = _select(self._sun_in(index, self.sun, window.frames), places, window.size)
+            towards = _select(self._sun_in(index, self.sun, window.frames), indices, window.size)
             slope = _slope(body, outward, towards).mul_(self.light.take(pixels))
             colour *= self.sun.ambient + self.sun.strength * slope
             if body.gloss:
@@ -147,7 +147,7 @@ class Picture:
         self.colour.scatter_(1, pixels.expand(3, -1), colour)
 
     def _rays(self, index: int, window: Window) -> tuple[Rays, Tensor]:
-        """A body's rays in a window, and the places ``[t, h, w]`` of its pixels in the buffers."""
+        """A body's rays in a window, and the indices ``[t, h, w]`` of its pixels in the buffers."""
         H, W = self.size
         x, y = window.pixels(self.device)
         frames = torch.arange(window.frames.start, window.frames.stop, device=self.device)
@@ -157,7 +157,7 @@ class Picture:
         return local_rays(self.bodies[index], pose, view, x, y), pixels
 
     def _read(self, buffer: Tensor, window: Window, pixels: Tensor) -> Tensor:
-        """A buffer in a window, ``[t, h, w]``, without a copy where that is all of it."""
+        """A buffer in a window, ``[t, h, w]``; a view if the window is everything."""
         everything = pixels.numel() == buffer.numel()
         return buffer.view(-1, *window.size) if everything else buffer.take(pixels)
 
@@ -169,14 +169,14 @@ class Picture:
         return x, y, z
 
     def _window(self, index: int) -> Window | None:
-        """Where a body may be seen."""
+        """Window in which a body may be visible."""
         body = self.bodies[index]
         if math.isinf(body.reach):
             return everything(self.frames, self.size)
         return around(self.exact_view, self.exact_poses[index].position, body.reach, self.size)
 
     def _window_of_shadow(self, index: int, sun: Sun) -> Window | None:
-        """Where a body's shadow on the ground may be seen; None for surroundings."""
+        """Window of a body's shadow on the ground; None for surroundings."""
         body = self.bodies[index]
         if math.isinf(body.reach):
             return None
@@ -185,14 +185,14 @@ class Picture:
         return around(self.exact_view, ground, body.reach / float(height), self.size)
 
 
-def _places(mask: Tensor) -> Tensor:
-    """Where a mask holds, in flat order."""
+def _indices(mask: Tensor) -> Tensor:
+    """Flat indices of the true elements of a mask."""
     return mask.flatten().nonzero()[:, 0]
 
 
-def _select(vector: Vector, places: Tensor, size: tuple[int, int]) -> Vector:
-    """One value per place, of values that are the same all over each frame's window."""
-    frames = places // (size[0] * size[1])
+def _select(vector: Vector, indices: Tensor, size: tuple[int, int]) -> Vector:
+    """Values ``[t, 1, 1]``, one per frame, at flat indices into windows ``[t, h, w]``."""
+    frames = indices // (size[0] * size[1])
     x, y, z = (part.flatten().index_select(0, frames) for part in vector)
     return x, y, z
 
@@ -200,7 +200,7 @@ def _select(vector: Vector, places: Tensor, size: tuple[int, int]) -> Vector:
 def _facing(body: Body, outward: Vector, direction: Vector) -> Tensor:
     """Cosine between surface and ray, from 0 (grazing) to 1, both in the unit frame.
 
-    A scaled frame scales directions and divides normals, so their product is as in the world.
+    Scaling multiplies directions and divides normals, so their dot product is that of the world.
     """
     half = body.half.tolist()
     across = _length(_scaled(outward, [1 / h for h in half]))
@@ -209,7 +209,7 @@ def _facing(body: Body, outward: Vector, direction: Vector) -> Tensor:
 
 
 def _slope(body: Body, outward: Vector, towards: Vector) -> Tensor:
-    """Cosine between surface and sun; nothing on the far side, except in a room."""
+    """Cosine between surface and sun; 0 on the far side, except in a room."""
     across = _length(_scaled(outward, [1 / h for h in body.half.tolist()]))
     slope = _dot(outward, towards).div_(across)
     return slope.abs_() if body.kind == "room" else slope.clamp_min_(0)

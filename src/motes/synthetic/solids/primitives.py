@@ -1,6 +1,6 @@
-"""Simple bodies, and where rays meet them.
+"""Simple bodies, and their intersections with rays.
 
-Every body lives in a unit frame of its own: the ball of radius 1, the cube from -1 to 1, the
+Every body is defined in its unit frame: the ball of radius 1, the cube from -1 to 1, the
 cylinder of radius 1 between z = -1 and 1, the plane z = 0.  Sizes come from scaling that frame, so
 an ellipsoid is a ball.  Dome and room are a ball and a cube seen from inside.
 Vectors are triples of tensors, which is faster than one tensor with an axis of 3.
@@ -16,11 +16,11 @@ from torch import Tensor
 Vector = tuple[Tensor, Tensor, Tensor]
 
 FACES = {"ball": 6, "box": 6, "cylinder": 3, "plane": 1, "dome": 1, "room": 6}
-"""Number of textures that each kind of body shows."""
+"""Number of textures of each kind of body."""
 
 
-def meet(kind: str, origin: Vector, direction: Vector) -> Tensor:
-    """How far along its direction each ray meets the body first; infinity where it does not."""
+def intersect(kind: str, origin: Vector, direction: Vector) -> Tensor:
+    """Length along each ray to the first intersection; infinity if there is none."""
     if kind == "plane":
         length = -origin[2] / direction[2]
         return torch.where(length > 0, length, math.inf)
@@ -30,13 +30,13 @@ def meet(kind: str, origin: Vector, direction: Vector) -> Tensor:
 
 
 def _interval(kind: str, origin: Vector, direction: Vector) -> tuple[Tensor, Tensor]:
-    """The stretch of each ray inside the body; empty (near >= far) where it misses."""
+    """Start and end of each ray inside the body; empty (near >= far) if it misses."""
     if kind in ("ball", "dome"):
-        return _round(origin, direction)
+        return _sphere(origin, direction)
     if kind in ("box", "room"):
         parts = [_slab(o, d) for o, d in zip(origin, direction, strict=True)]
     else:
-        parts = [_round(origin[:2], direction[:2]), _slab(origin[2], direction[2])]
+        parts = [_sphere(origin[:2], direction[:2]), _slab(origin[2], direction[2])]
     near, far = parts[0]
     for low, high in parts[1:]:
         near, far = torch.maximum(near, low), torch.minimum(far, high)
@@ -44,16 +44,16 @@ def _interval(kind: str, origin: Vector, direction: Vector) -> tuple[Tensor, Ten
 
 
 def _slab(origin: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
-    """Between -1 and 1 along one axis; a ray across it is taken as one that hardly leans."""
+    """Interval between -1 and 1 along one axis; a zero direction is replaced by 1e-20."""
     inverse = 1 / torch.where(direction == 0, 1e-20, direction)
     middle, half = -origin * inverse, inverse.abs()
     return middle - half, middle + half
 
 
-def _round(origin: tuple[Tensor, ...], direction: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-    """Within distance 1 of the origin, in two or three dimensions.
+def _sphere(origin: tuple[Tensor, ...], direction: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+    """Interval within distance 1 of the origin, in two or three dimensions.
 
-    Counted from the point of closest approach: the usual discriminant cancels in float32.
+    Computed from the point of closest approach: the usual discriminant cancels in float32.
     """
     pairs = list(zip(origin, direction, strict=True))
     square = sum((d * d for d in direction), torch.zeros(()).to(direction[0]))
@@ -79,7 +79,7 @@ def normal(kind: str, local: Vector) -> Vector:
 
 
 def unfold(kind: str, local: Vector) -> tuple[Tensor, Tensor, Tensor]:
-    """Place on the body's textures: u and v in -1..1, and which texture (see `FACES`)."""
+    """Texture coordinates: u and v in -1..1, and the number of the texture (see `FACES`)."""
     x, y, z = local
     if kind == "plane":
         return _mirrored(x), _mirrored(y), torch.zeros_like(x)
@@ -93,7 +93,7 @@ def unfold(kind: str, local: Vector) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _cube(x: Tensor, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The side of the cube on which a direction leaves it, upright on the four walls."""
+    """Texture coordinates on a cube; textures are upright on the four walls."""
     a, b, c = x.abs(), y.abs(), z.abs()
     first, third = (a >= b) & (a >= c), (c > a) & (c > b)
     greatest = torch.maximum(torch.maximum(a, b), c)
@@ -105,5 +105,5 @@ def _cube(x: Tensor, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _mirrored(value: Tensor) -> Tensor:
-    """Fold the line onto -1..1, back and forth."""
+    """Mirror numbers periodically into -1..1."""
     return (torch.remainder(value - 1, 4) - 2).abs() - 1

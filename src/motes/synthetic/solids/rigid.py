@@ -1,4 +1,4 @@
-"""Motion in space: rigid bodies that hover, fly and bounce, and cameras that look at them.
+"""Motion in space: rigid bodies that move, fall and bounce, and cameras.
 
 The world's z axis points up; lengths are in arbitrary units (think metres), times in frames.
 """
@@ -17,12 +17,12 @@ from motes.synthetic.dice import Dice
 from motes.synthetic.motion import Curve, still
 
 NEAREST = 0.05
-"""Depth in front of the camera from which points count as seen."""
+"""Least depth of visible points."""
 
 
 @dataclass(frozen=True)
 class Pose:
-    """Where a body is at T times: world = rotation @ local + position.
+    """Position and orientation at T times: world = rotation @ local + position.
 
     Attributes:
         rotation: ``[T, 3, 3]``.
@@ -33,16 +33,16 @@ class Pose:
     position: Tensor
 
     def __getitem__(self, frames: slice) -> Pose:
-        """Some of the times."""
+        """Select by time."""
         return Pose(self.rotation[frames], self.position[frames])
 
     def to(self, device: torch.device) -> Pose:
-        """The pose in float32, where pictures are made."""
+        """The pose in float32 on a device."""
         return Pose(*(p.to(device, torch.float32) for p in (self.rotation, self.position)))
 
 
 class Motion(Protocol):
-    """How a body moves."""
+    """Motion of a body."""
 
     def at(self, times: Tensor) -> Pose:
         """Its pose at the times ``[T]``."""
@@ -51,7 +51,7 @@ class Motion(Protocol):
 
 @dataclass(frozen=True)
 class Hover:
-    """Free motion along smooth curves; at rest when both are still.
+    """Free motion along smooth curves.
 
     Attributes:
         position: Curve of 3 channels.
@@ -70,15 +70,15 @@ class Hover:
 
 @dataclass(frozen=True)
 class Flight:
-    """Throws, falls and bounces: parabolas with steady spin, joined at the touches (K pieces).
+    """Throws, falls and bounces: parabolas with steady spin, joined at the contacts (K pieces).
 
     Attributes:
-        start: Time at which each piece begins, ``[K]``, ascending; the first one reaches back.
+        start: Start time of each piece, ``[K]``, ascending; the first piece also holds before it.
         position: At the start of the piece, ``[K, 3]``.
         velocity: At the start of the piece, ``[K, 3]``.
         rotation: At the start of the piece, ``[K, 3, 3]``.
         spin: Axis times radians per frame, ``[K, 3]``.
-        gravity: Downward acceleration of each piece (none once at rest), ``[K]``.
+        gravity: Downward acceleration of each piece (0 at rest), ``[K]``.
     """
 
     start: Tensor
@@ -91,10 +91,10 @@ class Flight:
     def at(self, times: Tensor) -> Pose:
         """See `Motion.at`."""
         k = (torch.searchsorted(self.start, times, right=True) - 1).clamp_min(0)
-        passed = (times - self.start[k])[:, None]
-        position = self.position[k] + self.velocity[k] * passed
-        position[:, 2] -= self.gravity[k] * passed[:, 0].square() / 2
-        return Pose(rotations(self.spin[k] * passed) @ self.rotation[k], position)
+        elapsed = (times - self.start[k])[:, None]
+        position = self.position[k] + self.velocity[k] * elapsed
+        position[:, 2] -= self.gravity[k] * elapsed[:, 0].square() / 2
+        return Pose(rotations(self.spin[k] * elapsed) @ self.rotation[k], position)
 
 
 @dataclass(frozen=True)
@@ -109,21 +109,21 @@ class Piece:
     gravity: float
 
     def touch(self, dice: Dice, floor: float, bounce: float, grip: float) -> Piece:
-        """What follows when it reaches the floor: a lower parabola, or rest.
+        """The piece after contact with the floor: a lower parabola, or rest.
 
         Args:
-            dice: The clip's chance; the body leaves with another spin.
-            floor: Height of the centre when the body touches.
-            bounce: Share of the upward speed that is left.
-            grip: Share of the speed along the floor that is left.
+            dice: Random numbers of the clip; they give the new spin.
+            floor: Height of the centre at contact.
+            bounce: Share of the vertical speed that remains.
+            grip: Share of the speed along the floor that remains.
         """
         rise, above = float(self.velocity[2]), float(self.position[2]) - floor
         fall = math.sqrt(max(rise**2 + 2 * self.gravity * above, 0.0))
-        passed = (rise + fall) / self.gravity
-        position = self.position + self.velocity * passed
+        elapsed = (rise + fall) / self.gravity
+        position = self.position + self.velocity * elapsed
         position[2] = floor
-        rotation = rotations(self.spin[None] * passed)[0] @ self.rotation
-        time, rest = self.start + passed, torch.zeros_like(position)
+        rotation = rotations(self.spin[None] * elapsed)[0] @ self.rotation
+        time, rest = self.start + elapsed, torch.zeros_like(position)
         if fall * bounce <= 2 * self.gravity:
             return Piece(time, position, rest, rotation, rest, 0.0)
         velocity = self.velocity * grip
@@ -136,10 +136,10 @@ def throw(dice: Dice, first: Piece, floor: float, frames: int) -> Flight:
     """A flight with bounces on a floor.
 
     Args:
-        dice: The clip's chance.
-        first: How it begins; not below the floor.
-        floor: Height of the centre when the body touches.
-        frames: Until when bounces are followed.
+        dice: Random numbers of the clip.
+        first: The first piece; not below the floor.
+        floor: Height of the centre at contact.
+        frames: Time after which no bounces are added.
     """
     bounce, grip = dice.number(0.2, 0.8), dice.number(0.5, 0.95)
     pieces = [first]
@@ -163,7 +163,7 @@ class View:
         rotation: ``[T, 3, 3]``; its columns are the camera's right, down and forward.
         position: ``[T, 3]``.
         focal: Focal length in pixels, ``[T]``.
-        centre: Pixel on the axis, ``[2]``.
+        centre: Principal point in pixels, ``[2]``.
     """
 
     rotation: Tensor
@@ -184,11 +184,11 @@ class View:
         return (x - self.centre[0]) / focal, (y - self.centre[1]) / focal
 
     def __getitem__(self, frames: slice) -> View:
-        """Some of the times."""
+        """Select by time."""
         return View(self.rotation[frames], self.position[frames], self.focal[frames], self.centre)
 
     def to(self, device: torch.device) -> View:
-        """The view in float32, where pictures are made."""
+        """The view in float32 on a device."""
         parts = (self.rotation, self.position, self.focal, self.centre)
         return View(*(part.to(device, torch.float32) for part in parts))
 
@@ -201,10 +201,10 @@ class Eye:
         position: Curve of 3 channels.
         aim: Curve of 3 channels: the point that the camera faces, or with `ahead` the direction.
         focal: Focal length in pixels.
-        centre: Pixel on the axis, ``[2]``.
+        centre: Principal point in pixels, ``[2]``.
         ahead: Whether `aim` is a direction.
         zoom: Curve of the logarithm of the magnification.
-        tremble: Curve of 3 channels: axis times angle, in the camera's own axes.
+        tremble: Curve of 3 channels: shake as axis times angle, in camera axes.
         bounds: The position stays within these distances of the origin, ``[3]``.
         floor: The position stays above this height.
     """
@@ -232,7 +232,7 @@ class Eye:
 
 
 def facing(forward: Tensor) -> Tensor:
-    """Camera rotations ``[T, 3, 3]`` (right, down, forward) that look along ``[T, 3]``, level."""
+    """Camera rotations ``[T, 3, 3]`` (right, down, forward) that face ``[T, 3]`` without roll."""
     forward = F.normalize(forward, dim=-1)
     up = torch.tensor([0.0, 0.0, 1.0], dtype=forward.dtype).expand_as(forward)
     right = F.normalize(torch.linalg.cross(forward, up), dim=-1)
@@ -248,7 +248,7 @@ def rotations(turn: Tensor) -> Tensor:
 
 
 def random_rotation(dice: Dice) -> Tensor:
-    """A rotation ``[3, 3]``, all alike probable."""
+    """A uniformly distributed rotation ``[3, 3]``."""
     q, r = torch.linalg.qr(dice.normal(3, 3))
     q = q * r.diagonal().sign()
     return q * q.det().sign()

@@ -1,4 +1,4 @@
-"""Random worlds: surroundings, bodies thrown and placed, and a camera on its way."""
+"""Random worlds: surroundings, static and moving bodies, and a moving camera."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from motes.synthetic.solids.rigid import Eye, Hover, Motion, Piece, Pose, random
 from motes.synthetic.solids.world import World
 from motes.synthetic.textures import Textures
 
-CALM = 0.7
-"""Speeds of worlds relative to layers, because perspective makes what is near faster."""
+SPEED_FACTOR = 0.7
+"""Factor on the speed of worlds, because perspective makes near bodies faster."""
 
 KINDS = ("box", "box", "box", "ball", "ball", "cylinder", "cylinder")
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What the parts of one world have in common.
+    """Parameters that all parts of one world share.
 
     Attributes:
         config: What to make.
-        dice: The clip's chance.
-        textures: Where pictures come from.
-        device: Where they are used.
+        dice: Random numbers of the clip.
+        textures: Source of textures.
+        device: Of the textures.
         speed: Typical speed of the clip, in frame sides per frame.
         focal: Focal length in frame sides.
         distance: From the camera to the middle of the bodies.
@@ -52,7 +52,7 @@ class Setting:
         return self.speed * self.distance / self.focal
 
     def detail(self, distance: float) -> float:
-        """Texels per unit of length that fill the pixels at that distance."""
+        """Texels per unit of length for one texel per pixel at that distance."""
         return self.config.side * self.focal / distance
 
 
@@ -65,7 +65,7 @@ def draw_world(
         dice,
         textures,
         device,
-        speed=dice.scale(*config.speed) * CALM,
+        speed=dice.scale(*config.speed) * SPEED_FACTOR,
         focal=dice.scale(0.7, 1.8),
         distance=dice.number(4, 9),
     )
@@ -73,7 +73,7 @@ def draw_world(
     extent = dice.number(1.3, 2.5) * setting.distance if indoors else dice.number(20, 40)
     bodies = _room(setting, extent) if indoors else _outdoors(setting, extent)
     for _ in range(dice.integer(*config.objects)):
-        bodies += _thing(setting)
+        bodies += _object(setting)
     eye = _eye(setting, (extent * 0.85, extent * 0.85, extent * 0.6))
     return World(tuple(bodies), eye, config.size, _sun(dice) if config.lighting else None)
 
@@ -87,12 +87,12 @@ def _sun(dice: Dice) -> Sun:
 
 
 def _outdoors(setting: Setting, extent: float) -> list[Body]:
-    """A ground under a dome that shows a photograph as the far distance."""
+    """A ground plane under a dome that shows a distant background."""
     texels = _texels(setting, 2.0)
     dome = Body(
         "dome",
         torch.full((3,), extent, dtype=torch.float64),
-        _placed(torch.zeros(3)),
+        _static(torch.zeros(3)),
         _skin(setting, "dome", texels),
         texels / (extent * math.pi / 2),
         lit=False,
@@ -100,7 +100,7 @@ def _outdoors(setting: Setting, extent: float) -> list[Body]:
     tile = setting.distance * setting.dice.number(0.35, 1.0)
     half = torch.tensor([tile, tile, 1.0], dtype=torch.float64)
     image = _skin(setting, "plane", texels)
-    return [dome, Body("plane", half, _placed(torch.zeros(3)), image, texels / (2 * tile))]
+    return [dome, Body("plane", half, _static(torch.zeros(3)), image, texels / (2 * tile))]
 
 
 def _room(setting: Setting, extent: float) -> list[Body]:
@@ -109,36 +109,36 @@ def _room(setting: Setting, extent: float) -> list[Body]:
     texels = _texels(setting, 1.25)
     image = _skin(setting, "room", texels)
     centre = torch.tensor([0.0, 0.0, float(half[2])])
-    return [Body("room", half, _placed(centre), image, texels / (2 * extent))]
+    return [Body("room", half, _static(centre), image, texels / (2 * extent))]
 
 
-def _thing(setting: Setting) -> list[Body]:
-    """One moving thing: mostly a single body, sometimes several that hold together."""
+def _object(setting: Setting) -> list[Body]:
+    """One moving object: usually a single body, sometimes several rigidly joined."""
     dice = setting.dice
     size = dice.scale(0.05, 0.28) * setting.distance / setting.focal
     parts = 1 if dice.chance(0.75) else dice.integer(2, 4)
     motion = _motion(setting, size)
     bodies = []
     for k in range(parts):
-        place = Pose(torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))
+        pose = Pose(torch.eye(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))
         if k > 0:
-            place = Pose(random_rotation(dice), dice.normal(3) * size * 0.6)
-        bodies.append(_body(setting, size * (1.0 if k == 0 else 0.7), Attached(motion, place)))
+            pose = Pose(random_rotation(dice), dice.normal(3) * size * 0.6)
+        bodies.append(_body(setting, size * (1.0 if k == 0 else 0.7), Attached(motion, pose)))
     return bodies
 
 
 @dataclass(frozen=True)
 class Attached:
-    """The motion of a part that sits somewhere on a moving thing."""
+    """Motion of a part that is fixed to a moving object, at a constant relative pose."""
 
     carrier: Motion
-    place: Pose
+    relative: Pose
 
     def at(self, times: Tensor) -> Pose:
         """See `Motion.at`."""
         pose = self.carrier.at(times)
-        position = pose.rotation @ self.place.position + pose.position
-        return Pose(pose.rotation @ self.place.rotation, position)
+        position = pose.rotation @ self.relative.position + pose.position
+        return Pose(pose.rotation @ self.relative.rotation, position)
 
 
 def _body(setting: Setting, size: float, motion: Motion) -> Body:
@@ -156,32 +156,32 @@ def _body(setting: Setting, size: float, motion: Motion) -> Body:
 
 
 def _motion(setting: Setting, size: float) -> Motion:
-    """Thrown, hovering, or at rest on the ground."""
+    """A random motion: thrown, hovering, or at rest on the ground."""
     dice = setting.dice
     spread = setting.distance / setting.focal * 0.5
-    place = dice.uniform(-spread, spread, 3)
-    place[2] = size * 0.9
+    position = dice.uniform(-spread, spread, 3)
+    position[2] = size * 0.9
     style = dice.choice(("thrown", "thrown", "hovering", "resting"))
     if style == "resting":
         upright = _upright(dice.number(0, math.tau))
-        return Hover(still(3).through(place, 0.0), still(3), upright)
+        return Hover(still(3).through(position, 0.0), still(3), upright)
     spin = setting.pace / size * dice.scale(0.2, 1.5)
     if style == "hovering":
-        place[2] += abs(float(dice.normal())) * spread * 0.6
+        position[2] += abs(float(dice.normal())) * spread * 0.6
         path = wander(dice, setting.pace * dice.scale(0.3, 2), 3)
-        path = path.through(place, dice.number(0, setting.config.frames))
+        path = path.through(position, dice.number(0, setting.config.frames))
         return Hover(path, wander(dice, min(spin, 0.35), 3), random_rotation(dice))
-    place[2] += dice.number(0, 1.5) * spread
+    position[2] += dice.number(0, 1.5) * spread
     velocity = dice.normal(3) * setting.pace * dice.scale(0.3, 2)
-    velocity[:2] -= place[:2] / spread * setting.pace * dice.number(0, 1)
+    velocity[:2] -= position[:2] / spread * setting.pace * dice.number(0, 1)
     gravity = setting.pace * dice.scale(0.02, 0.25)
     turn = dice.normal(3) * min(spin, 0.35)
-    first = Piece(0.0, place, velocity, random_rotation(dice), turn, gravity)
+    first = Piece(0.0, position, velocity, random_rotation(dice), turn, gravity)
     return throw(dice, first, size * 0.9, setting.config.frames)
 
 
 def _eye(setting: Setting, bounds: tuple[float, float, float]) -> Eye:
-    """A camera that circles the middle, or that goes its way and looks ahead."""
+    """A random camera: it faces the middle of the world, or a direction that changes slowly."""
     dice, config = setting.dice, setting.config
     angle, height = dice.number(0, math.tau), dice.number(0.05, 0.75)
     away = torch.tensor([math.cos(angle), math.sin(angle), height], dtype=torch.float64)
@@ -208,8 +208,8 @@ def _eye(setting: Setting, bounds: tuple[float, float, float]) -> Eye:
     )
 
 
-def _placed(position: Tensor) -> Hover:
-    """Something that never moves."""
+def _static(position: Tensor) -> Hover:
+    """The motion of a static body."""
     rest = still(3).through(position.double(), 0.0)
     return Hover(rest, still(3), torch.eye(3, dtype=torch.float64))
 
@@ -220,7 +220,7 @@ def _upright(angle: float) -> Tensor:
 
 
 def _skin(setting: Setting, kind: str, texels: int) -> tuple[Tensor, ...]:
-    """Textures for all faces of a body, in all sizes: `Body.images`."""
+    """Textures of all faces of a body at all sizes; see `Body.images`."""
     dice, shape = setting.dice, (texels, texels)
     faces = [setting.textures.draw(dice, shape, setting.device)]
     several = dice.chance(0.5)

@@ -1,4 +1,4 @@
-"""Which pixels a body can touch, so that rays are cast only there."""
+"""Windows: the pixels that a body can cover; rays are cast only there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Window:
     """The same number of rows and columns in each of t consecutive frames.
 
     Attributes:
-        frames: Which frames.
+        frames: The frames.
         top: First row in each, int64 ``[t]``.
         left: First column in each, int64 ``[t]``.
         size: Rows and columns.
@@ -41,16 +41,16 @@ def everything(frames: int, size: tuple[int, int]) -> Window:
 
 
 def around(view: View, centre: Tensor, radius: float, size: tuple[int, int]) -> Window | None:
-    """The window that a ball touches.
+    """The window that a ball can cover.
 
     Args:
         view: The camera.
-        centre: Of the ball in the world, ``[T, 3]``.
-        radius: Of the ball.
+        centre: Centre of the ball in the world, ``[T, 3]``.
+        radius: Radius of the ball.
         size: Height and width of the frames.
 
     Returns:
-        None where the ball is in no frame.
+        None if the ball is in no frame.
     """
     low, high = _bounds(view, centre, radius, size)
     seen = (low < high).all(-1, keepdim=True)
@@ -76,6 +76,6 @@ def _bounds(
     corners = (corners * view.focal[:, None] + view.centre).nan_to_num().clamp(-1e6, 1e6)
     low = corners.amin(0).floor().long().clamp_min(0)
     high = (corners.amax(0).ceil().long() + 1).minimum(limit)
-    inside = near <= NEAREST  # the camera is in the ball, or next to it
+    inside = near <= NEAREST  # the camera is inside the ball, or close to it
     low, high = torch.where(inside, 0, low), torch.where(inside, limit, high)
     return low, torch.where(far > NEAREST, high, 0)

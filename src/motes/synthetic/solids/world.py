@@ -1,4 +1,4 @@
-"""Scenes in space: bodies under a sun, seen by a camera that moves."""
+"""3-D scenes: bodies under a sun, seen by a moving camera."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from motes.synthetic.scene import Located, Points
 from motes.synthetic.solids.bodies import Body, Sun
 from motes.synthetic.solids.casting import Picture, local_rays
-from motes.synthetic.solids.primitives import meet
+from motes.synthetic.solids.primitives import intersect
 from motes.synthetic.solids.rigid import NEAREST, Eye
 
 
@@ -20,10 +20,10 @@ class World:
     """Bodies, a camera and a light.
 
     Attributes:
-        bodies: The first one surrounds everything, so that every ray ends.
+        bodies: The first one surrounds everything, so that every ray has an intersection.
         eye: The camera.
         size: Height and width of the frames.
-        sun: The light; None for textures as they are.
+        sun: The light; None: textures without shading.
     """
 
     bodies: tuple[Body, ...]
@@ -45,7 +45,7 @@ class World:
         surface, local = torch.full(x.shape, -1), torch.zeros(*x.shape, 3, dtype=torch.float64)
         for index, body in enumerate(self.bodies):
             rays = local_rays(body, body.motion.at(times), view, x, y)
-            length = meet(body.kind, rays.origin, rays.direction)
+            length = intersect(body.kind, rays.origin, rays.direction)
             closer = length < depth
             depth = torch.where(closer, length, depth)
             surface[closer] = index
@@ -57,14 +57,14 @@ class World:
         return self.cast(times, xy)[1]
 
     def locate(self, points: Points, times: Tensor) -> Located:
-        """See `Scene.locate`; a point is hidden when its ray ends before it."""
+        """See `Scene.locate`; a point is hidden if its ray intersects a body in front of it."""
         view = self.eye.at(times)
         world = torch.zeros(len(times), len(points.surface), 3, dtype=torch.float64)
         for index, body in enumerate(self.bodies):
-            own = points.surface == index
+            on_body = points.surface == index
             pose = body.motion.at(times)
-            local = points.local[own] * body.half
-            world[:, own] = local @ pose.rotation.mT + pose.position[:, None]
+            local = points.local[on_body] * body.half
+            world[:, on_body] = local @ pose.rotation.mT + pose.position[:, None]
         xy, depth = view.project(world)
         valid = depth > NEAREST
         seen, _ = self.cast(times, xy)
