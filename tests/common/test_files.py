@@ -111,8 +111,8 @@ def test_names_of_users_are_not_temporary(name):
     assert not is_temporary(name)
 
 
-def test_what_is_left_of_killed_runs_is_removed(tmp_path):
-    """Only that: files of processes that run, and recent ones of other machines, stay."""
+def test_files_of_killed_runs_are_removed(tmp_path):
+    """Files of running processes, and recent ones of other machines, are kept."""
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     for process, space, age in [
@@ -158,7 +158,7 @@ def write_folder(target):
 
 
 @pytest.mark.parametrize("existing", [None, "empty", "link"])
-def test_a_folder_keeps_what_others_put_there(tmp_path, existing):
+def test_a_folder_keeps_the_files_of_others(tmp_path, existing):
     target = tmp_path / "stills"
     if existing == "empty":
         target.mkdir()

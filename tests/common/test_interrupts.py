@@ -21,7 +21,7 @@ def send(number):
         (signal.SIGHUP, SystemExit, 129),
     ],
 )
-def test_a_signal_waits_and_a_second_one_does_not(number, error, code):
+def test_the_first_signal_is_deferred_and_the_second_is_not(number, error, code):
     before = signal.getsignal(number)
     with asked_to_stop() as stop:
         assert not stop()
@@ -36,7 +36,7 @@ def test_a_signal_waits_and_a_second_one_does_not(number, error, code):
     assert getattr(one.value, "code", None) == getattr(two.value, "code", None) == code
 
 
-def test_what_nohup_ignores_stays_ignored():
+def test_signals_that_nohup_ignores_stay_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with ending_in_order(), asked_to_stop() as stop:
@@ -46,7 +46,7 @@ def test_what_nohup_ignores_stays_ignored():
         signal.signal(signal.SIGHUP, before)
 
 
-def test_inside_of_each_other():
+def test_nested_contexts():
     with pytest.raises(SystemExit), ending_in_order():
         with asked_to_stop() as stop:
             send(signal.SIGTERM)
@@ -54,7 +54,7 @@ def test_inside_of_each_other():
         send(signal.SIGTERM)
 
 
-def test_other_threads_are_left_alone():
+def test_other_threads_are_not_changed():
     seen = []
 
     def work():

@@ -10,7 +10,7 @@ from motes.common.packing import save
 
 
 @pytest.mark.parametrize("durable", [True, False])
-def test_what_is_durable_is_on_the_disk_before_it_takes_the_place(tmp_path, monkeypatch, durable):
+def test_durable_files_are_on_the_disk_before_the_rename(tmp_path, monkeypatch, durable):
     path, synced = tmp_path / "x.pt", []
     save({"step": 1}, path)
 

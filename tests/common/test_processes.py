@@ -35,7 +35,7 @@ def _alive(pid):
         return False
 
 
-def test_a_killed_parent_takes_its_worker_along():
+def test_a_worker_ends_with_its_killed_parent():
     parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
     worker = int(parent.stdout.readline())
     assert _alive(worker)

@@ -19,11 +19,11 @@ from motes.errors import InputError
         (whole_array, [2**62 + 1], [2**62 + 1]),
     ],
 )
-def test_what_fits_is_kept(check, value, expected):
+def test_valid_values_are_kept(check, value, expected):
     assert check("x", value).tolist() == expected
 
 
-def test_truth_values_are_0_or_1_whatever_the_byte():
+def test_any_other_byte_than_0_is_a_true_bool():
     assert flag_array("x", np.array([7], np.uint8).view(bool)).view(np.uint8) == [1]
 
 
@@ -58,12 +58,12 @@ def test_one_whole_number(value):
         (rate, {}),
     ],
 )
-def test_what_does_not_fit_is_named(check, value):
+def test_invalid_values_are_reported(check, value):
     with pytest.raises(InputError, match="width: expected"):
         check("width", value)
 
 
-def test_the_shortest_decimals_give_the_same_float32():
+def test_the_shortest_decimals_round_to_the_same_float32():
     array = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
     back = shortest_decimals(array)
     assert np.array_equal(np.float32(back), array)

@@ -18,7 +18,7 @@ SHIFT = (1.5, -1.0)
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """The models here are tiny: threads cost more than they bring."""
+    """These models are tiny: threads make them slower."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -68,7 +68,7 @@ class Nothing(State):
 
 
 class Herd(PointModel):
-    """Every point moves towards the mean of all points: as joint as can be."""
+    """Every point moves towards the mean of all points: a joint model."""
 
     joint = True
 

@@ -19,7 +19,7 @@ def test_means_are_over_clips():
     assert found[0].frames_per_second == pytest.approx(40 / 3)
 
 
-def test_what_was_not_scored_is_left_out_of_the_mean():
+def test_nan_is_left_out_of_the_mean():
     nan = float("nan")
     (found,) = summarise([score("a", "x", nan), score("a", "y", 0.4)])
     assert found.metrics["average_jaccard"] == 0.4

@@ -35,7 +35,7 @@ def test_equals_the_reference_metrics(case):
 
 
 @pytest.mark.parametrize("mode", ["first", "strided"])
-def test_perfect_answers_score_one(mode):
+def test_perfect_tracks_score_one(mode):
     assert set(tapvid_metrics(*perfect(mode=mode)).values()) == {1.0}
 
 
@@ -88,7 +88,7 @@ def test_jaccard_counts_hits_misses_and_false_alarms(true_hidden, said_hidden, j
     assert result["average_jaccard"] == pytest.approx(jaccard, nan_ok=True)
 
 
-def test_first_scores_after_the_query_and_strided_all_but_the_query():
+def test_scored_frames_of_each_mode():
     frames = np.array([0, 2, 3])
     assert scored_frames(frames, 4, "first").astype(int).tolist() == [
         [0, 1, 1, 1],

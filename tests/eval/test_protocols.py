@@ -20,13 +20,13 @@ from motes.models.preset import Preset
 from motes.tracking.tracker import Tracker
 
 
-def test_first_asks_where_a_point_is_first_visible():
+def test_first_queries_the_first_visible_frame():
     visible = np.array([[0, 0, 1, 1], [0, 0, 0, 0], [1, 0, 1, 0]], bool)
     points, frames = choose_queries(visible, "first")
     assert list(zip(points, frames, strict=True)) == [(0, 2), (2, 0)]
 
 
-def test_strided_asks_in_every_fifth_frame():
+def test_strided_queries_every_fifth_frame():
     visible = np.zeros((3, 12), bool)
     visible[0, [0, 5, 6]] = visible[1, [5, 10, 11]] = True
     points, frames = choose_queries(visible, "strided")
@@ -35,7 +35,7 @@ def test_strided_asks_in_every_fifth_frame():
 
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda p: p.name)
 @pytest.mark.parametrize("size", [(256, 256), (640, 360)])
-def test_raster_and_pixels_there_and_back(protocol, size):
+def test_raster_and_pixels_are_inverse(protocol, size):
     raster = np.random.default_rng(0).uniform(-0.2, 1.2, (50, 2))
     there = protocol.pixels(raster, size)
     np.testing.assert_allclose(protocol.raster(there, size), raster, atol=1e-12)
@@ -66,7 +66,7 @@ def test_published_models_are_run_as_their_own_evaluation_does():
     assert TAPVID.adapt(published) is published
 
 
-def test_names_are_found_or_suggested():
+def test_unknown_names_get_a_suggestion():
     assert find_protocol("tapvid") is TAPVID
     with pytest.raises(InputError, match="did you mean 'tapvid'"):
         find_protocol("tap-vid")

@@ -32,19 +32,19 @@ def hidden(N=6, T=8):
 
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda p: p.name)
 @pytest.mark.parametrize("mode", ["first", "strided"])
-def test_the_truth_itself_scores_one(one_clip, protocol, mode):
+def test_true_tracks_score_one(one_clip, protocol, mode):
     task = Task.of(one_clip(occluded=hidden()), protocol, mode)
     xy = protocol.pixels(task.raster, task.frame_size)
     answer = motes.Tracks(xy, ~task.occluded, queries=task.queries, size=task.frame_size)
     assert set(task.score(answer).values()) == {1.0}
 
 
-def test_queries_are_where_the_truth_is(one_clip):
+def test_queries_lie_on_the_true_tracks(one_clip):
     clip = one_clip(occluded=hidden())
     task = Task.of(clip, NATIVE, "first")
-    assert task.asked.tolist() == [0, 3, 5, 0, 0]
+    assert task.query_frames.tolist() == [0, 3, 5, 0, 0]
     chosen = clip.tracks.xy[[0, 1, 2, 4, 5]]
-    np.testing.assert_allclose(task.queries[:, 1:], chosen[range(5), task.asked], **TRUE)
+    np.testing.assert_allclose(task.queries[:, 1:], chosen[range(5), task.query_frames], **TRUE)
 
 
 def test_frames_are_of_256_pixels(one_clip):
@@ -63,7 +63,7 @@ def test_a_shift_is_measured_at_256_pixels(one_clip):
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda p: p.name)
-def test_answers_go_back_to_the_pixels_of_the_video(one_clip, protocol):
+def test_tracks_are_mapped_to_the_pixels_of_the_video(one_clip, protocol):
     clip = one_clip()
     task = Task.of(clip, protocol, "first")
     xy = protocol.pixels(task.raster, task.frame_size)
@@ -83,7 +83,7 @@ def test_lucas_kanade_follows_the_plane(one_clip, protocol, mode):
 
 
 def answers(tracker, task, rows):
-    """The answers to some queries of a task, without the others."""
+    """The tracks of some queries of a task, without the others."""
     part = Task(
         **vars(task)
         | {k: getattr(task, k)[rows] for k in ("queries", "raster", "occluded", "annotated")}
@@ -94,7 +94,7 @@ def answers(tracker, task, rows):
 @pytest.mark.parametrize("protocol", [TAPVID, NATIVE, COTRACKER_SINGLE], ids=lambda p: p.name)
 @pytest.mark.parametrize("mode", ["first", "strided"])
 @pytest.mark.parametrize("window", [4, None])
-def test_strictly_no_answer_depends_on_another_query(one_clip, herd, protocol, mode, window):
+def test_independent_tracks_do_not_depend_on_other_queries(one_clip, herd, protocol, mode, window):
     tracker = herd(window, support=Support(global_grid=2, local_grid=2, below=10))
     task = Task.of(one_clip(occluded=hidden()), protocol, mode)
     together = task.answer(tracker)
@@ -104,13 +104,13 @@ def test_strictly_no_answer_depends_on_another_query(one_clip, herd, protocol, m
         np.testing.assert_array_equal(alone.visible[0], together.visible[row])
 
 
-def test_jointly_they_do_depend(one_clip, herd):
+def test_joint_tracks_depend_on_other_queries(one_clip, herd):
     task = Task.of(one_clip(), COTRACKER_JOINT, "first")
     alone = answers(herd(), task, [0])
     assert np.abs(alone.xy[0, 1:] - task.answer(herd()).xy[0, 1:]).max() > 0.2
 
 
-def test_strictly_no_answer_of_a_real_model_depends_on_another_query(one_clip):
+def test_independent_tracks_of_a_real_model_do_not_depend_on_other_queries(one_clip):
     torch.manual_seed(0)
     small = {"channels": 16, "width": 48, "heads": 2, "virtual_tracks": 4, "match_hidden": 32}
     config = CoTracker3Config(iterations=2, unit=(64, 64), **small)
@@ -124,7 +124,7 @@ def test_strictly_no_answer_of_a_real_model_depends_on_another_query(one_clip):
     assert np.abs(jointly.xy[1] - together.xy[1]).max() > 0.1
 
 
-def test_frames_are_encoded_once_however_many_queries(one_clip, herd):
+def test_frames_are_encoded_once_for_all_queries(one_clip, herd):
     tracker = herd()
     task = Task.of(one_clip(N=20), TAPVID, "strided")
     task.answer(tracker)
@@ -143,7 +143,7 @@ def test_exact_zeros_are_filled_from_the_reversed_video(one_clip):
     """As CoTracker's evaluation does in mode strided."""
     task, tracker = Task.of(one_clip(T=8), COTRACKER_SINGLE, "strided"), motes.load("lk")
     complete = task.answer(tracker)
-    early = np.arange(8) < task.asked[:, None]
+    early = np.arange(8) < task.query_frames[:, None]
     assert early.any()
     xy = np.where(early[..., None], 0, complete.xy)
     filled = task._filled(replace(complete, xy=xy, visible=complete.visible & ~early), tracker)

@@ -85,7 +85,7 @@ def test_a_byte_order_mark_is_skipped(tmp_path):
     assert Queries.read(path).txy.tolist() == [[0, 1.5, 2]]
 
 
-def test_a_cell_that_never_ends_is_one_error(tmp_path):
+def test_an_unclosed_quote_is_one_error(tmp_path):
     path = tmp_path / "q.csv"
     path.write_text("t,x,y\n" + "1" * 200_000)
     with pytest.raises(FileError, match="field larger than"):

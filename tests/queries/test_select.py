@@ -44,14 +44,14 @@ def test_a_grid_of_columns_and_rows():
 
 
 @pytest.mark.parametrize("side", [0, (3, 0), (1, 2, 3), "ab", 2.5, (2000, 1000), None, -1])
-def test_grids_that_make_no_sense(side):
+def test_invalid_grids(side):
     with pytest.raises(InputError, match="grid: expected"):
         grid(side, SIZE)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_corners_stay_in_the_image_and_the_mask(seed):
-    """Noise: the sub-pixel step leaves both for some corners."""
+def test_refined_corners_stay_in_the_image_and_the_mask(seed):
+    """In noise, the sub-pixel refinement moves some corners out of both."""
     rng = np.random.default_rng(seed)
     frame = rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)
     mask = rng.random((12, 16)).repeat(4, 0).repeat(4, 1) > 0.5
@@ -105,7 +105,7 @@ def disc(path, mode, **options):
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "A", "I;16"])
 def test_every_black_and_white_png_is_the_same_mask(mode, tmp_path):
-    """An opaque alpha channel says nothing."""
+    """An opaque alpha channel is ignored."""
     disc(tmp_path / "m.png", mode)
     mask = read_mask(tmp_path / "m.png", SIZE)
     assert (mask.sum(), mask[5:9, 6:8].all()) == (8, True)
@@ -137,12 +137,12 @@ def test_masks_in_memory(wrap):
 
 
 @pytest.mark.parametrize("mask", [object(), ["text"], [[1, 2], [3]], np.zeros(5), 1 + 2j])
-def test_what_is_no_mask(mask):
+def test_invalid_masks(mask):
     with pytest.raises(InputError, match="mask: expected"):
         read_mask(mask, SIZE)
 
 
-def test_a_mask_that_selects_everything_says_so(caplog):
+def test_a_mask_that_selects_everything_is_warned_of(caplog):
     read_mask(half(), SIZE)
     assert not caplog.records
     read_mask(np.ones((48, 64)), SIZE)
@@ -159,7 +159,7 @@ def test_a_damaged_mask_is_read_or_refused(tmp_path_factory, changes):
         assert read_mask(path, SIZE).shape == (48, 64)
 
 
-def test_masks_that_do_not_fit(tmp_path):
+def test_masks_of_another_size(tmp_path):
     with pytest.raises(InputError, match="expected the size of the video, 64x48, got 48x64"):
         read_mask(np.ones((64, 48)), SIZE)
     with pytest.raises(InputError, match="empty mask"):
@@ -210,7 +210,7 @@ def test_names_stay_with_their_points():
         Queries([[0, 1, 1]], ("a", "b"))
 
 
-def test_support_points_stand_in_the_frames_of_the_queries():
+def test_support_points_are_in_the_frames_of_the_queries():
     queries = np.array([[3, 10, 10], [5, 20, 20]], np.float32)
     points = support_points(queries, SIZE, 6, 3, 10.0)
     assert len(points) == 2 * 36 + 2 * 9

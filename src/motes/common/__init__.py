@@ -1,1 +1,1 @@
-"""What every room needs: files, packing, progress, interrupts, plug-ins."""
+"""Shared tools: files, packing, progress, interrupts, plug-ins."""

@@ -1,4 +1,4 @@
-"""Read archives of arrays (``.npz``) from strangers: no objects, and nothing that does not fit."""
+"""Read untrusted ``.npz`` archives: no objects, and no arrays larger than the free memory."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def read_archive(path: Path, names: Iterable[str], copies: int = 1) -> dict[str,
 
     Args:
         path: The file.
-        names: Arrays to read; those that are absent are left out.
-        copies: How many times the arrays will be in memory together.
+        names: Arrays to read; absent ones are left out.
+        copies: Number of copies of the arrays that will be in memory at once.
 
     Returns:
         Arrays of numbers or text, by name.
 
     Raises:
         OSError: The file cannot be read.
-        InputError: It is no archive, holds objects, is damaged, or does not fit into memory.
+        InputError: It is not an archive, holds objects, is damaged, or is too large for the memory.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -43,12 +43,12 @@ def read_archive(path: Path, names: Iterable[str], copies: int = 1) -> dict[str,
             return {name: _read(archive, name) for name in found}
     except (InputError, OSError):
         raise
-    except Exception as error:  # zipfile, zlib and NumPy raise anything on damaged files
+    except Exception as error:  # zipfile, zlib and NumPy raise many types
         raise InputError(f"expected a NumPy archive of arrays; {error}") from None
 
 
 def _size(archive: zipfile.ZipFile, name: str) -> int:
-    """Bytes of an array, as its header says."""
+    """Size of an array in bytes, from its header."""
     with archive.open(f"{name}.npy") as file:
         shape, dtype = _header(file, name)
     return math.prod(shape) * dtype.itemsize

@@ -1,4 +1,4 @@
-"""How files and folders come to be written: whole, or not at all."""
+"""Write files and folders completely or not at all."""
 
 import os
 import shutil
@@ -11,21 +11,21 @@ from motes.common.temporary import remove, sweep, temporary_path
 from motes.errors import FileError, InputError
 
 PROBE = bytes(2**16)
-"""What is written, and removed, to see whether an output can be written."""
+"""Content of the test file that `check_writable` writes and removes."""
 
 
 @contextmanager
 def replacing(path: str | PathLike[str]) -> Iterator[Path]:
-    """Write under a temporary name in the same folder, and rename when all went well.
+    """Write under a temporary name in the same folder, and rename after success.
 
-    What killed runs left in the folder under such names is removed first.
+    Temporary files that killed runs left in the folder are removed first.
 
     Args:
-        path: The file or folder to write; what was there stays until the new content is complete.
-            A folder may exist: files that are there already are kept.
+        path: The file or folder to write; an existing file is kept until the new content is
+            complete.  The files of an existing folder are kept.
 
     Yields:
-        The temporary path, absolute and with the same suffix; nothing is there yet.
+        The temporary path, absolute and with the same suffix; it does not exist yet.
 
     Raises:
         FileError: It cannot be written, for example because the disk is full.
@@ -44,12 +44,12 @@ def replacing(path: str | PathLike[str]) -> Iterator[Path]:
             raise
         raise FileError(f"cannot write {path}: {error.strerror or error}") from None
     finally:
-        with suppress(OSError):  # it would hide the error that led here
+        with suppress(OSError):  # this error would hide the first one
             remove(temporary)
 
 
 def _move_folder(temporary: Path, target: Path) -> None:
-    """Rename a folder, or move its files into one that is there."""
+    """Rename a folder, or move its files into an existing one."""
     with suppress(OSError):
         target.rmdir()  # succeeds only if it is empty
     if not target.exists():
@@ -77,17 +77,17 @@ def _free_name(path: Path) -> Path:
 def check_writable(path: str | PathLike[str], *, folder: bool = False, size: int = 0) -> None:
     """Raise, before any work is done, if an output cannot be written.
 
-    A small file is written beside it and removed, which shows missing permissions, read-only file
-    systems and full disks alike.
+    A small file is written beside it and removed.  This detects missing permissions, read-only
+    file systems and full disks.
 
     Args:
         path: The output.
         folder: Whether it will be a folder, not a file.
-        size: Bytes that it will have at least.
+        size: Least size of the output in bytes.
 
     Raises:
         FileError: Its folder does not exist or cannot be written to, its name is too long, there
-            is no space, or what has this name cannot be replaced.
+            is no space, or an existing file of this name cannot be replaced.
     """
     target = Path(path).expanduser().absolute()
     try:
@@ -107,7 +107,7 @@ def check_writable(path: str | PathLike[str], *, folder: bool = False, size: int
 
 
 def _obstacle(target: Path, folder: bool, size: int) -> str | None:
-    """Why a path cannot be written, as far as it shows without writing."""
+    """The reason why a path cannot be written, as far as it is known without writing."""
     if not target.parent.is_dir():
         return f"expected an existing folder, {target.parent} is none"
     if target.exists():
@@ -126,7 +126,7 @@ def _kind(path: Path) -> str:
 
 
 def make_folder(path: str | PathLike[str]) -> Path:
-    """Make a folder, and those above it, unless it is there.
+    """Make a folder and its parents, unless it exists.
 
     Raises:
         FileError: It cannot be made.
@@ -141,10 +141,10 @@ def make_folder(path: str | PathLike[str]) -> Path:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Let no other process, and no other thread, work in a folder at the same time.
+    """Lock a folder against other processes and threads.
 
     Args:
-        folder: It exists; a file ``lock`` is made in it.
+        folder: An existing folder; a file ``lock`` is made in it.
 
     Raises:
         FileError: Another run works there now, or the folder cannot be written.
@@ -167,13 +167,13 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 LOCK = "lock"
-"""File of a folder that `locked` makes."""
+"""Name of the file that `locked` makes."""
 
 
 def check_overwrites(
     outputs: Iterable[str | PathLike[str]], inputs: Iterable[str | PathLike[str]]
 ) -> None:
-    """Raise, before any work is done, if writing the outputs would destroy something.
+    """Raise, before any work is done, if writing the outputs would destroy a file.
 
     Links, hard links and names that differ only in case (where the system ignores it) count as the
     same file.

@@ -1,4 +1,4 @@
-"""Whether something fits into memory, before it is read."""
+"""Check, before data is read, that it fits into memory."""
 
 import zipfile
 from pathlib import Path
@@ -7,11 +7,11 @@ from motes.errors import InputError
 
 
 def check_memory(needed: int, what: str) -> None:
-    """Raise unless so much memory is free.
+    """Raise unless `needed` bytes of memory are free.
 
     Args:
         needed: Bytes.
-        what: What needs them, as the start of a sentence: ``"reading x.npz"``.
+        what: The operation, as the start of a sentence: ``"reading x.npz"``.
 
     Raises:
         InputError: Less memory is free.
@@ -29,11 +29,11 @@ def check_archive_memory(path: Path) -> None:
     """Raise unless the content of a zip archive, such as a checkpoint, fits into memory.
 
     Args:
-        path: A file; one of another format passes.
+        path: A file; files of other formats are not checked.
 
     Raises:
-        OSError: It cannot be read.
-        InputError: It does not fit.
+        OSError: The file cannot be read.
+        InputError: The content does not fit.
     """
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:

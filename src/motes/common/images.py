@@ -1,4 +1,4 @@
-"""Decode images from strangers: one error for damaged ones and for those too large for memory."""
+"""Decode untrusted images; those that are damaged or too large for the memory are an error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from motes.common.headroom import check_memory
 from motes.errors import FileError, InputError
 
 PIXEL_BYTES = 8
-"""At most, while an image is decoded: four channels of 16 bits."""
+"""Largest memory per pixel while an image is decoded: four channels of 16 bits."""
 
 PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8"
@@ -24,13 +24,13 @@ def decode_image(data: bytes | np.ndarray, flags: int, what: str) -> np.ndarray:
     Args:
         data: The content of the file, as bytes or uint8.
         flags: Of `cv2.imdecode`.
-        what: What messages call it.
+        what: Name of the image in messages.
 
     Returns:
-        ``[H, W]`` or ``[H, W, C]``, BGR or BGRA, as `flags` want it.
+        ``[H, W]`` or ``[H, W, C]``, BGR or BGRA, depending on `flags`.
 
     Raises:
-        FileError: It is no image, damaged, or does not fit into memory.
+        FileError: It is not an image, is damaged, or does not fit into memory.
     """
     import cv2
 
@@ -49,13 +49,13 @@ def decode_image(data: bytes | np.ndarray, flags: int, what: str) -> np.ndarray:
 
 
 HEADER_BYTES = 2**20
-"""Part of a file in which its size is looked for."""
+"""Bytes at the start of a file that are searched for the image size."""
 
 
 def image_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height of a PNG or JPEG image, from its header; None of other formats.
+    """Width and height of a PNG or JPEG image, from its header; None for other formats.
 
-    Other formats cannot hold much larger images than their files, or OpenCV limits them.
+    In other formats images are not much larger than their files, or OpenCV limits them.
     """
     if data.startswith(PNG) and len(data) >= 24:
         return struct.unpack(">II", data[16:24])
@@ -65,7 +65,7 @@ def image_size(data: bytes) -> tuple[int, int] | None:
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Go from segment to segment until the frame header."""
+    """Read segments up to the frame header."""
     at = len(JPEG)
     while at + 9 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]

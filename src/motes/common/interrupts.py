@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP: work ends in order, so that nothing is lost or half done."""
+"""Orderly end of work on Ctrl-C, SIGTERM and SIGHUP."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ SIGNALLED = 128
 
 
 class StopRequest:
-    """Whether a signal has come; see `asked_to_stop`."""
+    """Whether a signal has been received; see `asked_to_stop`."""
 
     def __init__(self) -> None:
         self.number: int | None = None
 
     def __call__(self) -> bool:
-        """Whether a signal has come."""
+        """Whether a signal has been received."""
         return self.number is not None
 
     def check(self) -> None:
-        """Raise, if a signal has come: KeyboardInterrupt after Ctrl-C, else SystemExit."""
+        """Raise if a signal has been received: KeyboardInterrupt after Ctrl-C, else SystemExit."""
         if self.number is not None:
             raise _interruption(self.number)
 
 
 @contextmanager
 def asked_to_stop() -> Iterator[StopRequest]:
-    """Let signals wait until a step of the work is done.
+    """Defer signals until a step of the work is done.
 
-    A second signal does not wait.  Outside of the main thread nothing changes.
+    A second signal raises at once.  Outside of the main thread signals are not changed.
 
     Yields:
-        Tells whether a signal has come.
+        The request, true after a signal.
     """
     request = StopRequest()
 
@@ -50,7 +50,7 @@ def asked_to_stop() -> Iterator[StopRequest]:
 
 @contextmanager
 def ending_in_order() -> Iterator[None]:
-    """Raise SystemExit on SIGTERM and SIGHUP, so that ``finally`` and ``with`` do their part."""
+    """Raise SystemExit on SIGTERM and SIGHUP, so that ``finally`` and ``with`` blocks run."""
 
     def end(number: int) -> None:
         raise _interruption(number)
@@ -64,7 +64,7 @@ def _interruption(number: int) -> BaseException:
 
 
 def _ending_signals() -> list[signal.Signals]:
-    """SIGTERM and SIGHUP, without those that ``nohup`` had ignored."""
+    """SIGTERM and SIGHUP, except signals that ``nohup`` ignores."""
     names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # not all on Windows
     numbers = [getattr(signal, name) for name in names]
     return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]

@@ -1,4 +1,4 @@
-"""Frozen dataclasses as plain containers and back: state is saved without pickled code."""
+"""Convert frozen dataclasses to plain containers and back, to save state without pickled code."""
 
 import os
 import sys
@@ -37,12 +37,12 @@ def unpack(value: Any, kinds: Iterable[type]) -> Any:
     """The inverse of `pack`.
 
     Args:
-        value: What `pack` gave.
-        kinds: The dataclasses that may occur.
+        value: A result of `pack`.
+        kinds: The allowed dataclasses.
 
     Raises:
-        KeyError: A dataclass that is not among them.
-        TypeError: Its fields do not fit.
+        KeyError: A dataclass is not allowed.
+        TypeError: Its fields are wrong.
     """
     known = {kind.__name__: kind for kind in kinds}
     if isinstance(value, dict):
@@ -55,7 +55,7 @@ def unpack(value: Any, kinds: Iterable[type]) -> Any:
 
 
 def _build(kind: type, content: dict[str, Any]) -> Any:
-    """A dataclass from its fields, whose types are those of its annotations."""
+    """Make a dataclass and check the types of its fields."""
     value: Any = kind(**content)
     hints = get_type_hints(kind, vars(sys.modules[kind.__module__]), {})
     for field in fields(value):
@@ -81,7 +81,7 @@ def _fits(value: Any, hint: Any) -> bool:
 
 
 def kinds_in(value: Any) -> list[type]:
-    """The dataclasses that occur in a value."""
+    """All dataclasses in a value."""
     if is_dataclass(value) and not isinstance(value, type):
         inner = [k for f in fields(value) for k in kinds_in(getattr(value, f.name))]
         return [type(value), *inner]
@@ -106,7 +106,7 @@ def load(path: str | PathLike[str], device: torch.device | str = "cpu") -> Any:
         content = torch.load(path, weights_only=True, map_location=device)
     except MotesError:
         raise
-    except Exception as error:  # zipfile and torch raise anything on damaged files
+    except Exception as error:  # zipfile and torch raise many types
         reason = (str(error).splitlines() or [""])[0] or type(error).__name__
         raise FileError(f"{path}: expected a saved state; {reason}") from None
     if any(is_expanded(tensor) for tensor in _tensors(content)):
@@ -115,7 +115,7 @@ def load(path: str | PathLike[str], device: torch.device | str = "cpu") -> Any:
 
 
 def is_expanded(tensor: Tensor) -> bool:
-    """Whether a tensor has more elements than memory, so that a copy of it would take more."""
+    """Whether a tensor has more elements than its storage, so that a copy needs more memory."""
     if tensor.layout != torch.strided or tensor.is_meta:
         return True
     return tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes()
@@ -132,20 +132,20 @@ def _tensors(content: Any) -> Iterator[Tensor]:
 
 
 def save(content: Any, path: str | PathLike[str], *, durable: bool = False) -> None:
-    """Write tensors in plain containers to a file; `path` holds the old one or the whole new one.
+    """Write tensors in plain containers to a file; `path` holds old or complete new content.
 
     Args:
         content: Tensors, plain numbers, strings and containers of them.
         path: The file; its folder exists.
-        durable: Whether to wait until it is on the disk, so that it outlives a power cut.
+        durable: Whether to wait until the data is on the disk, in case of a power failure.
 
     Raises:
-        FileError: It cannot be written; nothing is left of it.
+        FileError: It cannot be written; no partial file remains.
     """
     with replacing(path) as temporary, temporary.open("wb") as file:
         try:
             torch.save(content, file)
-        except RuntimeError as error:  # often all that torch says of a disk that is full
+        except RuntimeError as error:  # torch's error for a full disk
             raise OSError("torch could not write all of it; is the disk full?") from error
         if durable:
             file.flush()

@@ -1,4 +1,4 @@
-"""Worker processes that never outlive the process that started them."""
+"""Worker processes that end with their parent process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def end_with_parent(parent: int) -> None:
     """End this process when its parent ends, also if the parent is killed with SIGKILL.
 
     Args:
-        parent: Process id of the parent, as the parent itself knows it.
+        parent: Process id of the parent, from `os.getpid` in the parent.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""How long work tells what it has done."""
+"""Progress callbacks of long operations."""
 
 from collections.abc import Callable
 
@@ -7,4 +7,4 @@ Progress = Callable[[int], object]
 
 
 def silent(frames: int) -> None:
-    """Tell nobody."""
+    """Ignore progress."""

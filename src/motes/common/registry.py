@@ -1,4 +1,4 @@
-"""Find plug-ins by looking into a package: adding one means adding one file.
+"""Find plug-ins in the modules of a package: a new plug-in is a new file.
 
 A plug-in module declares module-level values of a known type (a model file its `Preset` values, an
 export file its `Format`).  `discover` imports every module of the package once and collects them.
@@ -22,7 +22,7 @@ def discover(package: str, kind: type[T]) -> tuple[T, ...]:
 
     Args:
         package: Dotted name of the package whose modules are searched.
-        kind: The type of a plug-in.  A module offers instances of it, alone or in a tuple.
+        kind: The type of a plug-in.  Modules define instances of it, alone or in tuples.
 
     Returns:
         All instances, in the order of module names and then of definition.
@@ -37,11 +37,11 @@ def discover(package: str, kind: type[T]) -> tuple[T, ...]:
 
 
 def suggest(name: str, known: Iterable[str], what: str) -> InputError:
-    """Build the error for an unknown name, with the nearest known one.
+    """Make the error for an unknown name, with a similar known name.
 
     Args:
-        name: What came.
-        known: What was expected.
+        name: The unknown name.
+        known: All known names.
         what: The noun, such as ``"model"``.
 
     Returns:

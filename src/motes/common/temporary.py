@@ -1,7 +1,7 @@
 """Temporary files and folders, and the removal of those that killed runs left behind.
 
-A name is ``.STEM-motes-SPACE-PID-RANDOM.SUFFIX``.  SPACE stands for the machine and its space of
-process numbers, so that a file is removed only where it is known that no process writes it.
+A name is ``.STEM-motes-SPACE-PID-RANDOM.SUFFIX``.  SPACE identifies the machine and the namespace
+of process ids, so that a file is removed only if certainly no process writes it.
 """
 
 import hashlib
@@ -19,12 +19,12 @@ from uuid import uuid4
 NAME = re.compile(r"\..*-motes-([0-9a-f]{6})-(\d+)-[0-9a-z_]{8}(\.[^.]*)?", re.DOTALL)
 
 LONGEST_NAME = 255
-"""Bytes of a file name, where the system does not tell."""
+"""Largest length of a file name in bytes, if the system gives none."""
 
 STALE = 7 * 24 * 3600
 """Seconds after which a temporary file of another machine counts as left behind."""
 
-_swept: set[Path] = set()  # folders in which this process has looked for leftovers
+_swept: set[Path] = set()  # folders that this process has swept
 
 
 def temporary_path(target: Path) -> Path:
@@ -51,7 +51,7 @@ def temporary_folder(purpose: str) -> TemporaryDirectory[str]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed runs left in a folder, once a process."""
+    """Remove temporary files of killed runs from a folder, once per process."""
     if folder in _swept:
         return
     _swept.add(folder)
@@ -61,7 +61,7 @@ def sweep(folder: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Delete a file, a link or a folder, if it is there."""
+    """Delete a file, a link or a folder, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -89,7 +89,7 @@ def _is_stale(entry: os.DirEntry[str], space: str, process: int) -> bool:
 
 @cache
 def _process_space() -> str:
-    """Hash of the machine and, in containers, of the space of process numbers."""
+    """Hash of the machine and, in containers, of the namespace of process ids."""
     space = ""
     with suppress(OSError):
         space = str(Path("/proc/self/ns/pid").readlink())

@@ -1,4 +1,4 @@
-"""Check numbers that come from users and from files; nothing is rounded or cut off silently."""
+"""Check numbers from users and files; none is rounded or truncated silently."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import numpy as np
 from motes.errors import InputError
 
 LARGEST_WHOLE = 2**53
-"""Up to here every whole number is also a float, so that none changes on its way."""
+"""Up to this number every whole number is exact as a float."""
 
 LARGEST_RATE = 10**6
 LARGEST_TERM = 2**63 - 1
-"""Of a fraction: files store its two numbers as int64."""
+"""Largest numerator and denominator of a rate: files store both as int64."""
 
 
 def numbers(name: str, value: Any, expected: str = "real numbers") -> np.ndarray:
-    """An array of truth values, whole or real numbers, in the type that it has.
+    """An array of truth values, whole or real numbers; its dtype is kept.
 
     Args:
-        name: What messages call it.
-        value: Anything that NumPy takes for an array.
-        expected: What messages call its elements.
+        name: Its name in messages.
+        value: Anything that NumPy converts to an array.
+        expected: Name of the elements in messages.
 
     Raises:
-        InputError: It is ragged, complex, text or something else.
+        InputError: It is ragged, complex, text or another type.
     """
     try:
         array = np.asarray(value)
@@ -43,11 +43,11 @@ def real_array(name: str, value: Any) -> np.ndarray:
     """A new float32 array of real numbers.
 
     Args:
-        name: What messages call it.
-        value: Anything that NumPy takes for an array of numbers.
+        name: Its name in messages.
+        value: Anything that NumPy converts to an array of numbers.
 
     Raises:
-        InputError: It is ragged, complex, text or something else.
+        InputError: It is ragged, complex, text or another type.
 
     Example:
         >>> real_array("x", [1, 2.5])
@@ -102,11 +102,11 @@ def rate(name: str, value: Any) -> Fraction:
     """A positive rate as an exact fraction.
 
     Args:
-        name: What messages call it.
+        name: Its name in messages.
         value: A number, text such as ``"30000/1001"``, or a pair ``(numerator, denominator)``.
 
     Raises:
-        InputError: It is something else, not positive, or out of any sensible range.
+        InputError: It is something else, not positive, or too large.
     """
     try:
         fraction = _fraction(name, value)
@@ -118,17 +118,17 @@ def rate(name: str, value: Any) -> Fraction:
 
 
 MOST_DECIMALS = 9
-"""Digits after the point that are tried for many numbers at once; the rest go one by one."""
+"""Digits after the point that are tried for whole arrays; other numbers are converted singly."""
 
 
 def shortest_decimals(array: np.ndarray) -> list[Any]:
-    """Nested lists with the shortest decimals that give the same float32 back."""
+    """Nested lists of the shortest decimals that equal the float32 numbers."""
     nested: Any = shortest(array).tolist()
     return nested
 
 
 def shortest(values: np.ndarray) -> np.ndarray:
-    """The float64 numbers with the fewest decimals that give these float32 numbers.
+    """The float64 numbers with the fewest decimals that round to these float32 numbers.
 
     The float32 nearest to 10.1 becomes 10.1, not 10.100000381.
 

@@ -1,1 +1,1 @@
-"""Measure trackers: metrics, protocols and the benchmark that runs them."""
+"""Evaluation of trackers: metrics, protocols and benchmarks."""

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Score:
-    """What one model reached on one clip.
+    """Result of one model on one clip.
 
     Attributes:
         model: Its label.
         clip: Name of the clip.
         queries: Number of queries.
         frames: Number of frames.
-        seconds: Time to answer, from frames in memory to tracks; includes all that the protocol
-            demands, such as support points for every query.
+        seconds: Time from frames in memory to tracks, including all work that the protocol needs,
+            such as support points for every query.
         metrics: See `tapvid_metrics`.
     """
 
@@ -55,22 +55,22 @@ def evaluate(
 ) -> Iterator[list[Score]]:
     """Measure trackers, clip by clip.
 
-    A clip that cannot be read, or that one of them cannot track, is left out for all of them, so
-    that their means are comparable; `collection.skipped` says why.
+    A clip that cannot be read, or that one of the trackers cannot track, is left out for all of
+    them, so that their means are comparable; `collection.skipped` gives the reason.
 
     Args:
         collection: The clips.
         trackers: By label.
-        protocol: How to ask.
-        mode: Where to ask, and what to score.
-        at_most: Ask for no more points a clip than this.
-        answered: Called with every answer, in pixels of the original video.
+        protocol: How the trackers are run.
+        mode: Frames of the queries, and frames that are scored.
+        at_most: Largest number of queries per clip.
+        answered: Called with all predicted tracks, in pixels of the original video.
 
     Yields:
         For each clip the scores of all trackers, in their order.
 
     Raises:
-        FileError: Not a single clip could be used.
+        FileError: No clip could be used.
     """
 
     def measure(clip: Clip) -> list[Score]:
@@ -81,23 +81,23 @@ def evaluate(
 
 
 def _measure(task: Task, label: str, tracker: Tracker, answered: Answered | None) -> Score:
-    begin = time.perf_counter()
-    answer = task.answer(tracker)
-    seconds = time.perf_counter() - begin
+    start = time.perf_counter()
+    tracks = task.answer(tracker)
+    seconds = time.perf_counter() - start
     if answered is not None:
-        answered(task, label, task.on_video(answer))
+        answered(task, label, task.on_video(tracks))
     shape = len(task.queries), len(task.frames)
-    return Score(label, task.name, *shape, seconds, task.score(answer))
+    return Score(label, task.name, *shape, seconds, task.score(tracks))
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What one model reached on all clips: means over clips, as TAP-Vid reports them.
+    """Result of one model on all clips: means over clips, as in TAP-Vid.
 
     Attributes:
         model: Its label.
         clips: Number of clips.
-        frames_per_second: All frames by all the time.
+        frames_per_second: Number of all frames divided by the time of all clips.
         metrics: See `tapvid_metrics`.
     """
 
@@ -108,7 +108,7 @@ class Summary:
 
 
 def summarise(scores: list[Score]) -> list[Summary]:
-    """One summary a model, in the order of their first score."""
+    """One summary per model, in the order of their first score."""
     models = dict.fromkeys(score.model for score in scores)
     return [_summary(model, [s for s in scores if s.model == model]) for model in models]
 
@@ -124,6 +124,6 @@ def _summary(model: str, scores: list[Score]) -> Summary:
 
 
 def _mean(values: list[float]) -> float:
-    """The mean of the numbers among them; NaN if there are none."""
+    """The mean of the values that are not NaN; NaN if there are none."""
     numbers = [v for v in values if not np.isnan(v)]
     return float(np.mean(numbers)) if numbers else float("nan")

@@ -20,7 +20,7 @@ def resize(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         size: ``(W, H)`` of the result.
 
     Returns:
-        uint8; the frame itself, if it has that size.
+        uint8 ``[H, W, 3]``; `frame` itself if it has this size.
     """
     H, W, _ = frame.shape
     if size == (W, H):
@@ -30,15 +30,15 @@ def resize(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def to_bytes(values: np.ndarray) -> np.ndarray:
-    """Rounded and clipped to uint8, as Pillow does after each of the two passes."""
+    """Round and clip to uint8, as Pillow does after each of the two passes."""
     return values.round().clip(0, 255).astype(np.uint8)
 
 
 @cache
 def weights(source: int, target: int) -> np.ndarray:
-    """float32 ``[target, source]``: how much each old sample counts in each new one; rows add to 1.
+    """Weights float32 ``[target, source]`` of old samples in new samples; each row sums to 1.
 
-    Edges of the image are mapped onto each other.
+    The outer edges of the two images coincide.
     """
     scale = source / target
     width = max(scale, 1.0)

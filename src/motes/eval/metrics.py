@@ -13,7 +13,7 @@ Mode = Literal["first", "strided"]
 `strided`: one query in every fifth frame where it is visible; all other frames are scored."""
 
 THRESHOLDS = (1, 2, 4, 8, 16)
-"""Distances in pixels of a 256x256 raster within which a position counts as right."""
+"""Distances in pixels of a 256x256 raster below which a position is correct."""
 
 
 def tapvid_metrics(
@@ -25,13 +25,13 @@ def tapvid_metrics(
     mode: Mode,
     annotated: np.ndarray | None = None,
 ) -> dict[str, float]:
-    """Score the answers to N queries in a video of T frames (TAP-Vid, section 4).
+    """Score the predictions for N queries in a video of T frames (TAP-Vid, section 4).
 
     Args:
         query_frames: ``[N]``, the frame of each query, from 0.
         gt_points: ``[N, T, 2]``, true positions in pixels of a 256x256 raster.
         gt_occluded: bool ``[N, T]``.
-        points: ``[N, T, 2]``, predicted positions, likewise.
+        points: ``[N, T, 2]``, predicted positions in the same pixels.
         occluded: bool ``[N, T]``, predicted.
         mode: Which frames are scored, see `Mode`.
         annotated: bool ``[N, T]``; frames where it is false are not scored.  None: all are.
@@ -42,24 +42,24 @@ def tapvid_metrics(
         [0, 1], NaN where no frame is scored.
 
     Raises:
-        InputError: A shape does not fit, or the mode is unknown.
+        InputError: A shape is wrong, or the mode is unknown.
     """
     N, T = _check(query_frames, gt_points, gt_occluded, points, occluded, mode)
     gt_occluded, occluded = np.asarray(gt_occluded, bool), np.asarray(occluded, bool)
     scored = scored_frames(query_frames, T, mode)
     if annotated is not None:
         scored &= _of_shape("annotated", annotated, (N, T)).astype(bool)
-    seen, found = scored & ~gt_occluded, scored & ~occluded
+    visible, predicted = scored & ~gt_occluded, scored & ~occluded
     squared = np.square(np.asarray(points, np.float64) - gt_points).sum(-1)
 
     result = {"occlusion_accuracy": _ratio((scored & (gt_occluded == occluded)).sum(), scored)}
     for d in THRESHOLDS:
         within = squared < d * d
-        hits = (within & seen & found).sum()
-        # Every true position is either hit or missed; a found one that is no hit is a false alarm.
-        either = seen.sum() + (found & ~(within & seen)).sum()
-        result[f"pts_within_{d}"] = _ratio((within & seen).sum(), seen)
-        result[f"jaccard_{d}"] = _ratio(hits, either)
+        true_positives = (within & visible & predicted).sum()
+        false_positives = (predicted & ~(within & visible)).sum()
+        result[f"pts_within_{d}"] = _ratio((within & visible).sum(), visible)
+        # Visible true positions are the true positives and the false negatives.
+        result[f"jaccard_{d}"] = _ratio(true_positives, visible.sum() + false_positives)
     result["average_jaccard"] = _mean(result, "jaccard")
     result["average_pts_within_thresh"] = _mean(result, "pts_within")
     return result
@@ -70,16 +70,16 @@ def _mean(result: dict[str, float], name: str) -> float:
 
 
 def scored_frames(query_frames: np.ndarray, num_frames: int, mode: Mode) -> np.ndarray:
-    """Bool ``[N, T]``: the frames that count for each query (see `Mode`)."""
-    frames, asked = np.arange(num_frames)[None], np.round(query_frames).astype(int)[:, None]
-    return frames > asked if mode == "first" else frames != asked
+    """Bool ``[N, T]``: the scored frames of each query (see `Mode`)."""
+    frames, start = np.arange(num_frames)[None], np.round(query_frames).astype(int)[:, None]
+    return frames > start if mode == "first" else frames != start
 
 
 def check_mode(mode: str) -> Mode:
     """The mode of this name.
 
     Raises:
-        InputError: There is none.
+        InputError: The mode is unknown.
     """
     for known in get_args(Mode):
         if mode == known:

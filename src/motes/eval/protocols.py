@@ -1,6 +1,6 @@
-"""Protocols: what exactly is asked of a tracker, and in which pixels, when it is measured.
+"""Evaluation protocols: how queries are given to a tracker, and in which pixels it is scored.
 
-Published numbers of the same model differ by protocol.  Ours have names, and are data.
+Published numbers of the same model differ by protocol, so each protocol is a named value.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from motes.tracking.tracker import Tracker
 
 SIDE = 256
-"""Width and height of the frames of TAP-Vid, in whose pixels scores are taken."""
+"""Width and height of the frames of TAP-Vid; scores are computed in their pixels."""
 
 STRIDE = 5
 """Frames between the queries of a point, in mode `strided`."""
@@ -27,19 +27,18 @@ STRIDE = 5
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a tracker is asked about the points of a clip.
+    """How a tracker is run on the queries of a clip.
 
     Attributes:
-        name: What users type.
+        name: Name for users.
         summary: One line for the help and the reports.
-        independent: Whether each query is tracked as if it were alone.
-        side: Width and height to which frames are resized, whatever their shape; None: they keep
-            their size.
-        scale: Raster coordinate 1 (the right or bottom edge) in the pixels of the scores; other
-            frames than of 256x256 are proportional.
+        independent: Whether each query is tracked separately.
+        side: Width and height to which all frames are resized; None: no resizing.
+        scale: Pixel coordinate, in frames of 256x256, of raster coordinate 1 (the right or bottom
+            edge); proportional for other sizes.
         corner: Whether raster coordinate 0 is the outer corner of the first pixel; else its centre.
         support: Whether joint models get their support points.
-        compat: How published CoTrackers are run (`motes.tracking.official`); None: like others.
+        compat: Mode of published CoTrackers (`motes.tracking.official`); None: no special mode.
     """
 
     name: str
@@ -56,7 +55,7 @@ class Protocol:
         return video if self.side is None else (self.side, self.side)
 
     def pixels(self, raster: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """Positions ``[..., 2]`` in pixels of frames of `size`, from raster ones (float64)."""
+        """Raster positions as pixels ``[..., 2]`` of frames of `size` (float64)."""
         scaled = np.asarray(raster, np.float64) * size * (self.scale / SIDE)
         return from_corner(scaled) if self.corner else scaled
 
@@ -67,7 +66,7 @@ class Protocol:
         return scaled / (self.scale / SIDE) / size
 
     def adapt(self, tracker: Tracker) -> Tracker | OfficialTracker:
-        """The tracker that is asked: a published CoTracker in the way of its own evaluation."""
+        """The tracker to run: published CoTrackers in the mode of their evaluation code."""
         from motes.tracking.official import RULES, SIZE, OfficialTracker
 
         published = type(tracker.model) in RULES and tracker.preset.resize.size == SIZE[::-1]
@@ -127,7 +126,7 @@ def find_protocol(name: str) -> Protocol:
     """The protocol of this name.
 
     Raises:
-        InputError: There is none; the message suggests the nearest.
+        InputError: The name is unknown; the message suggests a similar one.
     """
     known = {protocol.name: protocol for protocol in PROTOCOLS}
     if name not in known:
@@ -139,7 +138,7 @@ def choose_queries(visible: np.ndarray, mode: Mode) -> tuple[np.ndarray, np.ndar
     """Choose the queries: points and frames (TAP-Vid, section 4).
 
     Args:
-        visible: bool ``[N, T]``, the truth.
+        visible: bool ``[N, T]``, true visibility.
         mode: See `Mode`.
 
     Returns:

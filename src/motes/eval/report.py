@@ -1,4 +1,4 @@
-"""Write what was measured: numbers for each clip, and two charts."""
+"""Write the results of an evaluation: numbers for each clip, and two charts."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def write_report(folder: Path, scores: list[Score], facts: Mapping[str, Any]) ->
     """Write ``scores.csv``, ``scores.json``, ``clips.png`` and ``speed.png``.
 
     Args:
-        folder: Where to; it exists.
+        folder: An existing folder.
         scores: At least one.
-        facts: What else the JSON file says: data set, protocol, mode, ...
+        facts: Further entries of the JSON file: data set, protocol, mode, ...
 
     Returns:
         The files.
@@ -74,7 +74,7 @@ def _write_json(path: Path, scores: list[Score], facts: Mapping[str, Any]) -> No
 
 
 def _without_nan(value: Any) -> Any:
-    """JSON has no NaN: what was not scored becomes null."""
+    """Replace NaN by None, because JSON has no NaN."""
     if isinstance(value, dict):
         return {k: _without_nan(v) for k, v in value.items()}
     if isinstance(value, list):
@@ -90,9 +90,9 @@ def _draw_clips(path: Path, scores: list[Score]) -> None:
     figure = _figure(8, 1.2 + 0.22 * len(clips) * len(models))
     axes = figure.add_subplot()
     for i, model in enumerate(models):
-        mine = [score for score in scores if score.model == model]
-        at = [clips.index(score.clip) + (i - (len(models) - 1) / 2) * height for score in mine]
-        axes.barh(at, [_percent(score) for score in mine], height, label=model)
+        selected = [score for score in scores if score.model == model]
+        at = [clips.index(score.clip) + (i - (len(models) - 1) / 2) * height for score in selected]
+        axes.barh(at, [_percent(score) for score in selected], height, label=model)
     axes.set_yticks(range(len(clips)), clips)
     axes.invert_yaxis()
     axes.set(xlim=(0, 100), xlabel="average Jaccard, %")
@@ -102,7 +102,7 @@ def _draw_clips(path: Path, scores: list[Score]) -> None:
 
 
 def _draw_speed(path: Path, scores: list[Score]) -> None:
-    """Accuracy against speed, one dot a model."""
+    """Accuracy against speed, one dot per model."""
     figure = _figure(6, 4)
     axes = figure.add_subplot()
     for summary in summarise(scores):

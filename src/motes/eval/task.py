@@ -1,4 +1,4 @@
-"""`Task`: the questions that a protocol asks about a clip, and the answers to them."""
+"""`Task`: the queries of a protocol in a clip, and the scores of predicted tracks."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Q queries in a clip, and the truth about them.
+    """Q queries in a clip, and their ground truth.
 
     Attributes:
-        name: Of the clip.
-        frames: uint8 ``[T, H, W, 3]``, of the size that the protocol demands.
+        name: Name of the clip.
+        frames: uint8 ``[T, H, W, 3]``, at the size of the protocol.
         queries: float32 ``[Q, 3]`` (t, x, y), in pixels of `frames`.
         raster: float32 ``[Q, T, 2]``, true positions in raster coordinates.
         occluded: bool ``[Q, T]``.
         annotated: bool ``[Q, T]``.
-        protocol: How to ask.
-        mode: Where to ask, and what to score.
+        protocol: How the tracker is run.
+        mode: Frames of the queries, and frames that are scored.
         size: ``(W, H)`` of the original video.
-        fps: Of the original video.
+        fps: Frame rate of the original video.
     """
 
     name: str
@@ -55,26 +55,26 @@ class Task:
 
         Args:
             clip: The clip.
-            protocol: How to ask.
-            mode: Where to ask.
-            at_most: Largest number of queries; of more, an evenly spread selection is used.
+            protocol: How the tracker is run.
+            mode: Frames of the queries.
+            at_most: Largest number of queries; an evenly spread selection of all queries.
 
         Raises:
             FileError: The clip cannot be read, or no point is ever visible.
         """
-        points, asked = choose_queries(clip.tracks.visible, mode)
+        points, starts = choose_queries(clip.tracks.visible, mode)
         if not len(points):
             raise FileError(f"{clip.name}: expected a visible point, got none")
         if at_most is not None and len(points) > at_most:
             some = np.linspace(0, len(points) - 1, at_most).round().astype(int)
-            points, asked = points[some], asked[some]
+            points, starts = points[some], starts[some]
         raster = pixels_to_raster(clip.tracks.xy[points], clip.tracks.size)
         size = protocol.frame_size(clip.tracks.size)
-        here = raster[np.arange(len(asked)), asked].clip(0, 1)  # rounding may have put it outside
+        start_xy = raster[np.arange(len(starts)), starts].clip(0, 1)  # rounding can leave the frame
         return cls(
             name=clip.name,
             frames=np.stack([resize(frame, size) for frame in clip]),
-            queries=np.column_stack([asked, protocol.pixels(here, size)]).astype(np.float32),
+            queries=np.column_stack([starts, protocol.pixels(start_xy, size)]).astype(np.float32),
             raster=raster,
             occluded=~clip.tracks.visible[points],
             annotated=clip.annotated[points],
@@ -91,17 +91,17 @@ class Task:
         return W, H
 
     @property
-    def asked(self) -> np.ndarray:
+    def query_frames(self) -> np.ndarray:
         """int64 ``[Q]``, the frame of each query."""
         return self.queries[:, 0].astype(np.int64)
 
     def answer(self, tracker: Tracker) -> Tracks:
-        """Let a tracker answer, in the pixels of `frames`."""
+        """Run a tracker; the tracks are in the pixels of `frames`."""
         adapted = self.protocol.adapt(tracker)
-        answer = self._track(adapted, self.frames, self.queries)
+        tracks = self._track(adapted, self.frames, self.queries)
         if self.mode == "strided" and adapted is not tracker:
-            return self._filled(answer, adapted)
-        return answer
+            return self._filled(tracks, adapted)
+        return tracks
 
     def _track(
         self, tracker: Tracker | OfficialTracker, frames: np.ndarray, queries: np.ndarray
@@ -114,35 +114,35 @@ class Task:
             backward=self.mode == "strided",
         )
 
-    def _filled(self, answer: Tracks, tracker: Tracker | OfficialTracker) -> Tracks:
-        """CoTracker's evaluation asks again on the reversed video where it finds exact zeros."""
-        empty = answer.xy == 0
+    def _filled(self, tracks: Tracks, tracker: Tracker | OfficialTracker) -> Tracks:
+        """Replace exact zeros by tracks of the reversed video, as CoTracker's evaluation does."""
+        empty = tracks.xy == 0
         if not empty.any():
-            return answer
-        mirrored = self.queries.copy()
-        mirrored[:, 0] = len(self.frames) - 1 - mirrored[:, 0]
-        back = self._track(tracker, self.frames[::-1], mirrored)
-        xy = np.where(empty, back.xy[:, ::-1], answer.xy)
-        visible = np.where(empty.all(-1), back.visible[:, ::-1], answer.visible)
-        return replace(answer, xy=xy, visible=visible)
+            return tracks
+        queries = self.queries.copy()
+        queries[:, 0] = len(self.frames) - 1 - queries[:, 0]
+        back = self._track(tracker, self.frames[::-1], queries)
+        xy = np.where(empty, back.xy[:, ::-1], tracks.xy)
+        visible = np.where(empty.all(-1), back.visible[:, ::-1], tracks.visible)
+        return replace(tracks, xy=xy, visible=visible)
 
-    def score(self, answer: Tracks) -> dict[str, float]:
-        """The metrics of an answer (`tapvid_metrics`)."""
+    def score(self, tracks: Tracks) -> dict[str, float]:
+        """The metrics of predicted tracks (`tapvid_metrics`)."""
         return tapvid_metrics(
-            self.asked,
+            self.query_frames,
             self.raster * self.protocol.scale,
             self.occluded,
-            self.protocol.raster(answer.xy, self.frame_size) * self.protocol.scale,
-            ~answer.visible,
+            self.protocol.raster(tracks.xy, self.frame_size) * self.protocol.scale,
+            ~tracks.visible,
             self.mode,
             self.annotated,
         )
 
-    def on_video(self, answer: Tracks) -> Tracks:
-        """An answer in pixels of the original video, as `motes render` and others take it."""
+    def on_video(self, tracks: Tracks) -> Tracks:
+        """Predicted tracks in pixels of the original video."""
 
         def convert(xy: np.ndarray) -> np.ndarray:
             return raster_to_pixels(self.protocol.raster(xy, self.frame_size), self.size)
 
-        queries = np.column_stack([answer.queries[:, :1], convert(answer.queries[:, 1:])])
-        return replace(answer, xy=convert(answer.xy), queries=queries, size=self.size, fps=self.fps)
+        queries = np.column_stack([tracks.queries[:, :1], convert(tracks.queries[:, 1:])])
+        return replace(tracks, xy=convert(tracks.xy), queries=queries, size=self.size, fps=self.fps)

@@ -1,4 +1,4 @@
-"""Which points to follow: explicit, on a grid, inside a mask, at corners."""
+"""Queries: explicit points, grids, masks and corners."""
 
 from motes.queries.points import Queries, parse_points
 

@@ -10,7 +10,7 @@ from motes.errors import InputError
 from motes.queries.points import Queries
 
 LARGEST_GRID = 1_000_000
-"""Points; more are a slip of the keyboard."""
+"""Largest number of points; a larger one is probably a typing error."""
 
 
 def every_pixel(
@@ -21,7 +21,7 @@ def every_pixel(
     Args:
         spacing: Distance of neighbouring points in pixels.
         size: Width and height of the video.
-        at: Frame in which the points are picked.
+        at: Frame of the queries.
         mask: bool ``[H, W]``; only points inside it are kept.
 
     Returns:
@@ -53,14 +53,14 @@ def grid(
     Args:
         side: Points along each side, or ``(columns, rows)``.
         size: Width and height of the video.
-        at: Frame in which the points are picked.
+        at: Frame of the queries.
         mask: bool ``[H, W]``; only points inside it are kept.
 
     Returns:
         At most ``columns * rows`` queries, row by row.
 
     Raises:
-        InputError: `side` is not positive or makes too many points, or no point of the grid lies in
+        InputError: `side` is not positive or gives too many points, or no point of the grid lies in
             the mask.
     """
     columns, rows = _sides(side)

@@ -1,4 +1,4 @@
-"""Points at the strongest corners of a frame, where tracking is easiest."""
+"""Queries at the strongest corners of a frame, which are easy to track."""
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ def keypoints(
 
     Args:
         frame: uint8 RGB ``[H, W, 3]``.
-        count: How many points at most.
+        count: Largest number of points.
         at: Number of the frame.
         mask: bool ``[H, W]``; only corners inside it are taken.
 
@@ -29,13 +29,13 @@ def keypoints(
     count = min(count, frame.shape[0] * frame.shape[1])
     grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
     inside = None if mask is None else mask.astype(np.uint8)
-    apart = max(3.0, 0.5 * np.sqrt(grey.size / count))
-    corners = cv2.goodFeaturesToTrack(grey, count, 0.005, apart, mask=inside)
+    min_distance = max(3.0, 0.5 * np.sqrt(grey.size / count))
+    corners = cv2.goodFeaturesToTrack(grey, count, 0.005, min_distance, mask=inside)
     if corners is None or not len(corners):
         where = "in the frame" if mask is None else "inside the mask"
         raise InputError(f"keypoints: expected corners {where}, found none")
     stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 20, 0.01)
     whole = corners.reshape(-1, 2).astype(np.float32)
     refined = cv2.cornerSubPix(grey, whole[:, None].copy(), (3, 3), (-1, -1), stop).reshape(-1, 2)
-    stays = within(refined, np.ones(grey.shape, bool) if mask is None else mask)
-    return Queries.of(np.where(stays[:, None], refined, whole), at)
+    is_inside = within(refined, np.ones(grey.shape, bool) if mask is None else mask)
+    return Queries.of(np.where(is_inside[:, None], refined, whole), at)

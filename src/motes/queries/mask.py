@@ -1,4 +1,4 @@
-"""Masks: which part of a frame matters."""
+"""Masks that select a part of a frame."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from motes.video.sources.images import PHOTOGRAPHS, read_image
 log = logging.getLogger(__name__)
 
 Mask = Any
-"""An image file, an array, ...: what `read_mask` takes."""
+"""An image file, an array, ...; see `read_mask`."""
 
 
 def read_mask(mask: Mask, size: tuple[int, int]) -> np.ndarray:
@@ -24,9 +24,9 @@ def read_mask(mask: Mask, size: tuple[int, int]) -> np.ndarray:
 
     Args:
         mask: An image file, an array or tensor ``[H, W]`` or ``[H, W, C]``, nested lists or a PIL
-            image; what is not zero is inside (in a JPEG file: what is more than half of its
-            maximum, as compression smears).  A picture with transparent parts counts by its alpha;
-            otherwise a colour is inside where any of its channels is not zero.
+            image.  Pixels that are not zero are inside; in a JPEG file, pixels above half of the
+            maximum, because compression changes values.  Of a partly transparent image the alpha
+            channel is used; otherwise a pixel is inside if any of its channels is not zero.
         size: Width and height that the mask must have.
 
     Returns:
@@ -53,7 +53,7 @@ def read_mask(mask: Mask, size: tuple[int, int]) -> np.ndarray:
 
 
 def _values(mask: Mask) -> tuple[np.ndarray, bool]:
-    """Pixels ``[H, W]`` or ``[H, W, C]``, and whether compression smeared them."""
+    """Pixels ``[H, W]`` or ``[H, W, C]``, and whether the compression is lossy."""
     if isinstance(mask, (str, PathLike)):
         path = Path(mask)
         if not path.is_file():
@@ -65,14 +65,14 @@ def _values(mask: Mask) -> tuple[np.ndarray, bool]:
     return source_array(mask, "mask"), False
 
 
-def _inside(values: np.ndarray, is_smeared: bool) -> np.ndarray:
+def _inside(values: np.ndarray, is_lossy: bool) -> np.ndarray:
     if values.dtype.kind not in "biuf" or values.ndim not in (2, 3):
         got = f"{values.dtype} {list(values.shape)}"
         raise InputError(f"mask: expected numbers [H, W], got {got}")
     values = np.nan_to_num(values)
     if values.ndim == 3:
         values = _one_channel(values)
-    return values > values.max(initial=0) / 2 if is_smeared else values != 0
+    return values > values.max(initial=0) / 2 if is_lossy else values != 0
 
 
 def _one_channel(values: np.ndarray) -> np.ndarray:

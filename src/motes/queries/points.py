@@ -1,4 +1,4 @@
-"""`Queries`: points to follow, given one by one, as an array, as text or in a CSV file."""
+"""`Queries`: points to follow, from arrays, text or CSV files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Queries:
     Attributes:
         txy: float32 ``[N, 3]``, read-only: follow the point that is at pixel (x, y) of frame t.
             Frames are numbered as in the video; (0, 0) is the centre of the top-left pixel.
-        names: What each point is; None: they have no names.
+        names: Name of each point; None: no names.
 
     Raises:
         InputError: Not ``[N, 3]``, not finite, or a frame number that is not whole.
@@ -77,11 +77,11 @@ class Queries:
 
     @classmethod
     def of(cls, points: Points, at: int = 0) -> Queries:
-        """Read anything that means queries.
+        """Convert points to queries.
 
         Args:
             points: `Queries`, or rows ``(t, x, y)``, or rows ``(x, y)`` in frame `at`.
-            at: The frame of rows that do not name one.
+            at: The frame of rows without t.
 
         Raises:
             InputError: The rows have another length, or hold something other than numbers.
@@ -98,23 +98,23 @@ class Queries:
 
     @classmethod
     def read(cls, path: str | PathLike[str]) -> Queries:
-        """Read a CSV file with the columns ``t,x,y`` and, if wanted, ``name``.
+        """Read a CSV file with the columns ``t,x,y`` and optionally ``name``.
 
-        They may come in any order and between others; commas, semicolons or tabs stand between
-        them.
+        The columns may be in any order, and further ones are ignored.  The separator is a comma,
+        a semicolon or a tab.
 
         Raises:
             FileError: The file cannot be read.
-            InputError: The header or a row does not fit (the message names the line), or there is
+            InputError: The header or a row is invalid (the message names the line), or there is
                 no row.
         """
         try:
-            content = Path(path).read_text(encoding="utf-8-sig")  # Excel puts a mark in front
+            content = Path(path).read_text(encoding="utf-8-sig")  # Excel writes a byte order mark
             table = list(csv.reader(StringIO(content), delimiter=_delimiter(content)))
         except (OSError, ValueError, csv.Error) as error:
             raise FileError(f"cannot read queries from {path}: {error}") from None
         header, *lines = table or [[]]
-        columns = {name.strip(): place for place, name in enumerate(header)}
+        columns = {name.strip(): index for index, name in enumerate(header)}
         if not columns.keys() >= set(COLUMNS):
             got = ",".join(columns) or "none"
             raise InputError(f"{path}: expected the header t,x,y, got {got}")
@@ -123,12 +123,12 @@ class Queries:
             raise InputError(f"{path}: expected at least one row t,x,y, got none")
         txy = [_row(path, i, line, [columns[name] for name in COLUMNS]) for i, line in rows]
         names = None
-        if (place := columns.get(NAME)) is not None:
-            names = tuple(line[place].strip() if place < len(line) else "" for _, line in rows)
+        if (column := columns.get(NAME)) is not None:
+            names = tuple(line[column].strip() if column < len(line) else "" for _, line in rows)
         return _warned_of_fractions(cls(np.array(txy), names))
 
     def check(self, size: tuple[int, int], frames: range) -> None:
-        """Make sure that every query lies in a video.
+        """Check that every query lies in a video.
 
         Args:
             size: Width and height.
@@ -154,7 +154,7 @@ class Queries:
 
 
 Points = Queries | np.ndarray | Sequence[Sequence[float]]
-"""What can stand for queries: see `Queries.of`."""
+"""Points that `Queries.of` converts."""
 
 
 def parse_points(text: str, at: int = 0) -> Queries:
@@ -162,7 +162,7 @@ def parse_points(text: str, at: int = 0) -> Queries:
 
     Args:
         text: ``"x,y;x,y"``, or ``"t,x,y;t,x,y"``.
-        at: The frame of points that do not name one.
+        at: The frame of points without t.
 
     Raises:
         InputError: A point is not two or three numbers.
@@ -196,14 +196,16 @@ def within(xy: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def _delimiter(content: str) -> str:
-    """What stands between the names of the columns."""
+    """The separator of the columns."""
     header = content.partition("\n")[0]
     return max(",;\t", key=header.count)
 
 
-def _row(path: str | PathLike[str], number: int, line: list[str], places: list[int]) -> list[float]:
+def _row(
+    path: str | PathLike[str], number: int, line: list[str], columns: list[int]
+) -> list[float]:
     try:
-        return [float(line[place]) for place in places]
+        return [float(line[column]) for column in columns]
     except (ValueError, IndexError):
         got = ",".join(line)[:200]
         raise InputError(f"{path}, line {number}: expected t,x,y, got {got!r}") from None

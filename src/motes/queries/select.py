@@ -1,4 +1,4 @@
-"""From what a user asks for to the queries of a video."""
+"""`select`: the queries of a video from the arguments of a user."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from motes.video import Video
 
 UNKNOWN_END = 2**31
-"""Stands for the end of a video that does not say how long it is."""
+"""End of the frames of a video of unknown length."""
 
 
 def select(
@@ -30,26 +30,26 @@ def select(
     mask: Mask | None = None,
     at: int | None = None,
 ) -> Queries:
-    """Make queries from whatever was asked for, and check them against the video.
+    """Make queries from one of four arguments, and check them against the video.
 
     Args:
-        video: What will be tracked through.
+        video: The video to track through.
         queries: Rows ``(t, x, y)``, or ``(x, y)`` in frame `at`.
         grid: Instead: ``grid x grid`` or ``(columns, rows)`` points spread over frame `at`.
-        keypoints: Instead: so many of the strongest corners of frame `at`.
+        keypoints: Instead: this number of the strongest corners of frame `at`.
         dense: Instead: every pixel of frame `at`, or every `dense`-th in both directions.
         mask: Only points inside it are taken; see `motes.queries.mask.read_mask`.
-        at: Frame of points that name none; by default the first of the video.
+        at: Frame of points without t; default: the first frame of the video.
 
     Returns:
         The queries, all inside the image and the frames of the video.
 
     Raises:
-        InputError: Not exactly one of the four was given, or something does not fit the video.
+        InputError: Not exactly one of the four is given, or a query does not fit the video.
         FileError: The mask cannot be read.
     """
-    ways = {"queries": queries, "grid": grid, "keypoints": keypoints, "dense": dense}
-    named = [name for name, value in ways.items() if value is not None]
+    options = {"queries": queries, "grid": grid, "keypoints": keypoints, "dense": dense}
+    named = [name for name, value in options.items() if value is not None]
     if len(named) != 1:
         got = " and ".join(named) or "none of them"
         raise InputError(f"expected one of queries, grid, keypoints or dense, got {got}")
@@ -68,7 +68,7 @@ def select(
 
 
 def frame_range(video: Video) -> range:
-    """Numbers of the frames of a video, as far as it knows them."""
+    """Frame numbers of a video; open-ended (`UNKNOWN_END`) if its length is unknown."""
     if video.num_frames is None:
         return range(video.start, UNKNOWN_END)
     return range(video.start, video.start + video.num_frames)
