@@ -1,11 +1,11 @@
-"""Many short clips in a batch: kills lose nothing, and workers cost nothing.
+"""Many short clips in a batch: speed of workers, and equal outputs after kills.
 
     python benchmarks/batch.py
     python benchmarks/batch.py --clips 40 --kills 3 --model lk
 
-Three runs over the same clips: one by one in this process, undisturbed with N workers, and with N
-workers and SIGKILL at random moments until all is done. The outputs of the last two are compared
-byte for byte.
+Three runs over the same clips: sequentially in this process, with N workers, and with N workers and
+SIGKILL at random moments until all clips are done. The outputs of the last two are compared byte
+for byte.
 """
 
 import argparse
@@ -34,12 +34,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         clips, steady, killed = (Path(folder) / name for name in ("clips", "steady", "killed"))
         make_clips(clips, arguments.clips, arguments.frames)
-        alone = one_by_one(clips, arguments.model)
-        print(f"one by one, one thread:   {alone:6.1f} s")
+        alone = sequential(clips, arguments.model)
+        print(f"sequential, one thread:   {alone:6.1f} s")
         together = seconds(lambda: batch(clips, steady, arguments).wait())
         rate = alone / together / arguments.workers
-        print(f"{arguments.workers} workers:                {together:6.1f} s, {rate:.0%} a worker")
-        kills = disturbed(clips, killed, arguments, together)
+        print(
+            f"{arguments.workers} workers:                {together:6.1f} s, {rate:.0%} per worker"
+        )
+        kills = with_kills(clips, killed, arguments, together)
         same = contents(steady) == contents(killed)
         print(f"{kills} kills, then finished: {'the same bytes' if same else 'OUTPUTS DIFFER'}")
 
@@ -56,7 +58,7 @@ def make_clips(folder: Path, count: int, frames: int) -> None:
                 writer.write(np.ascontiguousarray(texture[t : t + 256, 2 * t :][:, :256]))
 
 
-def one_by_one(clips: Path, model: str) -> float:
+def sequential(clips: Path, model: str) -> float:
     """Seconds to track all clips in this process, with one thread."""
     import torch
 
@@ -72,14 +74,14 @@ def one_by_one(clips: Path, model: str) -> float:
 
 
 def batch(clips: Path, out: Path, arguments: argparse.Namespace) -> subprocess.Popen:
-    """Start the command."""
+    """Start `motes batch`."""
     command = [sys.executable, "-m", "motes", "batch", str(clips), "-o", str(out)]
     command += ["--model", arguments.model, "--grid", "10", "--workers", str(arguments.workers)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
 
-def disturbed(clips: Path, out: Path, arguments: argparse.Namespace, usual: float) -> int:
-    """Run until all is done; the first runs are killed at random moments."""
+def with_kills(clips: Path, out: Path, arguments: argparse.Namespace, usual: float) -> int:
+    """Run until all clips are done; the first runs are killed at random moments."""
     dice = random.Random(0)
     for _ in range(arguments.kills):
         process = batch(clips, out, arguments)
@@ -96,7 +98,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def seconds(work) -> float:
-    """How long a call takes."""
+    """Seconds that a call takes."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""What editing and reconstruction are worth: against known motion, and on real clips.
+"""Accuracy of editing and reconstruction: with known motion, and on real clips.
 
     python benchmarks/editing.py truth
     python benchmarks/editing.py clips videos docs/images/editing
@@ -33,7 +33,7 @@ from motes.video import Video, open_video
 FRAMES = 24
 SIZE = (320, 240)
 SHORT = 60
-"""Frames of a clip that are edited."""
+"""Number of frames of a clip that are edited."""
 
 
 def main() -> None:
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("pictures", type=Path, nargs="?")
     parser.add_argument("--model", default="flow", help="of all clips but those of stabilise")
-    parser.add_argument("--only", help="beginnings of names, separated by commas")
+    parser.add_argument("--only", help="prefixes of names, separated by commas")
     arguments = parser.parse_args()
     if arguments.what == "truth":
         truth()
@@ -97,7 +97,7 @@ def region(scene: object, at: int) -> np.ndarray:
     return cv2.ellipse(mask, np.rint(centre).astype(int).tolist(), (40, 30), 0, 0, 360, 1, -1) > 0
 
 
-def carried(scene: object, mask: np.ndarray, t: int) -> np.ndarray:
+def expected_mask(scene: object, mask: np.ndarray, t: int) -> np.ndarray:
     """The pixels of frame t that show what `mask` shows in frame 0."""
     W, H = SIZE
     pixels = np.stack(np.meshgrid(np.arange(W), np.arange(H)), -1).reshape(1, -1, 2)
@@ -132,7 +132,7 @@ def change_overlap(tracker: Tracker, motion: str, occluder: bool) -> float:
         paint(frames, [(edited, 0)], f"{name}/out/", relight=False, tracker=tracker)
         written = np.stack(list(open_video(f"{name}/out"))).astype(int)
     changed = np.abs(written - (255, 0, 255)).max(-1) < 80
-    expected = np.stack([carried(scene, mask, t) for t in range(FRAMES)])
+    expected = np.stack([expected_mask(scene, mask, t) for t in range(FRAMES)])
     return float((changed & expected).sum() / (changed | expected).sum())
 
 
@@ -142,7 +142,7 @@ def cover(tracker: Tracker, motion: str, occluder: bool) -> str:
     with tempfile.TemporaryDirectory() as name:
         blur(frames, [(mask, 0)], f"{name}/out/", effect="fill", tracker=tracker)
         covered = np.stack([(frame == 0).all(-1) for frame in open_video(f"{name}/out")])
-    expected = np.stack([carried(scene, mask, t) for t in range(FRAMES)])
+    expected = np.stack([expected_mask(scene, mask, t) for t in range(FRAMES)])
     missed = (expected & ~covered).sum() / expected.sum()
     return f"{missed:.2%}, x{covered.sum() / expected.sum():.2f}"
 
@@ -153,38 +153,38 @@ def sfm_error(tracker: Tracker) -> str:
     found = solve(track_scene(tracker, open_video(frames)))
     view = scene.eye.at(torch.arange(16, dtype=torch.float64))
     rotations, centres = view.rotation.mT.numpy()[found.frames], view.position.numpy()[found.frames]
-    turns = [r @ r[:1].swapaxes(1, 2) for r in (found.rotations, rotations)]
-    trace = np.einsum("kij,kij->k", *turns)
+    relative = [r @ r[:1].swapaxes(1, 2) for r in (found.rotations, rotations)]
+    trace = np.einsum("kij,kij->k", *relative)
     turn = np.degrees(np.arccos(np.clip((trace - 1) / 2, -1, 1))).max()
-    ways = [
+    directions = [
         (c[1:] - c[0]) @ r[0].T for r, c in ((found.rotations, found.centres), (rotations, centres))
     ]
-    a, b = (way / np.linalg.norm(way, axis=1, keepdims=True) for way in ways)
+    a, b = (way / np.linalg.norm(way, axis=1, keepdims=True) for way in directions)
     way = np.degrees(np.arccos((a * b).sum(1).clip(-1, 1))).max()
     focal = found.focal / float(view.focal[0]) - 1
     return f"{turn:.2f} deg, {way:.2f} deg, {focal:+.2%}, {len(found.frames)} of 16"
 
 
 def clips(arguments: argparse.Namespace) -> None:
-    pictures, beginnings = arguments.pictures, tuple((arguments.only or "").split(","))
+    pictures, prefixes = arguments.pictures, tuple((arguments.only or "").split(","))
     tracker = motes.load(arguments.model)
     pictures.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         for title, make in jobs(tracker, arguments.folder, Path(name)):
-            if not title.startswith(beginnings):
+            if not title.startswith(prefixes):
                 continue
             started = time.perf_counter()
-            told, videos = make()
+            summary, videos = make()
             seconds = time.perf_counter() - started
             sheet(videos, pictures / f"{title}.jpg")
-            print(f"{title}: {seconds:.0f} s; {told}", flush=True)
+            print(f"{title}: {seconds:.0f} s; {summary}", flush=True)
 
 
 Job = Callable[[], tuple[str, list[Path]]]
 
 
 def jobs(tracker: Tracker, folder: Path, out: Path) -> list[tuple[str, Job]]:
-    """Names, and functions that return what to tell and the videos of a sheet."""
+    """Names, and functions that return a summary and the videos of a sheet."""
 
     def clip(name: str) -> Path:
         return folder / f"{name}.mp4"
@@ -220,9 +220,9 @@ def jobs(tracker: Tracker, folder: Path, out: Path) -> list[tuple[str, Job]]:
         return "", [path]
 
     def solved(name: str) -> tuple[str, list[Path]]:
-        place = out / name
-        found = reconstruct(clip(name), place, tracker=tracker)
-        return found.summary(), [clip(name), place / "cloud.png"]
+        output = out / name
+        found = reconstruct(clip(name), output, tracker=tracker)
+        return found.summary(), [clip(name), output / "cloud.png"]
 
     logo, light = badge(), Look(shading=True)
     face, shirt = oval((640, 480), (311, 152), (42, 58)), oval((640, 480), (320, 250), (62, 50))
@@ -282,11 +282,11 @@ def scribble(frame: np.ndarray) -> None:
 
 
 def sheet(paths: list[Path], out: Path, count: int = 5, width: int = 260) -> None:
-    """Rows of moments, one for each video; a picture goes at the end as it is."""
+    """Rows of frames, one for each video; pictures are added unchanged."""
     rows = []
     for path in paths:
         is_picture = path.suffix == ".png"
-        frames = [cv2.imread(str(path))[..., ::-1]] if is_picture else moments(path, count)
+        frames = [cv2.imread(str(path))[..., ::-1]] if is_picture else frames_of(path, count)
         total = min(count * width, 900) if is_picture else count * width
         rows.append(np.hstack([resized(frame, total // len(frames)) for frame in frames]))
     widest = max(row.shape[1] for row in rows)
@@ -300,7 +300,7 @@ def sheet(paths: list[Path], out: Path, count: int = 5, width: int = 260) -> Non
     out.write_bytes(data.tobytes())
 
 
-def moments(path: Path, count: int) -> list[np.ndarray]:
+def frames_of(path: Path, count: int) -> list[np.ndarray]:
     frames = list(open_video(path))
     return [frames[i] for i in np.linspace(0, len(frames) - 1, count).round().astype(int)]
 

@@ -2,8 +2,8 @@
 
     python benchmarks/export.py [--points 10000] [--frames 1000] [--only .nk .jsx]
 
-Each format is written by a process of its own.  Memory is the peak of the process while it writes,
-less what it had before: the tracks themselves and the libraries do not count.
+Each format is written by a separate process.  Memory is the peak of the process while it writes,
+minus its memory before: without the tracks and the libraries.
 """
 
 import argparse
@@ -38,16 +38,16 @@ def memory(field: str) -> float:
 
 
 def measure(suffix: str, points: int, frames: int) -> None:
-    """Write one file, and print what it took as JSON."""
+    """Write one file, and print time, size and memory as JSON."""
     save(make(2, 2), Path(tempfile.gettempdir(), f"warm{suffix}"))
     tracks = make(points, frames)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, f"t{suffix}")
-        Path("/proc/self/clear_refs").write_text("5")  # the peak starts again
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak
         before, wall, cpu = memory("VmRSS"), time.perf_counter(), time.process_time()
         save(tracks, path)
-        taken = time.perf_counter() - wall, time.process_time() - cpu
-        print(json.dumps([*taken, path.stat().st_size / 1e6, memory("VmHWM") - before]))
+        elapsed = time.perf_counter() - wall, time.process_time() - cpu
+        print(json.dumps([*elapsed, path.stat().st_size / 1e6, memory("VmHWM") - before]))
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Processor time of each fast path beside its readable twin.
+"""Processor time of each fast path and of its readable reference.
 
 python benchmarks/fast_paths.py --threads 1
 """
@@ -35,7 +35,7 @@ def main():
     print("| part | plain s | fast s | ratio |\n| --- | --- | --- | --- |")
     with torch.inference_mode():
         compare("encoder", *encoders(arguments.frames))
-        compare("match of patches", *matches(arguments.frames, arguments.points))
+        compare("patch correlation", *correlations(arguments.frames, arguments.points))
         compare("deformable attention", *lookups(arguments.frames))
 
 
@@ -46,9 +46,9 @@ def compare(part, plain, fast):
 
 def seconds(run):
     run()
-    begin = time.process_time()
+    start = time.process_time()
     run()
-    return time.process_time() - begin
+    return time.process_time() - start
 
 
 def encoders(frames):
@@ -66,7 +66,7 @@ def encoders(frames):
     return plain, lambda: encode_video(encoder, video, c.levels)
 
 
-def matches(frames, points):
+def correlations(frames, points):
     """49 samples of all channels from a 5-D grid sample, against one gather of 64 pixels."""
     levels = [torch.randn(1, frames, 96 // 2**i, 128 // 2**i, 128) for i in range(4)]
     volumes = [level.permute(0, 4, 1, 2, 3).contiguous() for level in levels]  # [1, C, T, h, w]
@@ -77,19 +77,19 @@ def matches(frames, points):
     offsets = torch.stack(torch.meshgrid(steps, steps, indexing="ij"), -1).flatten(0, 1)
 
     def plain():
-        for i, (volume, own) in enumerate(zip(volumes, support, strict=True)):
+        for i, (volume, patch) in enumerate(zip(volumes, support, strict=True)):
             at = (xy[0] / 2**i)[:, :, None] + offsets  # [N, T, 49, 2]
             t = torch.arange(frames).view(1, -1, 1, 1).expand(points, -1, 49, 1)
             size = torch.tensor([volume.shape[4], volume.shape[3], frames]) - 1
             grid = torch.cat([at, t], -1) * 2 / size - 1
-            taken = F.grid_sample(volume, grid[None], padding_mode="border", align_corners=True)
-            torch.einsum("cntp,nkc->ntpk", taken[0], own[0])
+            samples = F.grid_sample(volume, grid[None], padding_mode="border", align_corners=True)
+            torch.einsum("cntp,nkc->ntpk", samples[0], patch[0])
 
     def fast():
-        for i, (level, own) in enumerate(zip(levels, support, strict=True)):
-            for n in range(points):  # as little at a time as in the model
+        for i, (level, patch) in enumerate(zip(levels, support, strict=True)):
+            for n in range(points):  # one point at a time, as in the model
                 one = slice(n, n + 1)
-                correlate(stack(level), own[0, one], frame[one], xy[0, one] / 2**i, 3)
+                correlate(stack(level), patch[0, one], frame[one], xy[0, one] / 2**i, 3)
 
     return plain, fast
 
@@ -97,10 +97,10 @@ def matches(frames, points):
 def lookups(frames):
     """TAPTR's encoder at 256x256: one 4-D grid sample per map, against one weighted gather."""
     sizes, heads = ((64, 64), (32, 32), (16, 16), (8, 8)), 8
-    places = cell_centres(sizes, torch.device("cpu"))[None]
-    offsets = torch.randn(1, places.shape[1], heads * 4 * 4 * 2)
-    at = sampling_positions(offsets, places, sizes, (heads, 4, 4))
-    values = torch.randn(1, places.shape[1], 256)
+    centres = cell_centres(sizes, torch.device("cpu"))[None]
+    offsets = torch.randn(1, centres.shape[1], heads * 4 * 4 * 2)
+    at = sampling_positions(offsets, centres, sizes, (heads, 4, 4))
+    values = torch.randn(1, centres.shape[1], 256)
     attention = torch.rand(at.shape[:-1])
 
     def plain():

@@ -1,9 +1,10 @@
-"""Is one point tracked as well as one of many?  Joint models lean on the other points.
+"""Accuracy of points that are tracked alone and together with many others.
 
     python benchmarks/few_points.py clips/val --model taptrv2-s
 
-The same points are asked for in three ways: among 256, each alone with support points, and each
-alone without.  The scores are those of the protocol `tapvid`, over these points.
+Joint models use the other points as context.  The same points are tracked in three ways: among 256
+points, each alone with support points, and each alone without.  Scores are those of the protocol
+`tapvid`, over these points.
 """
 
 import argparse
@@ -33,14 +34,14 @@ def main() -> None:
     tracker = motes.load(name, weights=weights or None)
     clips = data.load("clips", arguments.folder)
     tables = list(clips.each(lambda c: measure(tracker, c, arguments.many, arguments.few)))
-    print("| asked | AJ | delta | OA |\n|---|---|---|---|")
+    print("| queries | AJ | delta | OA |\n|---|---|---|---|")
     for way in tables[0]:
         means = 100 * np.nanmean([[table[way][n] for n in NAMES] for table in tables], 0)
         print(f"| {way} | {' | '.join(f'{value:.1f}' for value in means)} |")
 
 
 def measure(tracker: Tracker, clip: data.Clip, many: int, few: int) -> dict[str, dict[str, float]]:
-    """The scores of the same points in every way of asking."""
+    """Scores of the same points in each of the three ways."""
     task = Task.of(clip, TAPVID, "first", many)
     chosen = np.linspace(0, len(task.queries) - 1, few).round().astype(int)
     answer = tracker.track(task.frames, task.queries)

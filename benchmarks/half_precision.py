@@ -1,4 +1,4 @@
-"""How far the tracks in bfloat16 are from those in float32, in pixels of the video.
+"""Distance between tracks in bfloat16 and in float32, in pixels of the video.
 
 python benchmarks/half_precision.py cotracker3-offline --weights FILE videos/street.mp4
 """
@@ -23,16 +23,16 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    exact = load(arguments.model, weights=arguments.weights)
-    rough = Tracker(exact.model, exact.preset, torch.bfloat16)
+    reference = load(arguments.model, weights=arguments.weights)
+    half = Tracker(reference.model, reference.preset, torch.bfloat16)
     print("| video | size | median px | 90 % | largest | same visibility |")
     print("| --- | --- | --- | --- | --- | --- |")
     for video in arguments.videos:
-        a, b = (t.track(video, grid=arguments.grid, end=arguments.frames) for t in (exact, rough))
-        away = np.linalg.norm(a.xy - b.xy, axis=-1)[
-            :, 1:
-        ]  # in the first frame they are at the query
-        numbers = (np.median(away), np.quantile(away, 0.9), away.max())
+        a, b = (
+            t.track(video, grid=arguments.grid, end=arguments.frames) for t in (reference, half)
+        )
+        distance = np.linalg.norm(a.xy - b.xy, axis=-1)[:, 1:]  # frame 0 is the query
+        numbers = (np.median(distance), np.quantile(distance, 0.9), distance.max())
         texts = [f"{n:.3f}" for n in numbers] + [f"{(a.visible == b.visible).mean():.1%}"]
         print("| " + " | ".join([video.stem, "{}x{}".format(*a.size), *texts]) + " |", flush=True)
 

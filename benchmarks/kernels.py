@@ -1,4 +1,4 @@
-"""The Triton kernels beside their PyTorch twins, on a GPU: how far apart, and how long each takes.
+"""Largest difference and time of the Triton kernels and their PyTorch references, on a GPU.
 
     python benchmarks/kernels.py
     python benchmarks/kernels.py --dtype bfloat16 --points 1000
@@ -33,7 +33,7 @@ def main() -> None:
         sys.exit("no GPU: tests/features/test_kernels.py compares the kernels on a CPU")
     torch.set_default_device("cuda")
     torch.manual_seed(0)
-    print("| work | most apart | kernel ms | twin ms | times as fast |\n|---|---|---|---|---|")
+    print("| operation | difference | kernel ms | reference ms | speed-up |\n|---|---|---|---|---|")
     for name, work in jobs(arguments.points).items():
         print(row(name, work, DTYPES[arguments.dtype]), flush=True)
 
@@ -44,7 +44,7 @@ def jobs(N: int) -> dict[str, Callable[[], Tensor]]:
     xy = torch.rand(1, N, 48, 2) * torch.tensor([128.0, 96.0])
     match = PatchCorrelation(3, 4, 384, 256).eval()
     support = [torch.randn(1, N, 49, 128) / 128**0.5 for _ in levels]
-    own = torch.randn(1, N, 48, 128)
+    features = torch.randn(1, N, 48, 128)
     attention = KeyAwareDeformableAttention(256, 8, len(SIZES), 4).eval()
     memory = Pyramid(torch.randn(8, TOKENS, 256), SIZES)
     query, where = torch.randn(8, N, 256), torch.rand(8, N, 2)
@@ -52,17 +52,19 @@ def jobs(N: int) -> dict[str, Callable[[], Tensor]]:
     maps = [torch.randn(8, 256, h, w) for h, w in SIZES]
     return {
         "patch correlation (CoTracker3)": lambda: match(levels, support, xy),
-        "point correlation (CoTracker)": lambda: point_correlation(levels, own, xy, 3),
+        "point correlation (CoTracker)": lambda: point_correlation(levels, features, xy, 3),
         "key-aware deformable attention": lambda: torch.cat(attention(query, where, memory), -1),
         "layer of the deformable encoder": lambda: encoder(maps).tokens,
     }
 
 
 def row(name: str, work: Callable[[], Tensor], dtype: torch.dtype) -> str:
-    ours, ms = run(work, dtype, by_kernel=True)
-    twin, twin_ms = run(work, dtype, by_kernel=False)
-    apart = (ours - twin).abs().max().item()
-    return f"| {name} | {apart:.1e} | {ms:.2f} | {twin_ms:.2f} | {twin_ms / ms:.1f} |"
+    kernel, ms = run(work, dtype, by_kernel=True)
+    reference, reference_ms = run(work, dtype, by_kernel=False)
+    difference = (kernel - reference).abs().max().item()
+    return (
+        f"| {name} | {difference:.1e} | {ms:.2f} | {reference_ms:.2f} | {reference_ms / ms:.1f} |"
+    )
 
 
 @torch.inference_mode()

@@ -1,11 +1,11 @@
-"""What an early answer costs: accuracy and time of streams by their latency.
+"""Accuracy and time of streams by their latency.
 
     python benchmarks/latency.py clips/val
     python benchmarks/latency.py clips/val --model cotracker3-online --weights FILE
 
-All points of a clip are tracked together through a stream of its frames in their own size; scores
-are the TAP-Vid metrics in first mode, means over clips.  The delay of a frame is how many further
-frames came in before its answer; the frames that only the end of the clip makes final are left out.
+All points of a clip are tracked together in a stream of its frames at full size; scores are the
+TAP-Vid metrics in first mode, means over clips.  The delay of a frame is the number of later frames
+pushed before its positions are final; frames that become final only at the end are left out.
 """
 
 import argparse
@@ -32,8 +32,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="pairs of NAME.mp4 and NAME.npz")
     parser.add_argument("--model", default=motes.load().preset.name)
     parser.add_argument("--weights", type=Path)
-    parser.add_argument("--limit", type=int, help="only the first so many clips")
-    parser.add_argument("--points", type=int, help="at most so many points a clip")
+    parser.add_argument("--limit", type=int, help="use only the first N clips", metavar="N")
+    parser.add_argument("--points", type=int, help="largest number of points per clip")
     arguments = parser.parse_args()
     tracker = motes.load(arguments.model, weights=arguments.weights)
     step = tracker.model.windowed().step
@@ -42,24 +42,22 @@ def main() -> None:
     print("| latency | AJ | delta | OA | ms a frame | delay: mean | most |\n|" + "---|" * 7)
     for latency in [n for n in LATENCIES if n is None or n <= step]:
         found = list(clips.each(lambda c, n=latency: measure(tracker, c, n, arguments.points)))
-        print_row([score for score, _ in found], np.concatenate([late for _, late in found]))
+        print_row([score for score, _ in found], np.concatenate([delays for _, delays in found]))
 
 
 def measure(
     tracker: Tracker, clip: Clip, latency: int | None, at_most: int | None
 ) -> tuple[Score, np.ndarray]:
-    """The score of one clip, and the delay of each frame that came out before the end."""
+    """The score of one clip, and the delay of each frame that is final before the end."""
     task = Task.of(clip, NATIVE, "first", at_most)
-    began = time.perf_counter()
-    answer, delays = answer_by_stream(tracker, task, latency)
-    seconds = time.perf_counter() - began
+    start = time.perf_counter()
+    tracks, delays = track_by_stream(tracker, task, latency)
+    seconds = time.perf_counter() - start
     shape = len(task.queries), len(task.frames)
-    return Score(str(latency), task.name, *shape, seconds, task.score(answer)), delays
+    return Score(str(latency), task.name, *shape, seconds, task.score(tracks)), delays
 
 
-def answer_by_stream(
-    tracker: Tracker, task: Task, latency: int | None
-) -> tuple[Tracks, np.ndarray]:
+def track_by_stream(tracker: Tracker, task: Task, latency: int | None) -> tuple[Tracks, np.ndarray]:
     stream, parts, delays = tracker.stream(task.queries, latency=latency), [], []
     for now, frame in enumerate(task.frames):
         for part in stream.push(frame):
@@ -72,9 +70,9 @@ def answer_by_stream(
 def print_row(scores: list[Score], delays: np.ndarray) -> None:
     (mean,) = summarise(scores)
     numbers = " | ".join(f"{100 * mean.metrics[name]:.1f}" for name in METRICS)
-    late = f"{delays.mean():.1f} | {delays.max()}" if len(delays) else "- | -"
+    delay = f"{delays.mean():.1f} | {delays.max()}" if len(delays) else "- | -"
     latency = "default" if mean.model == "None" else mean.model
-    print(f"| {latency} | {numbers} | {1000 / mean.frames_per_second:.0f} | {late} |", flush=True)
+    print(f"| {latency} | {numbers} | {1000 / mean.frames_per_second:.0f} | {delay} |", flush=True)
 
 
 if __name__ == "__main__":

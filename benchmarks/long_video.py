@@ -1,12 +1,12 @@
-"""Memory on a video of any length, and a run that is killed in the middle.
+"""Memory of a recording by the length of the video, and a recording that is killed half-way.
 
     python benchmarks/long_video.py                          # 20,000 frames of 640x480
     python benchmarks/long_video.py --frames 4000 --model lk
-    python benchmarks/long_video.py --folder runs/long       # keeps what is done, and goes on
+    python benchmarks/long_video.py --folder runs/long       # keeps the results, and continues
 
 Prints the peak memory of a recording after a tenth of the video and after all of it, and whether a
-run that was killed with SIGKILL and continued gives the same tracks as one that was not.  To save
-half a run, the one to be killed begins with what the other has on disk half-way.
+run that was killed with SIGKILL and continued gives the same tracks as an uninterrupted one.  To
+save time, the run to be killed starts from a copy of the other run's files half-way.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=20_000)
     parser.add_argument("--model", default="flow")
-    parser.add_argument("--folder", type=Path, help="where to keep the video and the runs")
+    parser.add_argument("--folder", type=Path, help="folder of the video and the runs")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = arguments.folder or Path(name)
@@ -64,26 +64,26 @@ def measure(folder: Path, arguments: argparse.Namespace) -> None:
     for frames, speed, peak in uninterrupted(folder, arguments):
         print(f"| {frames} | {speed:.1f} | {peak:.0f} |", flush=True)
     same = killed_and_continued(folder, arguments)
-    print("killed in the middle and continued:", "the same tracks" if same else "OTHER TRACKS")
+    print("killed in the middle and continued:", "the same tracks" if same else "DIFFERENT TRACKS")
     sys.exit(not same)
 
 
 def uninterrupted(folder: Path, arguments: argparse.Namespace) -> list[tuple[int, float, float]]:
-    """What a run took after a tenth and at the end; one that was not finished begins again."""
+    """Speed and memory after a tenth and at the end; an unfinished run starts again."""
     report, half = folder / "whole.json", max(1, arguments.frames // 1000)
     if not report.exists():
         shutil.rmtree(folder / "whole", ignore_errors=True)
         shutil.rmtree(folder / "killed", ignore_errors=True)
         process = start(folder, "whole", arguments, report)
         wait_for(folder / "whole", half, process)
-        copy_of_a_moment(process, folder / "whole", folder / "killed")
+        copy_files(process, folder / "whole", folder / "killed")
         process.wait()
     found: list[tuple[int, float, float]] = json.loads(report.read_text())
     return found
 
 
-def copy_of_a_moment(process: "subprocess.Popen[bytes]", folder: Path, to: Path) -> None:
-    """What a process has on disk, as if it had been killed now."""
+def copy_files(process: "subprocess.Popen[bytes]", folder: Path, to: Path) -> None:
+    """Copy the files of a process as if it had been killed now."""
     process.send_signal(signal.SIGSTOP)
     shutil.copytree(folder, to)
     process.send_signal(signal.SIGCONT)
@@ -109,7 +109,7 @@ def killed_and_continued(folder: Path, arguments: argparse.Namespace) -> bool:
 
 
 def wait_for(folder: Path, count: int, process: "subprocess.Popen[bytes]") -> None:
-    """Until so many parts are on disk, or the process has ended."""
+    """Wait until `count` parts are on disk, or the process has ended."""
     while len(parts(folder)) < count and process.poll() is None:
         time.sleep(0.1)
 

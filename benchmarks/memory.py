@@ -3,7 +3,7 @@
     python benchmarks/memory.py            # 10,000 frames of 640x480; about five minutes on 2 cores
     python benchmarks/memory.py --frames 1000
 
-Each task runs in a process of its own, so that its peak is its own.
+Each task runs in a separate process, for separate peaks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LIMIT_MB = 600
 
 
 def scene(num_frames: int) -> Iterator[np.ndarray]:
-    """A window that wanders over a blurred random texture, at most three pixels a frame."""
+    """A window that moves over a blurred random texture, by at most three pixels per frame."""
     W, H = SIZE
     noise = np.random.default_rng(0).random((2 * H, 2 * W, 3), np.float32)
     texture = cv2.GaussianBlur(noise, (0, 0), 4)
@@ -68,7 +68,7 @@ TASKS = {"read": read, "read backward": read_backward, "track lk": track}
 
 
 def run(name: str, path: str) -> None:
-    """One task, measured; prints its row."""
+    """Measure one task, and print its row."""
     started = time.perf_counter()
     count = TASKS[name](path)
     seconds = time.perf_counter() - started
@@ -80,7 +80,7 @@ def run(name: str, path: str) -> None:
 
 
 def run_all(num_frames: int) -> int:
-    """Every task in a process of its own; returns how many were above the limit."""
+    """Run every task in a separate process; returns the number of tasks above the limit."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "long.mp4"
         generate(path, num_frames)
@@ -92,7 +92,7 @@ def run_all(num_frames: int) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=10_000)
-    parser.add_argument("--task", choices=TASKS, help="run this one only, on --video")
+    parser.add_argument("--task", choices=TASKS, help="run only this task, on --video")
     parser.add_argument("--video")
     options = parser.parse_args()
     if options.task:

@@ -1,9 +1,9 @@
-"""Can a model learn four clips by heart?  The first thing to ask of a model and its training.
+"""Overfit a model to four clips: the first test of a model and its training.
 
     python benchmarks/overfit.py --model taptrv2-s
     python benchmarks/overfit.py --recipe recipes/taptrv2-s.toml    # on a slow machine
 
-Prints the average Jaccard on the four clips while they are learned, and says whether it passed 90.
+Prints the average Jaccard on the four clips during training, and whether it exceeded 90.
 """
 
 import argparse
@@ -31,12 +31,12 @@ def main() -> None:
     )
     for _ in generate(folder / "clips", look, 4, seed=1):
         pass
-    began = time.perf_counter()
+    start = time.perf_counter()
 
     def report(step: int, metrics: Mapping[str, float]) -> None:
         if step % options.every == 1 and step > 1:
             row = read_table(folder / "run" / "eval.csv")[-1]
-            minutes = (time.perf_counter() - began) / 60
+            minutes = (time.perf_counter() - start) / 60
             print(f"step {row['step']:>5}  AJ {float(row['AJ']):5.1f}  {minutes:5.1f} minutes")
 
     train(recipe(options, folder / "clips"), folder / "run", on_step=report)
@@ -81,7 +81,7 @@ def recipe(options: argparse.Namespace, clips: Path) -> Recipe:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="taptrv2-s")
-    parser.add_argument("--recipe", help="Take name and size of the model from here instead.")
+    parser.add_argument("--recipe", help="Recipe with the name and size of the model.")
     parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--frames", type=int, default=16)
@@ -89,7 +89,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--every", type=int, default=50, help="Steps between two measurements.")
-    parser.add_argument("--output", help="Folder to keep clips and run in.")
+    parser.add_argument("--output", help="Folder of the clips and the run.")
     return parser.parse_args()
 
 

@@ -1,9 +1,9 @@
-"""Every clip of a folder: tracked, drawn, written in every format, read back equal.
+"""Track and draw every clip of a folder, and write and read the tracks in every format.
 
     python benchmarks/real_clips.py videos
     python benchmarks/real_clips.py videos --model lk --keep pictures
 
-Prints one row a clip, and fails if a file does not read back as it was written.
+Prints one row per clip, and fails if a file is not read as it was written.
 """
 
 import argparse
@@ -30,22 +30,22 @@ def main() -> None:
     print("| clip | size | frames | points | visible | track f/s | draw f/s | read back |")
     print("|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
-        place = arguments.keep or Path(name)
-        place.mkdir(parents=True, exist_ok=True)
+        output = arguments.keep or Path(name)
+        output.mkdir(parents=True, exist_ok=True)
         clips = sorted(arguments.folder.glob("*.mp4"))
-        equal = [one(tracker, clip, arguments.grid, place) for clip in clips]
+        equal = [process(tracker, clip, arguments.grid, output) for clip in clips]
     sys.exit(not all(equal))
 
 
-def one(tracker: Tracker, clip: Path, grid: int, place: Path) -> bool:
+def process(tracker: Tracker, clip: Path, grid: int, output: Path) -> bool:
     video = motes.open_video(clip)
     started = time.process_time()
     tracks = tracker.track(video, grid=grid)
     tracked = time.process_time()
-    motes.render(video, tracks, place / f"{clip.stem}.mp4")
+    motes.render(video, tracks, output / f"{clip.stem}.mp4")
     drawn = time.process_time()
-    plot(video, tracks, place / f"{clip.stem}.jpg")
-    equal = read_back(tracks, place / clip.stem)
+    plot(video, tracks, output / f"{clip.stem}.jpg")
+    equal = read_back(tracks, output / clip.stem)
     W, H = video.size
     T = tracks.num_frames
     print(

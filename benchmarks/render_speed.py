@@ -1,6 +1,6 @@
 """Print how fast trails are drawn: 400 points that all move, 640x480, written as mp4.
 
-The processor time tells more than the clock where other programs are running.
+Processor time is more reliable than wall time if other programs are running.
 """
 
 import tempfile
@@ -20,7 +20,9 @@ FRAMES, SIZE = 100, (640, 480)
 def main() -> None:
     cv2.setNumThreads(2)
     tracks, footage = _circling(), np.full((FRAMES, 480, 640, 3), 90, np.uint8)
-    print("| look | draw: ms a frame | (processor) | draw and write: ms | (processor) | frames/s |")
+    print(
+        "| look | draw: ms per frame | (processor) | draw and write: ms | (processor) | frames/s |"
+    )
     print("|---|---|---|---|---|---|")
     for look in looks():
         painter = Painter(tracks, Style(look))
@@ -35,7 +37,7 @@ def main() -> None:
 
 
 def _circling() -> Tracks:
-    """20 x 20 points on circles, about 4 pixels a frame."""
+    """20 x 20 points on circles, about 4 pixels per frame."""
     x, y = np.meshgrid(np.linspace(40, 600, 20), np.linspace(40, 440, 20))
     angle = np.arange(FRAMES) / 10
     circle = 40 * np.stack([np.cos(angle), np.sin(angle)], -1)
@@ -44,11 +46,11 @@ def _circling() -> Tracks:
 
 
 def _milliseconds(work: Callable[[], object]) -> tuple[float, float]:
-    """Milliseconds a frame: by the clock, and of processor time of all threads."""
-    began, busy = time.perf_counter(), time.process_time()
+    """Milliseconds per frame: wall time, and processor time of all threads."""
+    start, busy = time.perf_counter(), time.process_time()
     work()
     scale = 1000 / FRAMES
-    return (time.perf_counter() - began) * scale, (time.process_time() - busy) * scale
+    return (time.perf_counter() - start) * scale, (time.process_time() - busy) * scale
 
 
 if __name__ == "__main__":

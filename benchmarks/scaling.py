@@ -1,11 +1,11 @@
-"""How cost grows with points, frames and pixels: processor time, and the exponent of the growth.
+"""Processor time by number of points, frames and pixels, and the exponent of its growth.
 
-    python benchmarks/scaling.py taptrv2-s                   # random weights; time does not care
+    python benchmarks/scaling.py taptrv2-s                   # random weights
     python benchmarks/scaling.py flow --chart docs/images/scaling.png
 
-An exponent of 1 means that twice as much costs twice as much.  It is fitted to the upper half of
-each range, where fixed costs have faded.  Points are tracked through one window of encoded frames;
-frames are encoded and tracked with 100 points; sides are those of 8 frames with a single point.
+An exponent of 1 is linear growth.  It is fitted to the upper half of each range, where fixed costs
+matter little.  Points: tracked in one window of encoded frames.  Frames: encoded and tracked with
+100 points.  Sides: of 8 frames with a single point.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""What a session costs: the first question, one more point, and very many.
+"""Time and memory of a session: for the first point, one more, and very many.
 
     python benchmarks/session.py
     python benchmarks/session.py --model lk --frames 100 --size 384 512
-    python benchmarks/session.py --frames 48 --dense               # every pixel instead
+    python benchmarks/session.py --frames 48 --dense               # every pixel
 
-The video is a drifting texture; the answers are of no interest, only their cost.
+The video is a drifting texture; only time and memory are measured, not accuracy.
 """
 
 import argparse
@@ -24,26 +24,26 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=100)
     parser.add_argument("--size", type=int, nargs=2, default=(384, 512), metavar=("H", "W"))
     parser.add_argument("--points", type=int, default=10_000)
-    parser.add_argument("--dense", action="store_true", help="only one question: every pixel")
+    parser.add_argument("--dense", action="store_true", help="track every pixel, once")
     arguments = parser.parse_args()
     session = motes.load(arguments.model).session(clip(arguments.frames, *arguments.size))
     if arguments.dense:
         print(f"every pixel         {seconds(session, dense=1):8.2f} s")
     else:
-        ask(session, round(arguments.points**0.5))
+        measure(session, round(arguments.points**0.5))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"peak of the process {peak:8.2f} GB")
 
 
 def clip(T: int, H: int, W: int) -> np.ndarray:
-    """A texture that drifts by two pixels a frame, ``[T, H, W, 3]``."""
+    """A texture that drifts by two pixels per frame, ``[T, H, W, 3]``."""
     noise = np.random.default_rng(0).integers(0, 255, (H // 4, (W + 2 * T) // 4, 3), np.uint8)
     plane = cv2.resize(noise, (W + 2 * T, H), interpolation=cv2.INTER_CUBIC)
     return np.stack([plane[:, 2 * t : 2 * t + W] for t in range(T)])
 
 
-def ask(session: Session, side: int) -> None:
-    """A point, another one, and a grid of side x side."""
+def measure(session: Session, side: int) -> None:
+    """Track a point, another one, and a grid of side x side."""
     print(f"first point         {seconds(session, grid=1):8.2f} s")
     print(f"one more            {np.median([seconds(session, grid=1) for _ in range(5)]):8.2f} s")
     print(f"{side**2:6d} more         {seconds(session, grid=side):8.2f} s")
@@ -51,9 +51,9 @@ def ask(session: Session, side: int) -> None:
 
 def seconds(session: Session, **points: int) -> float:
     """Time to track points."""
-    began = time.perf_counter()
+    start = time.perf_counter()
     session.track(**points)
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

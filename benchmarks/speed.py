@@ -1,14 +1,14 @@
 """Time and memory of models, as a table: model x points x frames x size x number type.
 
-Every row is a fresh process with random weights.  A first run warms up and counts the arithmetic
-(matrix products, convolutions, attention); the second is timed.  The last column compares it with
-what a large matrix product reaches on the same machine.  On a shared machine the processor time
-says more than the wall time.
+Every row is a new process with random weights.  The first run warms up and counts the operations of
+matrix products, convolutions and attention; the second is timed.  The last column is the share of
+the speed of a large matrix product on the same machine.  On a shared machine the processor time is
+more reliable than the wall time.
 
     python benchmarks/speed.py cotracker3-offline taptrv2-s --points 100 400 --frames 48
     python benchmarks/speed.py cotracker3-offline --dtype bfloat16 --compile
     python benchmarks/speed.py --device cuda
-    python benchmarks/speed.py --peaks            # what matrix products and convolutions reach here
+    python benchmarks/speed.py --peaks            # speed of matrix products and convolutions
 """
 
 import argparse
@@ -40,7 +40,7 @@ def main():
     print("| " + " | ".join(COLUMNS) + " |")
     print("|" + " --- |" * len(COLUMNS))
     for row in rows(arguments):
-        print("| " + " | ".join(in_fresh_process(row, arguments.threads)) + " |", flush=True)
+        print("| " + " | ".join(in_new_process(row, arguments.threads)) + " |", flush=True)
     return None
 
 
@@ -49,9 +49,9 @@ def parse():
     parser.add_argument("models", nargs="*", default=["cotracker3-offline", "taptrv2-s"])
     parser.add_argument("--points", type=int, nargs="+", default=[100])
     parser.add_argument("--frames", type=int, nargs="+", default=[48])
-    parser.add_argument("--size", metavar="HxW", nargs="+", help="default: the model's own")
+    parser.add_argument("--size", metavar="HxW", nargs="+", help="default: that of the model")
     parser.add_argument("--dtype", nargs="+", default=["float32", "bfloat16"], choices=DTYPES)
-    parser.add_argument("--iterations", type=int, help="default: the model's own")
+    parser.add_argument("--iterations", type=int, help="default: that of the model")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--threads", type=int, default=2)
@@ -67,11 +67,11 @@ def rows(arguments):
         axes = (arguments.points, arguments.frames, sizes, arguments.dtype)
         for points, frames, size, dtype in itertools.product(*axes):
             row = {"model": name, "points": points, "frames": frames, "size": size}
-            ways = {k: getattr(arguments, k) for k in ("iterations", "device", "compile")}
-            yield {**row, "dtype": dtype, **ways}
+            options = {k: getattr(arguments, k) for k in ("iterations", "device", "compile")}
+            yield {**row, "dtype": dtype, **options}
 
 
-def in_fresh_process(row, threads):
+def in_new_process(row, threads):
     command = [sys.executable, __file__, "--threads", str(threads), "--one", json.dumps(row)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found = json.loads(done.stdout)
@@ -137,7 +137,7 @@ def peak_gb(device):
 
 
 def matrix_product(dtype, device):
-    """Operations a second of the fastest of ten large matrix products."""
+    """Operations per second of the fastest of ten large matrix products."""
     n = 2048 if device == "cpu" else 8192
     a, times = torch.randn(n, n, dtype=dtype, device=device), []
     for _ in range(10):
@@ -166,7 +166,7 @@ def peaks():
 
 
 def best(run, repeats=5):
-    """Processor seconds of the cheapest of some runs, after one to warm up."""
+    """Processor seconds of the fastest of several runs, after one to warm up."""
     run()
     times = []
     for _ in range(repeats):

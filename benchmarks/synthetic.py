@@ -1,4 +1,4 @@
-"""How fast synthetic clips are made, and what they look like: the table and picture of the docs.
+"""Speed and examples of synthetic clips: the table and the picture of the docs.
 
 python benchmarks/synthetic.py                  # the table of docs/howto/synthetic.md
 python benchmarks/synthetic.py --sheet docs/images/synthetic.jpg     # its picture
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--textures")
-    parser.add_argument("--sheet", help="write a picture of some clips instead")
+    parser.add_argument("--sheet", help="file of a picture of some clips, instead of the table")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     textures = Textures(options.textures)
@@ -48,15 +48,15 @@ def measure(
 ) -> tuple[float, float]:
     """Wall time and process time of one clip, in seconds."""
     synthesize(replace(config, frames=2), [0], device, textures)
-    begin, used = time.perf_counter(), time.process_time()
+    start, used = time.perf_counter(), time.process_time()
     synthesize(config, range(clips), device, textures)
     if device != "cpu":
         torch.cuda.synchronize()
-    return (time.perf_counter() - begin) / clips, (time.process_time() - used) / clips
+    return (time.perf_counter() - start) / clips, (time.process_time() - used) / clips
 
 
 def sheet(textures: Textures) -> np.ndarray:
-    """Three clips of each kind, one a row, five frames of each with its tracks."""
+    """Three clips of each kind, one per row: five frames with tracks."""
     rows = []
     for kind, seeds in (("layers", (3, 12, 20)), ("solids", (4, 7, 9))):
         config = SyntheticConfig(kind=kind, size=(192, 192), points=64)

@@ -2,10 +2,10 @@
 
     python benchmarks/taptr_attention.py -o docs/images/taptr_attention.png
 
-One window of 8 frames of 256x256 through the decoder of taptrv2-s, with its K proxy tokens and with
-full attention, which has no limit but time: its memory grows in proportion, too, as it is computed
-block by block.  Every measurement runs in a process of its own.  Processor time tells more than the
-clock where other programs are running.
+One window of 8 frames of 256x256 in the decoder of taptrv2-s, with its K proxy tokens and with full
+attention.  The memory of full attention is linear as well, because it is computed in blocks; its
+time is quadratic.  Every measurement runs in a separate process.  Processor time is more reliable
+than wall time if other programs are running.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SIDE = 256
 
 @dataclass(frozen=True)
 class Measured:
-    """One window: seconds by the clock, seconds of processor time, and MB beyond the model."""
+    """Cost of one window: wall time and processor time in seconds, and MB beyond the model."""
 
     wall: float
     cpu: float
@@ -45,16 +45,18 @@ def main() -> None:
         found = measure(options.one[0], int(options.one[1]), options.threads)
         print(json.dumps(asdict(found)))
         return
-    table = {kind: [apart(kind, n, options.threads) for n in options.counts] for kind in KINDS}
+    table = {
+        kind: [in_new_process(kind, n, options.threads) for n in options.counts] for kind in KINDS
+    }
     print_table(options.counts, table)
     if options.output:
         draw(options.counts, table, options.output)
 
 
-def apart(kind: str, points: int, threads: int) -> Measured:
-    """Measure in a process of its own."""
-    own = [sys.executable, __file__, "--one", kind, str(points), "--threads", str(threads)]
-    done = subprocess.run(own, check=True, capture_output=True, text=True)
+def in_new_process(kind: str, points: int, threads: int) -> Measured:
+    """Measure in a separate process."""
+    command = [sys.executable, __file__, "--one", kind, str(points), "--threads", str(threads)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
     return Measured(**json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -71,15 +73,15 @@ def measure(kind: str, points: int, threads: int) -> Measured:
     with torch.inference_mode():
         features = model.encode(torch.rand(1, 8, 3, SIDE, SIDE))
         model.advance(model.start(queries[:, :8]), features, queries[:, :8], 0)
-        forget_peak()
+        reset_peak()
         before, wall, cpu = memory("VmRSS"), time.perf_counter(), time.process_time()
         model.advance(model.start(queries), features, queries, 0)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     return Measured(wall, cpu, memory("VmHWM") - before)
 
 
-def forget_peak() -> None:
-    """Give unused memory back, and let the peak count from here."""
+def reset_peak() -> None:
+    """Return unused memory to the system, and reset the peak."""
     ctypes.CDLL("libc.so.6").malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
 

@@ -1,11 +1,11 @@
-"""Time, memory and agreement of TAPTRv2 in float32 and bfloat16, on the work of the reference.
+"""Time, memory and agreement of TAPTRv2 in float32 and bfloat16.
 
     python benchmarks/taptr_speed.py                 # 50 frames of 256x256, 256 points; minutes
     python benchmarks/taptr_speed.py --weights taptrv2.pth
 
-Without weights the model is random, but its points move.  Each number type runs in a process of its
-own, so that its peak memory is its own.  Processor time tells more than the clock where other
-programs are running.
+Without a weights file the weights are random, chosen so that points move.  Each number type runs in
+a separate process, for separate peaks of memory.  Processor time is more reliable than wall time if
+other programs are running.
 """
 
 from __future__ import annotations
@@ -37,21 +37,20 @@ def main() -> None:
         run(options, *options.one)
         return
     with tempfile.TemporaryDirectory() as folder:
-        found = {dtype: apart(dtype, Path(folder)) for dtype in DTYPES}
+        found = {dtype: in_new_process(dtype, Path(folder)) for dtype in DTYPES}
     print("| numbers | wall: s | processor: s | peak: MB |")
     print("|---|---|---|---|")
     for dtype, (_, wall, cpu, peak) in found.items():
         print(f"| {dtype} | {wall:.1f} | {cpu:.1f} | {peak:.0f} |")
-    off = np.linalg.norm(found["bfloat16"][0] - found["float32"][0], axis=-1)
+    difference = np.linalg.norm(found["bfloat16"][0] - found["float32"][0], axis=-1)
     moved = np.linalg.norm(found["float32"][0] - found["float32"][0][:1], axis=-1)
-    print(
-        f"bfloat16 is {np.median(off):.3f} px off (median), {np.percentile(off, 95):.3f} px (95%)"
-    )
+    median, high = np.percentile(difference, (50, 95))
+    print(f"difference of bfloat16: {median:.3f} px (median), {high:.3f} px (95%)")
     print(f"the points moved by {np.median(moved):.2f} px (median)")
 
 
-def apart(dtype: str, folder: Path) -> tuple[np.ndarray, float, float, float]:
-    """Run in a process of its own: positions, seconds, seconds of processor time, MB."""
+def in_new_process(dtype: str, folder: Path) -> tuple[np.ndarray, float, float, float]:
+    """Run in a separate process: positions, seconds, seconds of processor time, MB."""
     file = folder / f"{dtype}.npz"
     subprocess.run([sys.executable, *sys.argv, "--one", dtype, str(file)], check=True)
     stored = np.load(file)
@@ -77,7 +76,7 @@ def run(options: argparse.Namespace, dtype: str, file: str) -> None:
 
 
 def load(options: argparse.Namespace, dtype: str):
-    """A tracker with the weights given, or a random one whose points move."""
+    """A tracker with the given weights, or with random ones that move points."""
     import torch
 
     import motes

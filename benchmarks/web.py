@@ -1,11 +1,11 @@
-"""What a click costs on the page of `motes serve`: time to the first result and to the last frame.
+"""Time of a click on the page of `motes serve`: to the first result and to the last frame.
 
     python benchmarks/web.py
     python benchmarks/web.py --model lk --video clip.mp4
 
-A server runs in this process; a client clicks as a page does, and listens on its WebSocket.  The
-first click comes with a video that was just opened; for the others its frames are encoded already,
-and for the last ones the same frames have been tracked through before.
+A server runs in this process; a client sends the requests of the page, and reads its WebSocket.  At
+the first click the video has just been opened; at the others its frames are encoded already, and at
+the last ones other points have been tracked through the same frames.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from motes.web.server import Server
 from motes.web.settings import Settings
 
 CLICKS = ((0.44, 0.65), (0.28, 0.26), (0.59, 0.65), (0.9, 0.3))
-"""Where is clicked, in shares of width and height."""
+"""Positions of the clicks, in fractions of width and height."""
 
 
 def main() -> None:
@@ -58,7 +58,7 @@ def measure(
 ) -> tuple[float, float]:
     """Seconds from a click to its first tracked frame beyond the click, and to the last one."""
     xy = [share * side for share, side in zip(click, opened["size"], strict=True)]
-    began, first = time.perf_counter(), None
+    start, first = time.perf_counter(), None
     body = {"at": 0, "xy": [xy], "direction": "forward"}
     client.post(f"{address}api/documents/{opened['id']}/points", json=body).raise_for_status()
     while True:
@@ -68,9 +68,9 @@ def measure(
         length = int.from_bytes(message[:4], "little")
         header = json.loads(message[4 : 4 + length])
         stop = header["start"] + header["frames"]
-        first = first or time.perf_counter() - began
+        first = first or time.perf_counter() - start
         if stop == opened["frames"]:
-            return first, time.perf_counter() - began
+            return first, time.perf_counter() - start
 
 
 @contextmanager
