@@ -76,7 +76,7 @@ def as_research(clips, folder):
     cache = Rendered.of(options(clips)).cache
     for number in range(CLIPS):
         clip = cache.get(number)
-        place = np.moveaxis(clip.candidates, 4, 0), np.moveaxis(clip.error, 3, 0)
+        place = np.moveaxis(clip.candidates, 3, 0), np.moveaxis(clip.error, 3, 0)
         known = {
             name: getattr(clip, name) for name in ("video", "xy", "visible", "valid", "anchors")
         }
