@@ -1,4 +1,4 @@
-"""Outputs never destroy inputs; they are whole, or not there; what cannot be written is known first."""
+"""Outputs never replace inputs, are never partial, and are checked before any work."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Signals wait for the end of a step, or end the process in order."""
+"""Signals are deferred to the end of a step, or end the process in an orderly way."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""State goes to disk whole, or the old state stays."""
+"""State is written completely, or the old state is kept."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A worker ends with its parent, however the parent ends."""
+"""A worker ends with its parent, also if the parent is killed."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Small clips with known tracks, and the files in which data sets keep them."""
+"""Small clips with known tracks, in the file formats of the data sets."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from motes.video import open_writer
 
 @dataclass
 class Made:
-    """T frames, and N points in them: positions in pixels, and what is seen."""
+    """T frames, and N points in them: positions in pixels, and visibility."""
 
     video: np.ndarray
     xy: np.ndarray
@@ -65,7 +65,7 @@ def write_images():
 
 @pytest.fixture
 def same():
-    """Whether a clip holds what was made."""
+    """Whether a clip equals the one that was written."""
 
     def same(clip, made, lossless=True):
         frames = np.stack(list(clip))

@@ -1,4 +1,4 @@
-"""A known pattern is drawn, varied, and found again where the ground truth says it is."""
+"""A known pattern is augmented, and its position measured against the ground truth."""
 
 import numpy as np
 import pytest

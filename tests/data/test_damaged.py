@@ -1,4 +1,4 @@
-"""Whatever happens to a file of a data set: its clip is read or skipped, and the others are read."""
+"""Damaged files of data sets: their clips are read or skipped, and all others are read."""
 
 import pickle
 import shutil
@@ -95,7 +95,7 @@ def test_both_clips_are_read_when_nothing_is_damaged(layouts, name):
 
 @bounded(120)
 @given(st.sampled_from([*WRITERS]), CHANGES)
-def test_changed_bytes_cost_one_clip_at_most(layouts, name, changes):
+def test_changed_bytes_affect_at_most_one_clip(layouts, name, changes):
     root, file, content = layouts[name]
     file.write_bytes(apply(changes, content))
     try:
@@ -148,7 +148,7 @@ def test_values_that_do_not_fit_cost_one_clip(layouts, tmp_path, value):
 @pytest.mark.parametrize(
     "error", [ZeroDivisionError("by 0"), RuntimeError("two\nlines"), MemoryError()]
 )
-def test_a_clip_is_skipped_and_named_whatever_the_exception(error):
+def test_a_clip_is_skipped_with_its_reason_for_any_exception(error):
     def fail():
         raise error
 

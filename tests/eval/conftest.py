@@ -1,4 +1,4 @@
-"""Clips of our format whose truth is simple, and a tracker whose answers depend on each other."""
+"""Clips in our format with simple true tracks, and a tracker that tracks points jointly."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ def one_thread():
 
 @pytest.fixture
 def write_clip():
-    """Write a textured plane that moves by `SHIFT` a frame, with points that move along."""
+    """Write a textured plane that moves by `SHIFT` per frame, with points on it."""
 
     def write_clip(folder, name, T=8, N=6, size=(128, 96), occluded=None, seed=0):
         (W, H), margin = size, 20

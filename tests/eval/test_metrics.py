@@ -7,7 +7,7 @@ from motes.errors import InputError
 from motes.eval.metrics import THRESHOLDS, scored_frames, tapvid_metrics
 
 GOLDEN = Path(__file__).parent / "golden"
-"""Predictions and what TAP-Vid's own evaluation says of them."""
+"""Predictions, and their scores from the evaluation code of TAP-Vid."""
 
 CASES = ("first_a", "first_b", "strided_a", "strided_b")
 
@@ -109,7 +109,7 @@ def test_frames_that_are_not_annotated_do_not_count():
 
 def test_nothing_to_score_is_nan():
     arguments = perfect()
-    arguments[0] = np.full(3, 7)  # asked for in the last frame
+    arguments[0] = np.full(3, 7)  # queries in the last frame
     assert all(np.isnan(v) for v in tapvid_metrics(*arguments).values())
 
 

@@ -53,7 +53,7 @@ def test_frames_are_of_256_pixels(one_clip):
 
 
 def test_a_shift_is_measured_at_256_pixels(one_clip):
-    """3 pixels across of a video of 128 x 96 are 6 of the raster; 4 down are more than 10."""
+    """In a video of 128 x 96, 3 pixels along x are 6 of the raster; 4 along y are more than 10."""
     task = Task.of(one_clip(), NATIVE, "first")
     for shift, within in (([3, 0], 8), ([0, 4], 16)):
         xy = raster_to_pixels(task.raster, task.frame_size) + np.float32(shift)
@@ -128,7 +128,7 @@ def test_frames_are_encoded_once_for_all_queries(one_clip, herd):
     tracker = herd()
     task = Task.of(one_clip(N=20), TAPVID, "strided")
     task.answer(tracker)
-    assert tracker.model.encoded <= len(task.frames) + 1  # one more to see how much memory it takes
+    assert tracker.model.encoded <= len(task.frames) + 1  # one more to measure its memory
 
 
 @pytest.mark.parametrize(("protocol", "points"), [(COTRACKER_JOINT, 5 + 4), (COTRACKER_ONLINE, 5)])

@@ -1,4 +1,4 @@
-"""The fast ways to read feature maps equal the readable ones."""
+"""The fast functions that sample feature maps equal their readable references."""
 
 import pytest
 import torch

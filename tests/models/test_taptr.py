@@ -39,7 +39,7 @@ QUERIES = torch.tensor([[[0, 10.5, 20.0], [2, 40.0, 12.25], [5, 50.0, 30.0], [8,
 
 
 def filled(config: TaptrConfig) -> Taptr:
-    """A model whose weights depend on nothing but their names."""
+    """A model whose weights depend only on their names."""
     model = Taptr(config).eval()
     with torch.no_grad():
         for name, value in model.state_dict().items():

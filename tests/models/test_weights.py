@@ -1,4 +1,4 @@
-"""Checkpoints: what loads, and what is refused with one clear line."""
+"""Checkpoints: valid ones are loaded, all others are refused with one clear line."""
 
 import hashlib
 import os

@@ -179,7 +179,7 @@ def test_select_keeps_points_in_the_mask_and_counts_frames_as_the_video_does():
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("arguments", "message"),
     [
         ({}, "got none of them"),
         ({"grid": 3, "keypoints": 5}, "got grid and keypoints"),
@@ -189,9 +189,9 @@ def test_select_keeps_points_in_the_mask_and_counts_frames_as_the_video_does():
         ({"queries": [(0, 99, 1)]}, "inside the 64x48 image"),
     ],
 )
-def test_select_refuses(asked, message):
+def test_select_refuses(arguments, message):
     with pytest.raises(InputError, match=message):
-        select(video(), **asked)
+        select(video(), **arguments)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Clips from seeds: reproducible, independent of each other, of the shapes asked for."""
+"""Clips from seeds: reproducible, independent of each other, of the configured shapes."""
 
 from dataclasses import replace
 from itertools import islice

@@ -1,4 +1,4 @@
-"""Clips on disk: read back as written, kept, continued, and never half there."""
+"""Clips on disk: read as written, kept, continued, and never partial."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Textures, outlines and what the camera adds: ranges, sizes, and the transforms' inverses."""
+"""Textures, outlines and camera effects: ranges, sizes, and the transforms' inverses."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Tracks in parts are those of a video that begins, or ends, at the frame of the queries."""
+"""Tracks in parts equal those of a video that starts, or ends, at the frame of the queries."""
 
 import itertools
 

@@ -177,7 +177,7 @@ def installed(preset: Preset) -> Path:
     """Path of the weights of a preset on this machine.
 
     Raises:
-        InputError: They are not here; the message says how to get them.
+        InputError: They are not installed; the message explains how to get them.
     """
     info = _info(preset)
     if info.embedded:
