@@ -132,12 +132,12 @@ def test_cancelled_points_can_be_tracked_again(host, id):
     assert [(p["complete"], p["direction"]) for p in points] == [(True, "both")] * 2
 
 
-@pytest.mark.parametrize("how", [{"spacing": 8}, {"corners": 5}])
-def test_points_inside_a_region(host, id, how):
+@pytest.mark.parametrize(("how", "least"), [({"spacing": 8}, 4), ({"corners": 5}, 3)])
+def test_points_inside_a_region(host, id, how, least):
     box = [[row * W + 10, 40] for row in range(20, 50)]
     ids = host.call("POST", f"documents/{id}/region", json={"at": 3, "runs": box, **how})["ids"]
     keys = [p["keys"][0] for p in host.wait(id)["points"]]
-    assert len(ids) == len(keys) > 3
+    assert len(ids) == len(keys) >= least
     assert all(t == 3 and 9 <= x <= 50 and 19 <= y <= 50 for t, x, y in keys)
 
 
