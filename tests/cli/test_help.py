@@ -8,7 +8,7 @@ from motes.cli._help import LISTS
 
 @pytest.mark.parametrize("name", _command_names())
 def test_every_placeholder_is_filled(capsys, name):
-    assert run([name, "--help"]) == 0
+    assert run([name.replace("_", "-"), "--help"]) == 0
     out = capsys.readouterr().out
     assert "$" not in out
     assert "Usage:" in out

@@ -98,5 +98,5 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def host(folder):
     limits = Limits(upload_bytes=2**20, body_bytes=2**16, body_seconds=1.0, sockets=20, uploads=3)
-    with running(Settings(folder, limits=limits)) as server:
+    with running(Settings(folder, model="flow", limits=limits)) as server:
         yield server

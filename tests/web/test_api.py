@@ -17,7 +17,7 @@ from web.conftest import H, T, W
 
 @pytest.fixture(scope="module")
 def session(folder):
-    return motes.load().session(folder / "clip.mp4")
+    return motes.load("flow").session(folder / "clip.mp4")
 
 
 @pytest.fixture

@@ -113,7 +113,7 @@ def test_click_correct_and_export(page, folder, tmp_path):
     tracked(page, 3)
     tracks = Tracks.load(export(page, ".csv", tmp_path))
     np.testing.assert_allclose(tracks.queries, [(0, x, y) for x, y in wanted], atol=0.2)
-    session = motes.load().session(folder / "clip.mp4")
+    session = motes.load("flow").session(folder / "clip.mp4")
     expected = session.track(tracks.queries)
     np.testing.assert_allclose(tracks.xy, expected.xy, atol=2e-3)
     assert np.array_equal(tracks.visible, expected.visible)
