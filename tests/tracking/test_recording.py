@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -123,6 +124,40 @@ def test_ctrl_c_in_the_middle_of_a_frame_loses_nothing(tracker, clip, tmp_path, 
     assert Recording(tmp_path / "r").tracks().num_frames == frame - 1  # the last is not final yet
     again = record(tracker, clip, QUERIES, tmp_path / "r", every=20)
     assert again.tracks() == tracker.track(clip, QUERIES)
+
+
+@pytest.mark.parametrize("stopped_at", [30, 45, 70])
+def test_a_damaged_video_has_the_same_numbers_after_a_stop(tracker, clip, tmp_path, stopped_at):
+    """Packets that do not decode keep their frame numbers, wherever reading starts."""
+    path = damage(copied(clip, tmp_path), 35, 36, 60)
+    video = motes.open_video(path)
+    frames = list(video)
+    assert len(frames) == 150
+    assert "damaged: frames" in video.problem
+    seen = []
+
+    def stop(n):
+        seen.append(n)
+        if sum(seen) == stopped_at:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        record(tracker, path, QUERIES, tmp_path / "r", every=20, progress=stop)
+    again = record(tracker, path, QUERIES, tmp_path / "r", every=20)
+    assert (
+        again.tracks() == tracker.track(path, QUERIES) == tracker.track(np.stack(frames), QUERIES)
+    )
+
+
+def damage(path, *order):
+    """Overwrite packets of a video, counted in the order of decoding."""
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        packets = [p for p in container.demux(video=0) if p.size]
+        for packet in [packets[i] for i in order]:
+            data[packet.pos : packet.pos + packet.size] = b"\xff" * packet.size
+    path.write_bytes(data)
+    return path
 
 
 def test_killed_after_the_last_frame(tracker, clip, tmp_path, monkeypatch):
