@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
+from motes.common.files import make_folder
 from motes.errors import FileError, MissingExtraError
 
 STREAMED = ("http", "https", "rtsp", "rtmp", "udp", "tcp", "srt")
@@ -84,7 +85,7 @@ def stored(address: str) -> Iterator[Path]:
     """
     if not is_remote(address):
         path = local_path(address)
-        _make_folder(path.parent)
+        make_folder(path.parent)
         yield path
         return
     with TemporaryDirectory(prefix="motes-output-") as folder:
@@ -96,13 +97,6 @@ def stored(address: str) -> Iterator[Path]:
             system.makedirs(address.rsplit("/", 1)[0], exist_ok=True)
             system.put(str(path), temporary)
             system.mv(temporary, address)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"cannot make the folder {folder}: {error.strerror or error}") from None
 
 
 def _filesystem(address: str) -> Any:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from motes.cli._common import console, progress
-from motes.errors import FileError, InputError
+from motes.common.files import make_folder
+from motes.errors import InputError
 
 if TYPE_CHECKING:
     from motes.batch.jobs import Job
@@ -136,10 +137,7 @@ def _ledger_path(output: str, chosen: Path | None) -> Path:
     if chosen is None and is_remote(output):
         raise InputError(f"--ledger: expected a local file, because {output} is remote, got none")
     path = chosen or local_path(output) / LEDGER
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"cannot make the folder {path.parent}: {error.strerror}") from None
+    make_folder(path.parent)
     return path
 
 
