@@ -44,7 +44,7 @@ def measure(tracker: Tracker, clip: data.Clip, many: int, few: int) -> dict[str,
     """Scores of the same points in each of the three ways."""
     task = Task.of(clip, TAPVID, "first", many)
     chosen = np.linspace(0, len(task.queries) - 1, few).round().astype(int)
-    answer = tracker.track(task.frames, task.queries)
+    tracks = tracker.track(task.frames, task.queries)
     part = replace(
         task,
         queries=task.queries[chosen],
@@ -52,10 +52,10 @@ def measure(tracker: Tracker, clip: data.Clip, many: int, few: int) -> dict[str,
         occluded=task.occluded[chosen],
         annotated=task.annotated[chosen],
     )
-    scores = {f"among {len(task.queries)}": part.score(answer[chosen])}
+    scores = {f"among {len(task.queries)}": part.score(tracks[chosen])}
     for way, support in ALONE.items():
-        answer = tracker.track(part.frames, part.queries, joint=False, support=support)
-        scores[way] = part.score(answer)
+        tracks = tracker.track(part.frames, part.queries, joint=False, support=support)
+        scores[way] = part.score(tracks)
     return scores
 
 

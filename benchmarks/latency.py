@@ -46,10 +46,10 @@ def main() -> None:
 
 
 def measure(
-    tracker: Tracker, clip: Clip, latency: int | None, at_most: int | None
+    tracker: Tracker, clip: Clip, latency: int | None, max_queries: int | None
 ) -> tuple[Score, np.ndarray]:
     """The score of one clip, and the delay of each frame that is final before the end."""
-    task = Task.of(clip, NATIVE, "first", at_most)
+    task = Task.of(clip, NATIVE, "first", max_queries)
     start = time.perf_counter()
     tracks, delays = track_by_stream(tracker, task, latency)
     seconds = time.perf_counter() - start

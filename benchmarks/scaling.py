@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", nargs="?", default="taptrv2-s")
     parser.add_argument("--side", type=int, default=256)
-    parser.add_argument("--most-points", type=int, default=POINTS[-1])
+    parser.add_argument("--max-points", type=int, default=POINTS[-1])
     parser.add_argument("--chart", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(2)
@@ -46,7 +46,7 @@ def measure(
     model: PointModel, arguments: argparse.Namespace
 ) -> dict[str, tuple[tuple[int, ...], list[float]]]:
     side, frames = arguments.side, model.schedule.window or 16
-    points = tuple(n for n in POINTS if n <= arguments.most_points)
+    points = tuple(n for n in POINTS if n <= arguments.max_points)
     return {
         "points": (points, [tracking(model, encode(model, side, frames), n) for n in points]),
         "frames": (FRAMES, [cpu(lambda t=t: whole(model, side, t, 100)) for t in FRAMES]),

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from motes.common.interrupts import asked_to_stop, ending_in_order
+from motes.common.interrupts import deferred_signals, ending_in_order
 
 
 def send(number):
@@ -23,7 +23,7 @@ def send(number):
 )
 def test_the_first_signal_is_deferred_and_the_second_is_not(number, error, code):
     before = signal.getsignal(number)
-    with asked_to_stop() as stop:
+    with deferred_signals() as stop:
         assert not stop()
         stop.check()
         send(number)
@@ -39,7 +39,7 @@ def test_the_first_signal_is_deferred_and_the_second_is_not(number, error, code)
 def test_signals_that_nohup_ignores_stay_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with ending_in_order(), asked_to_stop() as stop:
+        with ending_in_order(), deferred_signals() as stop:
             send(signal.SIGHUP)
             assert not stop()
     finally:
@@ -48,7 +48,7 @@ def test_signals_that_nohup_ignores_stay_ignored():
 
 def test_nested_contexts():
     with pytest.raises(SystemExit), ending_in_order():
-        with asked_to_stop() as stop:
+        with deferred_signals() as stop:
             send(signal.SIGTERM)
             assert stop()
         send(signal.SIGTERM)
@@ -58,7 +58,7 @@ def test_other_threads_are_not_changed():
     seen = []
 
     def work():
-        with asked_to_stop() as stop, ending_in_order():
+        with deferred_signals() as stop, ending_in_order():
             seen.append(stop())
 
     thread = threading.Thread(target=work)

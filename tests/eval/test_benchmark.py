@@ -31,14 +31,14 @@ def test_every_tracker_is_measured_on_every_clip(tmp_path, write_clip):
     for name in ("x", "y"):
         write_clip(tmp_path, name)
     trackers = {"lk": motes.load("lk"), "again": motes.load("lk")}
-    answers = {}
+    results = {}
     found = list(
         evaluate(
             data.load("clips", tmp_path),
             trackers,
             NATIVE,
             "first",
-            answered=lambda task, label, tracks: answers.update({(task.name, label): tracks}),
+            on_tracks=lambda task, label, tracks: results.update({(task.name, label): tracks}),
         )
     )
     assert [[(s.clip, s.model) for s in row] for row in found] == [
@@ -49,8 +49,8 @@ def test_every_tracker_is_measured_on_every_clip(tmp_path, write_clip):
         assert row[0].metrics == row[1].metrics
         assert (row[0].queries, row[0].frames) == (6, 8)
         assert row[0].seconds > 0
-    assert len(answers) == 4
-    assert answers["x", "lk"].size == (128, 96)
+    assert len(results) == 4
+    assert results["x", "lk"].size == (128, 96)
 
 
 def test_a_clip_that_cannot_be_used_is_left_out_for_all(tmp_path, write_clip):

@@ -35,8 +35,8 @@ def hidden(N=6, T=8):
 def test_true_tracks_score_one(one_clip, protocol, mode):
     task = Task.of(one_clip(occluded=hidden()), protocol, mode)
     xy = protocol.pixels(task.raster, task.frame_size)
-    answer = motes.Tracks(xy, ~task.occluded, queries=task.queries, size=task.frame_size)
-    assert set(task.score(answer).values()) == {1.0}
+    tracks = motes.Tracks(xy, ~task.occluded, queries=task.queries, size=task.frame_size)
+    assert set(task.score(tracks).values()) == {1.0}
 
 
 def test_queries_lie_on_the_true_tracks(one_clip):
@@ -67,8 +67,8 @@ def test_tracks_are_mapped_to_the_pixels_of_the_video(one_clip, protocol):
     clip = one_clip()
     task = Task.of(clip, protocol, "first")
     xy = protocol.pixels(task.raster, task.frame_size)
-    answer = motes.Tracks(xy, ~task.occluded, queries=task.queries, size=task.frame_size)
-    back = task.on_video(answer)
+    tracks = motes.Tracks(xy, ~task.occluded, queries=task.queries, size=task.frame_size)
+    back = task.on_video(tracks)
     np.testing.assert_allclose(back.xy, clip.tracks.xy, **TRUE)
     np.testing.assert_allclose(back.queries[:, 1:], clip.tracks.xy[:, 0], **TRUE)
     assert (back.size, back.fps) == (clip.tracks.size, clip.tracks.fps)
@@ -78,17 +78,17 @@ def test_tracks_are_mapped_to_the_pixels_of_the_video(one_clip, protocol):
 @pytest.mark.parametrize("mode", ["first", "strided"])
 def test_lucas_kanade_follows_the_plane(one_clip, protocol, mode):
     task = Task.of(one_clip(occluded=hidden()), protocol, mode)
-    score = task.score(task.answer(motes.load("lk")))
+    score = task.score(task.track(motes.load("lk")))
     assert score["average_pts_within_thresh"] > 0.8
 
 
-def answers(tracker, task, rows):
+def tracked(tracker, task, rows):
     """The tracks of some queries of a task, without the others."""
     part = Task(
         **vars(task)
         | {k: getattr(task, k)[rows] for k in ("queries", "raster", "occluded", "annotated")}
     )
-    return part.answer(tracker)
+    return part.track(tracker)
 
 
 @pytest.mark.parametrize("protocol", [TAPVID, NATIVE, COTRACKER_SINGLE], ids=lambda p: p.name)
@@ -97,17 +97,17 @@ def answers(tracker, task, rows):
 def test_independent_tracks_do_not_depend_on_other_queries(one_clip, herd, protocol, mode, window):
     tracker = herd(window, support=Support(global_grid=2, local_grid=2, below=10))
     task = Task.of(one_clip(occluded=hidden()), protocol, mode)
-    together = task.answer(tracker)
+    together = task.track(tracker)
     for row in range(len(task.queries)):
-        alone = answers(tracker, task, [row])
+        alone = tracked(tracker, task, [row])
         np.testing.assert_array_equal(alone.xy[0], together.xy[row])
         np.testing.assert_array_equal(alone.visible[0], together.visible[row])
 
 
 def test_joint_tracks_depend_on_other_queries(one_clip, herd):
     task = Task.of(one_clip(), COTRACKER_JOINT, "first")
-    alone = answers(herd(), task, [0])
-    assert np.abs(alone.xy[0, 1:] - task.answer(herd()).xy[0, 1:]).max() > 0.2
+    alone = tracked(herd(), task, [0])
+    assert np.abs(alone.xy[0, 1:] - task.track(herd()).xy[0, 1:]).max() > 0.2
 
 
 def test_independent_tracks_of_a_real_model_do_not_depend_on_other_queries(one_clip):
@@ -118,16 +118,16 @@ def test_independent_tracks_of_a_real_model_do_not_depend_on_other_queries(one_c
     preset = Preset("small", "", CoTracker3, config, ResizeRule(size=(64, 64)), support=support)
     tracker, clip = Tracker(preset.build(config).eval(), preset), one_clip(T=4, N=3)
     task = Task.of(clip, TAPVID, "first")
-    together, alone = task.answer(tracker), answers(tracker, task, [1])
+    together, alone = task.track(tracker), tracked(tracker, task, [1])
     np.testing.assert_allclose(alone.xy[0], together.xy[1], atol=1e-2)
-    jointly = Task.of(clip, COTRACKER_JOINT, "first").answer(tracker)
+    jointly = Task.of(clip, COTRACKER_JOINT, "first").track(tracker)
     assert np.abs(jointly.xy[1] - together.xy[1]).max() > 0.1
 
 
 def test_frames_are_encoded_once_for_all_queries(one_clip, herd):
     tracker = herd()
     task = Task.of(one_clip(N=20), TAPVID, "strided")
-    task.answer(tracker)
+    task.track(tracker)
     assert tracker.model.encoded <= len(task.frames) + 1  # one more to measure its memory
 
 
@@ -135,14 +135,14 @@ def test_frames_are_encoded_once_for_all_queries(one_clip, herd):
 def test_support_points_are_given_unless_the_protocol_has_none(one_clip, herd, protocol, points):
     tracker = herd(window=None, support=Support(global_grid=2, below=10))
     occluded = np.zeros((5, 8), bool)
-    Task.of(one_clip(N=5, occluded=occluded), protocol, "first").answer(tracker)
+    Task.of(one_clip(N=5, occluded=occluded), protocol, "first").track(tracker)
     assert {queries.shape[1] for queries in tracker.model.seen} == {points}
 
 
 def test_exact_zeros_are_filled_from_the_reversed_video(one_clip):
     """As CoTracker's evaluation does in mode strided."""
     task, tracker = Task.of(one_clip(T=8), COTRACKER_SINGLE, "strided"), motes.load("lk")
-    complete = task.answer(tracker)
+    complete = task.track(tracker)
     early = np.arange(8) < task.query_frames[:, None]
     assert early.any()
     xy = np.where(early[..., None], 0, complete.xy)
@@ -153,7 +153,7 @@ def test_exact_zeros_are_filled_from_the_reversed_video(one_clip):
 
 
 def test_queries_can_be_limited(one_clip):
-    task = Task.of(one_clip(N=50), TAPVID, "first", at_most=7)
+    task = Task.of(one_clip(N=50), TAPVID, "first", max_queries=7)
     assert len(task.queries) == 7
     assert task.raster.shape == (7, 8, 2)
 

@@ -195,7 +195,7 @@ def test_sleap_io_reads_a_skeleton(tmp_path):
 def test_a_database_of_colmap_holds_these_numbers(tmp_path):
     database = sqlite3.connect(":memory:")
     database.executescript(SCHEMA)
-    write_content(database, GOLDEN_S[:, :2], Settings(hidden="drop"), fewest_shared=2)
+    write_content(database, GOLDEN_S[:, :2], Settings(hidden="drop"), min_shared=2)
     [camera] = database.execute("SELECT model, width, height, params FROM cameras")
     assert camera[:3] == (2, 640, 480)
     assert np.frombuffer(camera[3]).tolist() == [768, 320, 240, 0]

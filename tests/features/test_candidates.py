@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from motes.features.anchors import MOST_ANCHORS
+from motes.features.anchors import MAX_ANCHORS
 from motes.features.candidates import (
     DELTAS,
     KINDS,
@@ -63,10 +63,10 @@ def test_candidates_come_in_the_order_of_the_kinds(plane):
 
 
 def test_the_direct_step_is_taken_from_few_frames_only(plane):
-    queries = [(t, 40.0, 30.0) for t in range(MOST_ANCHORS + 1)]
+    queries = [(t, 40.0, 30.0) for t in range(MAX_ANCHORS + 1)]
     found = candidates(plane, *queries, kinds=("direct",))
     missing = found.error[0, :, -1, 0].isinf()
-    assert missing.tolist() == [False] * MOST_ANCHORS + [True]
+    assert missing.tolist() == [False] * MAX_ANCHORS + [True]
 
 
 def test_windows_go_on_from_each_other():

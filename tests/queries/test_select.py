@@ -14,7 +14,7 @@ from motes.queries.keypoints import keypoints
 from motes.queries.mask import read_mask
 from motes.queries.points import within
 from motes.queries.select import select
-from motes.tracking.support import MOST_FRAMES, support_points
+from motes.tracking.support import MAX_FRAMES, support_points
 
 SIZE = (64, 48)
 
@@ -219,7 +219,7 @@ def test_support_points_are_in_the_frames_of_the_queries():
     assert np.allclose(near[:, 1:].mean(0), 20)
     assert np.ptp(near[:, 1]) == 10
     many = np.column_stack([np.arange(30), np.full((30, 2), 9)])
-    assert len(support_points(many, SIZE, 2, 0, 0.0)) == 4 * MOST_FRAMES
+    assert len(support_points(many, SIZE, 2, 0, 0.0)) == 4 * MAX_FRAMES
 
 
 def test_refined_corners_stay_inside_the_image():

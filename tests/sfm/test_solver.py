@@ -82,7 +82,7 @@ def test_moving_points_are_rejected(found):
 
 
 def test_frames_between_get_poses_from_the_points(tracks, found):
-    some = solve(tracks, most_frames=6)
+    some = solve(tracks, max_frames=6)
     assert some.frames.tolist() == found.frames.tolist()
     relative, expected = (r @ r[:1].swapaxes(1, 2) for r in (some.rotations, found.rotations))
     assert angles(relative, expected).max() < 0.5

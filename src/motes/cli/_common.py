@@ -32,7 +32,7 @@ LONGEST_LINE = 1000
 """Characters of an error message; it may quote what a user typed."""
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     """Print a line as it is, without colours."""
     console.print(text, highlight=False, markup=False, soft_wrap=True)
 

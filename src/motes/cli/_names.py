@@ -43,7 +43,7 @@ def file_name(text: str) -> str:
     Characters other than letters, digits, ``_``, ``-``, ``.`` and spaces become ``%XX``; so does a
     dot at the start.  Long names end in a hash.
     """
-    return shortened(re.sub(r"[^\w. -]|^\.", lambda found: f"%{ord(found[0]):02X}", text))
+    return shortened(re.sub(r"[^\w. -]|^\.", lambda match: f"%{ord(match[0]):02X}", text))
 
 
 def shortened(name: str) -> str:
@@ -79,8 +79,8 @@ def _video_name(video: str) -> str:
 
 def _fixed_part(path: Path) -> str:
     """What a glob or a numbered name begins with; else the name of its folder."""
-    found = PATTERN.search(path.name)
-    name = path.name[: found.start()].rstrip("._- ") if found else path.stem
+    match = PATTERN.search(path.name)
+    name = path.name[: match.start()].rstrip("._- ") if match else path.stem
     if name:
         return name
     return _fixed_part(path.parent) if path.parent.name else path.parent.resolve().name or "video"

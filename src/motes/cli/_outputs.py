@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from motes.cli._common import progress, say
+from motes.cli._common import print_line, progress
 from motes.common.files import check_writable
 from motes.errors import InputError
 from motes.export import Options, find_format, formats, is_track_file, save_parts
@@ -86,7 +86,7 @@ def write_outputs(
             _render(Tracks.concat_frames(list(parts)), video, output)
         else:
             save_parts(parts, output, options)
-        say(f"wrote {output}")
+        print_line(f"wrote {output}")
 
 
 def _render(tracks: Tracks, video: Video, output: str) -> None:

@@ -46,7 +46,7 @@ def command(
     check_overwrites([output], [*footage.files, *mask])
     total = footage.num_frames and (2 * len(masks) + 1) * footage.num_frames
     with progress(total, "blurring") as advance:
-        found = blur(
+        result = blur(
             footage,
             masks,
             output,
@@ -55,6 +55,6 @@ def command(
             tracker=default_tracker(model, device),
             progress=advance,
         )
-    if found.lost:
-        typer.echo(f"motes: {describe_lost(found.lost)}", err=True)
+    if result.lost:
+        typer.echo(f"motes: {describe_lost(result.lost)}", err=True)
     console.print(f"wrote {output}", highlight=False, markup=False)

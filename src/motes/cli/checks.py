@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from motes.cli._common import say
+from motes.cli._common import print_line
 
 PACKAGES = (
     "motes",
@@ -50,7 +50,7 @@ def command(
         "ffmpeg": _ffmpeg(),
         "tests": tests,
     }
-    say(json.dumps(facts, indent=1) if as_json else "\n".join(_lines(facts)))
+    print_line(json.dumps(facts, indent=1) if as_json else "\n".join(_lines(facts)))
     if any(outcome != "ok" for outcome in tests.values()):
         raise typer.Exit(1)
 
@@ -74,10 +74,10 @@ def _extras() -> dict[str, str]:
     """For each extra of motes: what is missing."""
     missing: dict[str, list[str]] = {}
     for line in metadata("motes").get_all("Requires-Dist") or []:
-        found = re.fullmatch(r"([\w.-]+).*extra == ['\"](\w+)['\"]", line)
-        if found and found[1] != "motes" and found[2] != "dev":
-            names = missing.setdefault(found[2], [])
-            names += [found[1]] if _version(found[1]) == "not installed" else []
+        match = re.fullmatch(r"([\w.-]+).*extra == ['\"](\w+)['\"]", line)
+        if match and match[1] != "motes" and match[2] != "dev":
+            names = missing.setdefault(match[2], [])
+            names += [match[1]] if _version(match[1]) == "not installed" else []
     return {
         extra: f"missing: {', '.join(names)}" if names else "installed"
         for extra, names in missing.items()
@@ -114,12 +114,12 @@ def _processor() -> str:
 def _devices() -> dict[str, str]:
     import torch
 
-    found = {"cpu": f"{torch.get_num_threads()} threads"}
+    devices = {"cpu": f"{torch.get_num_threads()} threads"}
     for number in range(torch.cuda.device_count()):
-        found[f"cuda:{number}"] = torch.cuda.get_device_name(number)
+        devices[f"cuda:{number}"] = torch.cuda.get_device_name(number)
     if torch.backends.mps.is_available():
-        found["mps"] = "available"
-    return found
+        devices["mps"] = "available"
+    return devices
 
 
 def _ffmpeg() -> dict[str, str]:

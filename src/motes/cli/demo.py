@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from motes.cli._common import progress, say
+from motes.cli._common import print_line, progress
 from motes.common.files import make_folder
 
 
@@ -35,6 +35,6 @@ def command(
         with progress(tracks.num_frames, "drawing") as advance:
             render(video, tracks, folder / "tracks.mp4", scale=2, progress=advance)
         plot(video, tracks, folder / "sheet.png")
-    say(str(tracks))
-    say(f"look at {folder / 'tracks.mp4'} and {folder / 'sheet.png'}")
-    say("then try: motes track YOUR_VIDEO.mp4")
+    print_line(str(tracks))
+    print_line(f"look at {folder / 'tracks.mp4'} and {folder / 'sheet.png'}")
+    print_line("then try: motes track YOUR_VIDEO.mp4")

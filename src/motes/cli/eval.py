@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from motes.cli._common import console, progress, say, warn
+from motes.cli._common import console, print_line, progress, warn
 from motes.cli._names import file_name
 from motes.common.files import make_folder
 from motes.errors import InputError
 
 if TYPE_CHECKING:
     from motes.data import Collection
-    from motes.eval.benchmark import Answered, Score, Summary
+    from motes.eval.benchmark import OnTracks, Score, Summary
     from motes.eval.task import Task
     from motes.tracking.tracker import Tracker
     from motes.tracks import Tracks
@@ -65,10 +65,10 @@ def command(
 
     scores: list[Score] = []
     with progress(len(collection), "evaluating", "clips") as advance:
-        for found in evaluate(
-            collection, trackers, rules, where, at_most=points, answered=_saver(output)
+        for scores_of_clip in evaluate(
+            collection, trackers, rules, where, max_queries=points, on_tracks=_saver(output)
         ):
-            scores += found
+            scores += scores_of_clip
             advance(1)
     clips = len(collection) - len(collection.skipped)
     if output is not None:
@@ -100,15 +100,15 @@ def _load(models: list[str], device: str | None, dtype: str) -> "dict[str, Track
     return trackers
 
 
-def _saver(output: Path | None) -> "Answered | None":
+def _saver(output: Path | None) -> "OnTracks | None":
     """What stores the predictions of each clip."""
     if output is None:
         return None
 
-    def save(task: "Task", label: str, answer: "Tracks") -> None:
+    def save(task: "Task", label: str, tracks: "Tracks") -> None:
         folder = output / "predictions" / label
         make_folder(folder)
-        answer.save(folder / (file_name(task.name) + ".npz"))
+        tracks.save(folder / (file_name(task.name) + ".npz"))
 
     return save
 
@@ -144,4 +144,4 @@ def _write(folder: Path, scores: "list[Score]", facts: dict[str, Any]) -> None:
     from motes.eval.report import write_report
 
     for file in write_report(folder, scores, facts):
-        say(f"wrote {file}")
+        print_line(f"wrote {file}")

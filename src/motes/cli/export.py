@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from motes.cli._common import say, warn
+from motes.cli._common import print_line, warn
 from motes.cli._exchange import (
     FIRST_HELP,
     HIDDEN_HELP,
@@ -101,7 +101,7 @@ def command(
         check_counts(outputs, len(part), options)
     for path in output:
         save_parts(parts, path, options)
-        say(f"wrote {path}")
+        print_line(f"wrote {path}")
 
 
 def _parts(path: Path, footage: Footage) -> Iterable[Tracks]:
@@ -131,7 +131,7 @@ def _recording(folder: Path) -> Iterable[Tracks]:
     """What a run has written so far, one stretch of frames at a time."""
     from motes.tracking.recording import Recording
 
-    found = Recording(folder)
-    if not found.complete:
+    recording = Recording(folder)
+    if not recording.complete:
         warn(f"{folder}: the run did not come to its end")
-    return found
+    return recording

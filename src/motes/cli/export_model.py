@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from motes.cli._common import say
+from motes.cli._common import print_line
 
 
 def command(
@@ -26,4 +26,4 @@ def command(
 
     tracker = load(name, weights=weights, device="cpu")
     for file in export_model(tracker.model, tracker.preset, output):
-        say(f"wrote {file}")
+        print_line(f"wrote {file}")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from motes.cli._common import say
+from motes.cli._common import print_line
 
 
 def command(name: Annotated[str, typer.Argument(help="A model; see: motes models.")]) -> None:
@@ -18,6 +18,6 @@ def command(name: Annotated[str, typer.Argument(help="A model; see: motes models
         raise suggest(name, known, "model")
     info = known[name].weights
     if info and not info.embedded and address(info):
-        say(f"{name}: {address(info)}\nlicence of the weights: {info.licence}")
+        print_line(f"{name}: {address(info)}\nlicence of the weights: {info.licence}")
     path = fetch(known[name])
-    say(f"{name}: {path}")
+    print_line(f"{name}: {path}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from motes.cli._common import progress, say
+from motes.cli._common import print_line, progress
 from motes.errors import InputError
 
 
@@ -58,7 +58,7 @@ def command(
     with progress(count, f"generating {output}", unit="clips") as advance:
         for _ in clips:
             advance(1)
-    say(f"{count} clips in {output}")
+    print_line(f"{count} clips in {output}")
 
 
 def _size(text: str) -> tuple[int, int]:

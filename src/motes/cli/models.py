@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from motes.cli._common import console, say
+from motes.cli._common import console, print_line
 from motes.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ def command() -> None:
 
     rows = [TITLES, *(_row(p, p.name == DEFAULT_MODEL) for p in presets().values())]
     for line in _layout(rows, console.width):
-        say(line)
-    say("* the default.  Size in parameters.  To fetch weights: motes fetch MODEL")
-    say("AJ: average Jaccard in percent on our clips, see docs/howto/evaluate.md.")
+        print_line(line)
+    print_line("* the default.  Size in parameters.  To fetch weights: motes fetch MODEL")
+    print_line("AJ: average Jaccard in percent on our clips, see docs/howto/evaluate.md.")
 
 
 def _row(preset: Preset, default: bool) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from zipfile import ZipFile, is_zipfile
 import numpy as np
 import typer
 
-from motes.cli._common import say
+from motes.cli._common import print_line
 from motes.common.files import check_overwrites, check_writable
 from motes.errors import InputError
 
@@ -56,7 +56,7 @@ def command(
     check_writable(output)
     footage, content = _load(tracks, video)
     plot(footage, content, output, title=title, style=style)
-    say(f"wrote {output}")
+    print_line(f"wrote {output}")
 
 
 def _load(path: Path, video: str | None) -> "tuple[Any, Tracks]":

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from motes.cli._common import progress, say
+from motes.cli._common import print_line, progress
 from motes.cli._exchange import load_for
 from motes.common.files import check_overwrites
 
@@ -67,4 +67,4 @@ def command(
     for path in output:
         with progress(content.num_frames, f"drawing {path}") as advance:
             render(footage, content, path, style=style, progress=advance)
-        say(f"wrote {path}")
+        print_line(f"wrote {path}")

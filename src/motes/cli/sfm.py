@@ -32,12 +32,12 @@ def command(
 
     footage = open_video(video)
     with progress(footage.num_frames and 2 * footage.num_frames, "reconstructing") as advance:
-        found = reconstruct(
+        result = reconstruct(
             footage,
             output,
             tracker=default_tracker(model, device),
-            most_frames=frames,
+            max_frames=frames,
             progress=advance,
         )
-    console.print(found.summary(), highlight=False)
+    console.print(result.summary(), highlight=False)
     console.print(f"wrote {output}", highlight=False, markup=False)

@@ -59,7 +59,7 @@ def command(
     check_overwrites(outputs, [*footage.files, *([follow] if follow else [])])
     total = footage.num_frames and 2 * footage.num_frames
     with progress(total, "stabilising") as advance:
-        found = stabilise(
+        result = stabilise(
             footage,
             output,
             tracker=default_tracker(model, device),
@@ -71,9 +71,9 @@ def command(
             progress=advance,
         )
     if report is not None:
-        draw_report(found, report)
-    before, after = found.jitter()
-    lost = f", {(~found.known).sum()} frames interpolated" if not found.known.all() else ""
+        draw_report(result, report)
+    before, after = result.jitter()
+    lost = f", {(~result.known).sum()} frames interpolated" if not result.known.all() else ""
     console.print(f"jitter {before:.2f} -> {after:.2f} pixels{lost}", highlight=False)
     for path in (output, *outputs[1:]):
         console.print(f"wrote {path}", highlight=False, markup=False)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from motes.cli._common import describe, progress, say, warn
+from motes.cli._common import describe, print_line, progress, warn
 from motes.cli._exchange import FIRST_HELP, HIDDEN_HELP, PIN_HELP, parse_options
 from motes.cli._names import free_path, video_names
 from motes.cli._outputs import check_counts, check_outputs, check_space, write_outputs
@@ -319,7 +319,7 @@ def _track_live(
 
     with progress(None, f"tracking live with {tracker.preset.name}") as advance:
         return record_live(
-            tracker, video, queries, folder, latency=latency, progress=advance, tell=warn
+            tracker, video, queries, folder, latency=latency, progress=advance, warn=warn
         )
 
 
@@ -334,7 +334,7 @@ def _deliver(parts: Recording | list[Tracks], video: Video, job: Job, options: O
             command = f"motes export {job.part_folder} -o FILE"
             warn(f"the tracks are kept; to write them to a file: {command}")
         raise
-    say(_summary(parts))
+    print_line(_summary(parts))
     if not isinstance(parts, list):
         remove(parts.folder)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from motes.cli._common import progress, say
+from motes.cli._common import print_line, progress
 from motes.errors import InputError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def command(
             done = step
 
         best = train_parts(parts, folder, resume=resume, on_step=on_step)
-    say(str(best))
+    print_line(str(best))
     return None
 
 
@@ -86,4 +86,4 @@ def _render(config: DataConfig, part: int, parts: int) -> None:
         with progress(-(-(source.options.clips - part) // parts), "render", "clips") as advance:
             for _ in source.render(part, parts):
                 advance(1)
-        say(str(source.cache.folder))
+        print_line(str(source.cache.folder))

@@ -13,7 +13,7 @@ SIGNALLED = 128
 
 
 class StopRequest:
-    """Whether a signal has been received; see `asked_to_stop`."""
+    """Whether a signal has been received; see `deferred_signals`."""
 
     def __init__(self) -> None:
         self.number: int | None = None
@@ -29,7 +29,7 @@ class StopRequest:
 
 
 @contextmanager
-def asked_to_stop() -> Iterator[StopRequest]:
+def deferred_signals() -> Iterator[StopRequest]:
     """Defer signals until a step of the work is done.
 
     A second signal raises at once.  Outside of the main thread signals are not changed.

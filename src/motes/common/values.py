@@ -117,7 +117,7 @@ def rate(name: str, value: Any) -> Fraction:
     return fraction
 
 
-MOST_DECIMALS = 9
+MAX_DECIMALS = 9
 """Digits after the point that are tried for whole arrays; other numbers are converted singly."""
 
 
@@ -139,7 +139,7 @@ def shortest(values: np.ndarray) -> np.ndarray:
     exact = given.astype(np.float64)
     result = exact.copy()
     left = np.ones(given.shape, bool)
-    for decimals in range(MOST_DECIMALS + 1):
+    for decimals in range(MAX_DECIMALS + 1):
         rounded = np.round(exact, decimals)
         fits = left & (rounded.astype(np.float32) == given)
         result[fits] = rounded[fits]

@@ -115,7 +115,7 @@ def attach(
     """
     from motes.video import check_output, open_video
 
-    look, tell = look or Look(), progress or silent
+    look, advance = look or Look(), progress or silent
     if kind is not None and kind not in SURFACES:
         raise suggest(kind, SURFACES, "kind of motion")
     check_output(out)
@@ -123,9 +123,9 @@ def attach(
     check_overwrites([out], [*source.files, *what.files])
     at = source.start if at is None else at
     target = find_target(to, source, at, what.size, width)
-    surface = track_target(tracker or default_tracker(), source, target, kind, tell)
+    surface = track_target(tracker or default_tracker(), source, target, kind, advance)
     painted = attached_frames(source, surface, what, target, look)
-    write_video(source, painted, out, tell)
+    write_video(source, painted, out, advance)
     return surface
 
 
@@ -202,14 +202,14 @@ def _hull(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def track_target(
-    tracker: Tracker, video: Video, target: Target, kind: str | None, tell: Progress
+    tracker: Tracker, video: Video, target: Target, kind: str | None, advance: Progress
 ) -> Surface:
     """Track the points of a target, or a lattice over its mask."""
     if target.mask is not None:
-        tracks = track_region(tracker, video, target.mask, target.at, tell)
+        tracks = track_region(tracker, video, target.mask, target.at, advance)
     else:
         queries = Queries.of(target.points, target.at)  # type: ignore[arg-type]
-        tracks = tracker.track(video, queries, backward=True, progress=tell)
+        tracks = tracker.track(video, queries, backward=True, progress=advance)
     count = None if target.points is None else len(target.points)
     default = MESH if count is None else KIND_OF_POINTS.get(count, "homography")
     return Surface(tracks, target.at, kind or default)

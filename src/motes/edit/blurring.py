@@ -196,7 +196,7 @@ def blur(
     """
     from motes.video import check_output, open_video
 
-    tell = progress or silent
+    advance = progress or silent
     if effect not in EFFECTS:
         raise suggest(effect, EFFECTS, "effect")
     if not masks:
@@ -207,17 +207,17 @@ def blur(
     check_overwrites([out], [*source.files, *files])
     regions = [(read_mask(mask, source.size), at) for mask, at in masks]
     tracker = tracker or default_tracker()
-    covers = tuple(_cover(tracker, source, mask, at, tell) for mask, at in regions)
+    covers = tuple(_cover(tracker, source, mask, at, advance) for mask, at in regions)
     lost = lost_frames(covers)
     if strict and lost:
         raise InputError(f"strict: {describe_lost(lost)}")
     frames = covered_frames(source, covers, effect, np.array(color, np.uint8))
-    write_video(source, frames, out, tell)
+    write_video(source, frames, out, advance)
     return Blurred(covers, lost)
 
 
-def _cover(tracker: Tracker, video: Video, mask: np.ndarray, at: int, tell: Progress) -> Cover:
-    return Cover(Surface(track_region(tracker, video, mask, at, tell), at), mask)
+def _cover(tracker: Tracker, video: Video, mask: np.ndarray, at: int, advance: Progress) -> Cover:
+    return Cover(Surface(track_region(tracker, video, mask, at, advance), at), mask)
 
 
 def describe_lost(lost: Sequence[int]) -> str:

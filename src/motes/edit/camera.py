@@ -81,7 +81,7 @@ def track_camera(
     Raises:
         InputError: The video has one frame, or most of its frames have no background to track.
     """
-    tell = progress or silent
+    advance = progress or silent
     steps: list[np.ndarray] = []
     known: list[np.ndarray] = []
     first, length = video.start, STRETCH[0]
@@ -89,12 +89,12 @@ def track_camera(
         count = _handover(path)
         steps += [b @ np.linalg.inv(a) for a, b in pairwise(path.matrices[: count + 1])]
         known.append(path.known[1 : count + 1])
-        tell(count)
+        advance(count)
         first += count
         length = int(np.clip(2 * count, *STRETCH))
     if not steps:
         raise InputError(f"{video.name}: expected at least two frames, got one")
-    tell(1)
+    advance(1)
     flags = np.concatenate(known)
     if flags.mean() < 0.5:
         raise InputError(

@@ -9,7 +9,7 @@ import numpy as np
 
 from motes.edit.surface import Surface, Window
 
-MOST_SAMPLES = 12
+MAX_SAMPLES = 12
 """Pictures that are averaged for motion blur, at most."""
 
 SHADING_SIGMA = 10.0
@@ -96,7 +96,7 @@ def smeared(
     before = surface.source(max(column - 1, 0), window)
     after = surface.source(min(column + 1, last), window)
     length = shutter / 2 * max(float(np.abs(other - now).max()) for other in (before, after))
-    count = int(np.clip(np.ceil(2 * length), 1, MOST_SAMPLES))
+    count = int(np.clip(np.ceil(2 * length), 1, MAX_SAMPLES))
     total = np.zeros((), np.float32)
     for time in shutter * ((np.arange(count) + 0.5) / count - 0.5):
         other = after if time > 0 else before

@@ -17,7 +17,7 @@ from motes.tracks import Tracks
 SAME_TIME = 1e-6
 """Difference in seconds, or in frames, up to which times are the same."""
 
-LEAST_DEVIATION = 0.1
+MIN_DEVIATION = 0.1
 """Of positions, in pixels: below it, a difference is noise and no outlier."""
 
 
@@ -72,7 +72,7 @@ def jumps(tracks: Tracks, threshold: float = 6.0) -> np.ndarray:
     step[~(tracks.visible[:, 1:] & tracks.visible[:, :-1])] = np.nan
     deviation = np.linalg.norm(step - _running_median(step, 3), axis=2)
     usual = np.nanmedian(deviation) if np.isfinite(deviation).any() else 0.0
-    found[:, 1:] = deviation > threshold * max(float(usual), LEAST_DEVIATION)
+    found[:, 1:] = deviation > threshold * max(float(usual), MIN_DEVIATION)
     return found
 
 
@@ -97,7 +97,7 @@ def hampel(tracks: Tracks, window: int = 3, threshold: float = 3.0) -> Tracks:
     xy[~tracks.visible] = np.nan
     median = _running_median(xy, window)
     spread = 1.4826 * _running_median(np.abs(xy - median), window)
-    outlier = np.abs(xy - median) > threshold * np.maximum(spread, LEAST_DEVIATION)
+    outlier = np.abs(xy - median) > threshold * np.maximum(spread, MIN_DEVIATION)
     outlier &= tracks.visible[..., None]
     return replace(tracks, xy=np.where(outlier, median, tracks.xy))
 

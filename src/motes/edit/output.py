@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def write_video(
-    source: Video, frames: Iterable[np.ndarray], out: str | PathLike[str], tell: Progress
+    source: Video, frames: Iterable[np.ndarray], out: str | PathLike[str], advance: Progress
 ) -> None:
     """Write frames at the size and rate of their source, whole or not at all.
 
@@ -23,7 +23,7 @@ def write_video(
         source: The video that was edited.
         frames: uint8 ``[H, W, 3]``.
         out: The file, or a folder of images.
-        tell: Called with 1 after each frame.
+        advance: Called with 1 after each frame.
 
     Raises:
         FileError: It cannot be written.
@@ -33,4 +33,4 @@ def write_video(
     with open_writer(out, source.size, source.fps, like=source) as writer:
         for frame in frames:
             writer.write(frame)
-            tell(1)
+            advance(1)

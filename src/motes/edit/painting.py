@@ -121,7 +121,7 @@ def paint(
     """
     from motes.video import check_output, open_video
 
-    tell = progress or silent
+    advance = progress or silent
     if not edits:
         raise InputError("edits: expected at least one edited frame, got none")
     check_output(out)
@@ -131,10 +131,10 @@ def paint(
     found = [_difference(source, edit, at) for edit, at in edits]
     tracker = tracker or default_tracker()
     changes = tuple(
-        Change(at, edited, original, alpha, _surface(tracker, source, alpha, at, tell))
+        Change(at, edited, original, alpha, _surface(tracker, source, alpha, at, advance))
         for at, edited, original, alpha in sorted(found, key=lambda part: part[0])
     )
-    write_video(source, painted_frames(source, changes, relight), out, tell)
+    write_video(source, painted_frames(source, changes, relight), out, advance)
     return changes
 
 
@@ -162,10 +162,12 @@ def _difference(
     return at, edited, original, cv2.GaussianBlur(changed.astype(np.float32), (0, 0), EDGE)
 
 
-def _surface(tracker: Tracker, video: Video, alpha: np.ndarray, at: int, tell: Progress) -> Surface:
+def _surface(
+    tracker: Tracker, video: Video, alpha: np.ndarray, at: int, advance: Progress
+) -> Surface:
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * AROUND + 1, 2 * AROUND + 1))
     region = cv2.dilate((alpha > 0.5).astype(np.uint8), kernel)
-    return Surface(track_region(tracker, video, region, at, tell), at)
+    return Surface(track_region(tracker, video, region, at, advance), at)
 
 
 def painted_frames(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from motes.tracking.tracker import Tracker
     from motes.video import Video
 
-MOST_POINTS = 1500
+MAX_POINTS = 1500
 """Lattice points of a region; a larger region gets a wider spacing."""
 
 MIN_SPACING = 3
@@ -27,7 +27,7 @@ MIN_SPACING = 3
 
 def lattice_spacing(mask: np.ndarray) -> int:
     """Distance in pixels of the lattice points of a mask, bool ``[H, W]``."""
-    return max(MIN_SPACING, int(np.ceil(np.sqrt(mask.sum() / MOST_POINTS))))
+    return max(MIN_SPACING, int(np.ceil(np.sqrt(mask.sum() / MAX_POINTS))))
 
 
 def lattice(mask: np.ndarray, at: int) -> Queries:

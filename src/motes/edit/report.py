@@ -27,11 +27,11 @@ def check_report(path: str | PathLike[str]) -> None:
         raise InputError(f"{path}: expected a name that ends in {' or '.join(SUFFIXES)}")
 
 
-def draw_report(found: Stabilisation, path: str | PathLike[str]) -> None:
+def draw_report(result: Stabilisation, path: str | PathLike[str]) -> None:
     """Draw the path of the frame's centre over time: across, down, and its rotation.
 
     Args:
-        found: What `stabilise` returned.
+        result: What `stabilise` returned.
         path: The picture, ``.png`` or ``.jpg``.
 
     Raises:
@@ -39,10 +39,10 @@ def draw_report(found: Stabilisation, path: str | PathLike[str]) -> None:
         FileError: The file cannot be written.
     """
     check_report(path)
-    before, after = (_curves(m, found.size) for m in (found.before, found.after))
+    before, after = (_curves(m, result.size) for m in (result.before, result.after))
     labels = ("x of the centre, pixels", "y of the centre, pixels", "rotation, degrees")
     panels = [_panel(*curves) for curves in zip(labels, before.T, after.T, strict=True)]
-    page = np.concatenate([_legend(found), *panels])
+    page = np.concatenate([_legend(result), *panels])
     with replacing(path) as temporary:
         suffix = Path(path).suffix.lower()
         temporary.write_bytes(cv2.imencode(suffix, page[..., ::-1])[1].tobytes())
@@ -57,9 +57,9 @@ def _curves(path: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.column_stack([moved[:, 0] - [x, y], angle])
 
 
-def _legend(found: Stabilisation) -> np.ndarray:
+def _legend(result: Stabilisation) -> np.ndarray:
     page = np.full((70, PANEL[0] + 2 * MARGIN, 3), 255, np.uint8)
-    before, after = found.jitter()
+    before, after = result.jitter()
     draw_text(page, f"before (jitter {before:.2f} px)", (MARGIN, 46), 22, BEFORE_COLOR, BOLD)
     draw_text(page, f"after (jitter {after:.2f} px)", (MARGIN + 320, 46), 22, AFTER_COLOR, BOLD)
     return page

@@ -110,20 +110,20 @@ def stabilise(
     check_output(out)
     source = open_video(video)
     check_overwrites([out], source.files)
-    tell = progress or silent
+    advance = progress or silent
     tracker = tracker or default_tracker("lk")
     if lock is None and follow is None:
-        found = _smoothed(tracker, source, kind, smoothness, tell)
+        result = _smoothed(tracker, source, kind, smoothness, advance)
     else:
-        found = _locked(tracker, source, kind, lock, follow, tell)
-    write_stabilised(source, found, out, borders, tell)
-    return found
+        result = _locked(tracker, source, kind, lock, follow, advance)
+    write_stabilised(source, result, out, borders, advance)
+    return result
 
 
 def _smoothed(
-    tracker: Tracker, source: Video, kind: str, smoothness: float, tell: Progress
+    tracker: Tracker, source: Video, kind: str, smoothness: float, advance: Progress
 ) -> Stabilisation:
-    path = track_camera(tracker, source, kind, tell)
+    path = track_camera(tracker, source, kind, advance)
     corrections = smooth_path(path, smoothness * float(source.fps))
     before = path.chain()
     after = corrections @ before @ np.linalg.inv(corrections[0])
@@ -137,10 +137,10 @@ def _locked(
     kind: str,
     lock: int | None,
     follow: str | PathLike[str] | np.ndarray | None,
-    tell: Progress,
+    advance: Progress,
 ) -> Stabilisation:
     at = source.start if lock is None else lock
-    path = _path_from(tracker, source, kind, at, follow, tell)
+    path = _path_from(tracker, source, kind, at, follow, advance)
     if not path.known.all():
         lost = np.flatnonzero(~path.known) + source.start
         raise InputError(
@@ -159,26 +159,26 @@ def _path_from(
     kind: str,
     at: int,
     follow: str | PathLike[str] | np.ndarray | None,
-    tell: Progress,
+    advance: Progress,
 ) -> MotionPath:
     """Motion from frame `at` to every frame: of the background, or of what is in the mask."""
     if follow is None:
-        tracks = tracker.track(source, keypoints=POINTS, at=at, backward=True, progress=tell)
+        tracks = tracker.track(source, keypoints=POINTS, at=at, backward=True, progress=advance)
     else:
-        tracks = track_region(tracker, source, follow, at, progress=tell)
+        tracks = track_region(tracker, source, follow, at, progress=advance)
     if tracks.num_frames < 2:
         raise InputError(f"{source.name}: expected at least two frames, got {tracks.num_frames}")
     return fit_path(tracks, at, kind, min_inliers=MIN_INLIERS)
 
 
 def write_stabilised(
-    source: Video, found: Stabilisation, out: str | PathLike[str], borders: str, tell: Progress
+    source: Video, result: Stabilisation, out: str | PathLike[str], borders: str, advance: Progress
 ) -> None:
     """Write the frames of a video, moved by the corrections."""
     from motes.edit.output import write_video
 
-    corrections, steps = found.corrections, found.steps
+    corrections, steps = result.corrections, result.steps
     if borders == "crop":
-        corrections = crop_zoom(corrections, found.size) @ corrections
+        corrections = crop_zoom(corrections, result.size) @ corrections
     frames = stabilised_frames(source, corrections, steps, borders)
-    write_video(source, frames, out, tell)
+    write_video(source, frames, out, advance)

@@ -41,7 +41,7 @@ class Score:
     metrics: dict[str, float]
 
 
-Answered = Callable[[Task, str, Tracks], None]
+OnTracks = Callable[[Task, str, Tracks], None]
 
 
 def evaluate(
@@ -50,8 +50,8 @@ def evaluate(
     protocol: Protocol,
     mode: Mode,
     *,
-    at_most: int | None = None,
-    answered: Answered | None = None,
+    max_queries: int | None = None,
+    on_tracks: OnTracks | None = None,
 ) -> Iterator[list[Score]]:
     """Measure trackers, clip by clip.
 
@@ -63,8 +63,8 @@ def evaluate(
         trackers: By label.
         protocol: How the trackers are run.
         mode: Frames of the queries, and frames that are scored.
-        at_most: Largest number of queries per clip.
-        answered: Called with all predicted tracks, in pixels of the original video.
+        max_queries: Largest number of queries per clip.
+        on_tracks: Called with all predicted tracks, in pixels of the original video.
 
     Yields:
         For each clip the scores of all trackers, in their order.
@@ -74,18 +74,18 @@ def evaluate(
     """
 
     def measure(clip: Clip) -> list[Score]:
-        task = Task.of(clip, protocol, mode, at_most)
-        return [_measure(task, label, tracker, answered) for label, tracker in trackers.items()]
+        task = Task.of(clip, protocol, mode, max_queries)
+        return [_measure(task, label, tracker, on_tracks) for label, tracker in trackers.items()]
 
     yield from collection.each(measure)
 
 
-def _measure(task: Task, label: str, tracker: Tracker, answered: Answered | None) -> Score:
+def _measure(task: Task, label: str, tracker: Tracker, on_tracks: OnTracks | None) -> Score:
     start = time.perf_counter()
-    tracks = task.answer(tracker)
+    tracks = task.track(tracker)
     seconds = time.perf_counter() - start
-    if answered is not None:
-        answered(task, label, task.on_video(tracks))
+    if on_tracks is not None:
+        on_tracks(task, label, task.on_video(tracks))
     shape = len(task.queries), len(task.frames)
     return Score(label, task.name, *shape, seconds, task.score(tracks))
 

@@ -50,14 +50,14 @@ class Task:
     fps: Fraction
 
     @classmethod
-    def of(cls, clip: Clip, protocol: Protocol, mode: Mode, at_most: int | None = None) -> Task:
+    def of(cls, clip: Clip, protocol: Protocol, mode: Mode, max_queries: int | None = None) -> Task:
         """Read a clip and choose its queries.
 
         Args:
             clip: The clip.
             protocol: How the tracker is run.
             mode: Frames of the queries.
-            at_most: Largest number of queries; an evenly spread selection of all queries.
+            max_queries: Largest number of queries; an evenly spread selection of all queries.
 
         Raises:
             FileError: The clip cannot be read, or no point is ever visible.
@@ -65,8 +65,8 @@ class Task:
         points, starts = choose_queries(clip.tracks.visible, mode)
         if not len(points):
             raise FileError(f"{clip.name}: expected a visible point, got none")
-        if at_most is not None and len(points) > at_most:
-            some = np.linspace(0, len(points) - 1, at_most).round().astype(int)
+        if max_queries is not None and len(points) > max_queries:
+            some = np.linspace(0, len(points) - 1, max_queries).round().astype(int)
             points, starts = points[some], starts[some]
         raster = pixels_to_raster(clip.tracks.xy[points], clip.tracks.size)
         size = protocol.frame_size(clip.tracks.size)
@@ -95,7 +95,7 @@ class Task:
         """int64 ``[Q]``, the frame of each query."""
         return self.queries[:, 0].astype(np.int64)
 
-    def answer(self, tracker: Tracker) -> Tracks:
+    def track(self, tracker: Tracker) -> Tracks:
         """Run a tracker; the tracks are in the pixels of `frames`."""
         adapted = self.protocol.adapt(tracker)
         tracks = self._track(adapted, self.frames, self.queries)

@@ -54,9 +54,9 @@ def find_format(path: str | PathLike[str]) -> Format:
             f"{path}: expected a track file with one of the suffixes {known}, "
             f"got {Path(path).suffix or 'none'!r}"
         )
-    found = formats()[suffix]
-    found.check_installed()
-    return found
+    file_format = formats()[suffix]
+    file_format.check_installed()
+    return file_format
 
 
 def _suffix(path: str | PathLike[str]) -> str | None:
@@ -97,10 +97,10 @@ def save(tracks: Tracks, path: str | PathLike[str], options: Options | None = No
     """
     options = options or Options()
     check_output(path, options)
-    found = find_format(path)
-    found.check_count(len(tracks), options)
+    file_format = find_format(path)
+    file_format.check_count(len(tracks), options)
     with replacing(path) as temporary:
-        found.write(tracks, temporary, found.settings(options))
+        file_format.write(tracks, temporary, file_format.settings(options))
 
 
 def save_parts(
@@ -149,15 +149,15 @@ def load(path: str | PathLike[str], footage: Footage | None = None) -> Tracks:
         >>> load("shot.nk", Footage(size=(1920, 1080), fps=24))
     """
     footage = footage or Footage()
-    found = find_format(path)
-    if found.read is None:
+    file_format = find_format(path)
+    if file_format.read is None:
         raise InputError(f"{path}: this format can be written, but not read back")
-    if footage.first is not None and found.first is None:
-        raise InputError(f"{path}: {found.suffix} files have fixed frame numbers")
+    if footage.first is not None and file_format.first is None:
+        raise InputError(f"{path}: {file_format.suffix} files have fixed frame numbers")
     try:
         if not Path(path).is_file():
             raise FileError(f"no such track file: {path}")
-        tracks = found.read(Path(path), footage)
+        tracks = file_format.read(Path(path), footage)
         _check_agrees(tracks, footage)
     except FileError:
         raise
@@ -166,7 +166,7 @@ def load(path: str | PathLike[str], footage: Footage | None = None) -> Tracks:
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror or error}") from None
     except Exception as error:  # libraries raise anything on damaged files
-        what = f"expected a {found.suffix} file of tracks, got a damaged or another one"
+        what = f"expected a {file_format.suffix} file of tracks, got a damaged or another one"
         raise InputError(f"{path}: {what} ({type(error).__name__}: {error})") from error
     return tracks
 

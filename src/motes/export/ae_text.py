@@ -68,8 +68,8 @@ def read(path: Path, footage: Footage) -> Tracks:
             confidence[name] = {int(f): percent / 100 for f, percent in keys}
         elif what == "Feature Center" or title in (["Transform", "Position"], ["Position"]):
             points[name] = Keys(name, [int(k[0]) for k in keys], [k[1:3] for k in keys])
-    found = [_with_confidence(point, confidence.get(point.name)) for point in points.values()]
-    return to_tracks(found, _with_header(footage, facts), CORNER_DOWN)
+    scored = [_with_confidence(point, confidence.get(point.name)) for point in points.values()]
+    return to_tracks(scored, _with_header(footage, facts), CORNER_DOWN)
 
 
 def _name(title: list[str], number: int) -> str:

@@ -97,9 +97,9 @@ def read(path: Path, footage: Footage) -> Tracks:
         raise InputError(f"expected images of one size, got {sorted(sizes)}")
     known = footage.together_with(next(iter(sizes), None))
     points = [_keys(name, frames, values[:, n]) for n, name in enumerate(names)]
-    found = to_tracks(points, known, CENTRE_DOWN)
-    whole = len(found) == len(names)
-    return replace(found, skeleton=tuple((a - 1, b - 1) for a, b in pairs)) if whole else found
+    tracks = to_tracks(points, known, CENTRE_DOWN)
+    whole = len(tracks) == len(names)
+    return replace(tracks, skeleton=tuple((a - 1, b - 1) for a, b in pairs)) if whole else tracks
 
 
 def _keys(name: str, frames: np.ndarray, values: np.ndarray) -> Keys:
@@ -108,8 +108,8 @@ def _keys(name: str, frames: np.ndarray, values: np.ndarray) -> Keys:
 
 
 def _frame(image: dict[str, Any]) -> int:
-    found = re.findall(r"\d+", Path(str(image.get("file_name", ""))).stem)
-    return int(image.get("frame", found[-1] if found else image["id"] - 1))
+    digits = re.findall(r"\d+", Path(str(image.get("file_name", ""))).stem)
+    return int(image.get("frame", digits[-1] if digits else image["id"] - 1))
 
 
 COCO = Format(

@@ -47,7 +47,7 @@ SIMPLE_RADIAL = 2
 GUESSED_FOCAL_LENGTH = 1.2
 """In units of the longer side of the picture, as COLMAP guesses it."""
 
-FEWEST_SHARED = 15
+MIN_SHARED = 15
 """Points that two frames must share to be matched; COLMAP accepts no fewer."""
 
 
@@ -63,7 +63,7 @@ def write_content(
     database: sqlite3.Connection,
     tracks: Tracks,
     settings: Settings,
-    fewest_shared: int = FEWEST_SHARED,
+    min_shared: int = MIN_SHARED,
 ) -> None:
     """Fill the tables of an empty database.
 
@@ -71,14 +71,14 @@ def write_content(
         database: With the tables of `SCHEMA`.
         tracks: What is written.
         settings: Which frames, and their numbers.
-        fewest_shared: Points that two frames must share to be matched.
+        min_shared: Points that two frames must share to be matched.
     """
     written = settings.written(tracks)
     _insert(database, "cameras", [_camera(tracks.size)])
     names = (f"frame_{frame + settings.first:06d}.png" for frame in tracks.frames)
     _insert(database, "images", ((i, name, 1) for i, name in enumerate(names, 1)))
     _insert(database, "keypoints", _keypoints(tracks, written))
-    _insert(database, "matches", _matches(written, fewest_shared))
+    _insert(database, "matches", _matches(written, min_shared))
 
 
 def _insert(database: sqlite3.Connection, table: str, rows: Iterator[tuple] | list[tuple]) -> None:
@@ -183,8 +183,8 @@ def _keys(
 
 
 def _frame(name: str, image: int) -> int:
-    found = re.findall(r"\d+", Path(name).stem)
-    return int(found[-1]) if found else image
+    digits = re.findall(r"\d+", Path(name).stem)
+    return int(digits[-1]) if digits else image
 
 
 COLMAP = Format(

@@ -14,7 +14,7 @@ from motes.export.base import Footage
 from motes.export.names import parse_labels
 from motes.tracks import Tracks
 
-MOST_EMPTY = 1000
+MAX_EMPTY = 1000
 """Cells of tracks for each one that a file holds, with `FEW_CELLS` more for short files: a wrong
 frame number could make tracks larger than any memory."""
 
@@ -103,7 +103,7 @@ def check_span(low: int, high: int, points: int, known: int) -> None:
     Raises:
         InputError: They are.
     """
-    if (high - low) * points > MOST_EMPTY * known + FEW_CELLS:
+    if (high - low) * points > MAX_EMPTY * known + FEW_CELLS:
         raise InputError(f"expected the frames of a video, got {low} and {high} in one file")
 
 
@@ -149,13 +149,13 @@ def numbers(words: Sequence[str], count: int, where: str) -> list[float]:
         InputError: There are fewer, or one is not a number.
     """
     try:
-        found = [float(word) for word in words[:count]]
+        numbers = [float(word) for word in words[:count]]
     except ValueError:
-        found = []
-    if len(found) < count or not np.isfinite(found).all():
+        numbers = []
+    if len(numbers) < count or not np.isfinite(numbers).all():
         got = " ".join(words)[:80]
         raise InputError(f"{where}: expected {count} numbers, got {got!r}")
-    return found
+    return numbers
 
 
 class Lines:

@@ -35,10 +35,10 @@ def labels(tracks: Tracks, clean: Callable[[str], str] = safe) -> list[str]:
         N names; where two clash, the second gets ``_2``.
     """
     own = tracks.names or ("",) * len(tracks)
-    found = [
+    names = [
         clean(name or f"point_{id}") for name, id in zip(own, tracks.ids.tolist(), strict=True)
     ]
-    return _unique(found)
+    return _unique(names)
 
 
 def _unique(names: Sequence[str]) -> list[str]:
@@ -64,8 +64,8 @@ def parse_labels(names: Sequence[str]) -> tuple[list[int] | None, tuple[str, ...
         The ids and no names, if all names are ``point_<id>`` or ``Point<id>``; otherwise no ids and
         the names.
     """
-    found = [re.fullmatch(r"point_(-?\d+)|Point(\d+)", name) for name in names]
-    ids = [int(match[1] or match[2]) for match in found if match]
+    matches = [re.fullmatch(r"point_(-?\d+)|Point(\d+)", name) for name in names]
+    ids = [int(match[1] or match[2]) for match in matches if match]
     if len(set(ids)) == len(names):
         return ids, None
     return None, tuple(names)

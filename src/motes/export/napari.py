@@ -58,10 +58,10 @@ def read(path: Path, footage: Footage) -> Tracks:
 def _split(columns: dict[str, np.ndarray]) -> list[Keys]:
     """The rows of each track, in the order of their first rows."""
     ids, first, row_of = np.unique(columns["track_id"], return_index=True, return_inverse=True)
-    found = []
+    result = []
     for i in np.argsort(first):
         mine = {name: values[row_of == i] for name, values in columns.items()}
-        found.append(
+        result.append(
             Keys(
                 f"point_{int(ids[i])}",
                 mine["t"].astype(np.int64),
@@ -70,7 +70,7 @@ def _split(columns: dict[str, np.ndarray]) -> list[Keys]:
                 mine.get("confidence"),
             )
         )
-    return found
+    return result
 
 
 NAPARI = Format(".napari.csv", "napari, a Tracks layer", write, read, first=0, hidden=(DROP, KEEP))

@@ -26,15 +26,15 @@ def corners(tracks: Tracks, pin: tuple[int, ...] | str | None) -> Tracks:
             frame, which is the first in which all four are visible.
     """
     if pin == BEST:
-        found = best_four(tracks)
+        corners = best_four(tracks)
     elif pin is not None:
-        found = tracks[[_row(tracks, id) for id in _four(tuple(map(int, pin)))]]
+        corners = tracks[[_row(tracks, id) for id in _four(tuple(map(int, pin)))]]
     else:
-        found = _clockwise(tracks[_four(range(len(tracks)))])
-    if not _is_convex(_at_reference(found)):
-        where = ", ".join(f"({x:g}, {y:g})" for x, y in _at_reference(found).tolist())
+        corners = _clockwise(tracks[_four(range(len(tracks)))])
+    if not _is_convex(_at_reference(corners)):
+        where = ", ".join(f"({x:g}, {y:g})" for x, y in _at_reference(corners).tolist())
         raise InputError(f"corner pin: expected a convex quadrilateral, clockwise, got {where}")
-    return found
+    return corners
 
 
 def best_four(tracks: Tracks) -> Tracks:
@@ -72,10 +72,10 @@ def _four(ids: tuple[int, ...] | range) -> list[int]:
 
 
 def _row(tracks: Tracks, id: int) -> int:
-    found = np.flatnonzero(tracks.ids == id)
-    if not len(found):
+    rows = np.flatnonzero(tracks.ids == id)
+    if not len(rows):
         raise InputError(f"corner pin: expected ids of points, got {id}")
-    return int(found[0])
+    return int(rows[0])
 
 
 def _at_reference(tracks: Tracks) -> np.ndarray:

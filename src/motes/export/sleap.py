@@ -104,9 +104,9 @@ def read(path: Path, footage: Footage) -> Tracks:
         )
     tracks = tracks or [TRACK] * len(values)
     scores = scores.reshape(-1, *values.shape[2:]) if scores.size else np.ones_like(values[:, 0])
-    found = to_tracks(list(_keys(values, scores, tracks, nodes)), footage, CENTRE_DOWN)
-    whole = len(tracks) == 1 and len(found) == len(nodes)
-    return replace(found, skeleton=tuple(map(tuple, edges.tolist()))) if whole else found
+    result = to_tracks(list(_keys(values, scores, tracks, nodes)), footage, CENTRE_DOWN)
+    whole = len(tracks) == 1 and len(result) == len(nodes)
+    return replace(result, skeleton=tuple(map(tuple, edges.tolist()))) if whole else result
 
 
 def _keys(

@@ -17,7 +17,7 @@ from torch import Tensor
 from motes.features.flow_chain import step_error
 from motes.features.flow_fields import FlowFields, composed, sample_fields
 
-MOST_ANCHORS = 4
+MAX_ANCHORS = 4
 """Query frames of a video from which direct steps are taken at a time."""
 
 UNMET = -1
@@ -65,7 +65,7 @@ def follow_anchors(
     xy: Tensor,
     error: Tensor,
     start: int,
-    most: int = MOST_ANCHORS,
+    most: int = MAX_ANCHORS,
 ) -> tuple[Tensor, Tensor, Anchors]:
     """Take direct steps to all frames in which positions are not known yet.
 

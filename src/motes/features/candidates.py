@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from motes.features.anchors import MOST_ANCHORS, UNMET, Anchors, follow_anchors
+from motes.features.anchors import MAX_ANCHORS, UNMET, Anchors, follow_anchors
 from motes.features.flow_chain import follow
 from motes.features.flow_fields import MIN_SIDE, FlowCache, FlowFields
 from motes.features.rings import RING_POINTS, centre_of_rings, ring
@@ -170,7 +170,7 @@ def find_candidates(
     queries: Tensor,
     met: Tensor,
     new: Tensor,
-    most_anchors: int = MOST_ANCHORS,
+    max_anchors: int = MAX_ANCHORS,
 ) -> tuple[Candidates, Followed]:
     """Follow points through a window of S frames.
 
@@ -181,7 +181,7 @@ def find_candidates(
         queries: ``[B, N, 3]`` (t, x, y), pixels.
         met: bool ``[B, N]``: the frame of the query has come, in this window at the latest.
         new: bool ``[B, N]``: it has come in this window.
-        most_anchors: Query frames from which direct steps are taken.
+        max_anchors: Query frames from which direct steps are taken.
 
     Returns:
         Candidates in pixels, and tracks of this window for the next one.
@@ -195,7 +195,7 @@ def find_candidates(
         places, error = _known(at, known_xy, known, numbers - window.start, window.length)
         if window.has(source) and source.kinds == ("direct",):
             places, error, anchors = _direct(
-                window, source, anchors, numbers, new, places, error, most_anchors
+                window, source, anchors, numbers, new, places, error, max_anchors
             )
         elif window.has(source):
             places, error = _chain(window.fields(source), places, error)

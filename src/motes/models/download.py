@@ -63,6 +63,6 @@ def check_digest(path: Path, sha256: str | None, name: str) -> None:
     if sha256 is None:
         return
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != sha256.lower():
-        raise FileError(f"{name}: expected a file with SHA-256 {sha256}, got {found}")
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != sha256.lower():
+        raise FileError(f"{name}: expected a file with SHA-256 {sha256}, got {digest}")

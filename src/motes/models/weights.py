@@ -181,11 +181,11 @@ def installed(preset: Preset) -> Path:
     """
     info = _info(preset)
     if info.embedded:
-        found = Path(str(files("motes.assets").joinpath(info.filename)))
+        path = Path(str(files("motes.assets").joinpath(info.filename)))
     else:
-        found = cache_folder() / info.filename
-    if found.is_file():
-        return found
+        path = cache_folder() / info.filename
+    if path.is_file():
+        return path
     if info.embedded:
         raise InputError(f"{preset.name}: this installation has no weights; give a file of weights")
     raise InputError(f"{preset.name}: weights are not installed; {how_to_get(preset)}")

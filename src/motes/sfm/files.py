@@ -43,50 +43,55 @@ scene.collection.objects.link(bpy.data.objects.new("motes points", mesh))
 '''
 
 
-def write_files(found: Reconstruction, folder: Path) -> None:
+def write_files(scene: Reconstruction, folder: Path) -> None:
     """Write every format into a folder that exists.
 
     Args:
-        found: The reconstruction.
+        scene: The reconstruction.
         folder: Receives ``cameras.txt``, ``images.txt``, ``points3D.txt`` (COLMAP), ``points.ply``,
             ``camera.chan`` (Nuke), ``camera.py`` (Blender) and ``report.json``.
     """
     contents = {
-        "cameras.txt": cameras_txt(found),
-        "images.txt": images_txt(found),
-        "points3D.txt": points_txt(found),
-        "points.ply": ply(found),
-        "camera.chan": chan(found),
-        "camera.py": blender(found),
-        "report.json": report(found),
+        "cameras.txt": cameras_txt(scene),
+        "images.txt": images_txt(scene),
+        "points3D.txt": points_txt(scene),
+        "points.ply": ply(scene),
+        "camera.chan": chan(scene),
+        "camera.py": blender(scene),
+        "report.json": report(scene),
     }
     for name, content in contents.items():
         (folder / name).write_text(content, encoding="utf-8")
 
 
-def cameras_txt(found: Reconstruction) -> str:
+def cameras_txt(scene: Reconstruction) -> str:
     """The camera in COLMAP's text format."""
-    W, H = found.size
-    cx, cy = (float(to_corner(v)) for v in found.principal)
-    return f"1 SIMPLE_RADIAL {W} {H} {found.focal!r} {cx!r} {cy!r} {found.distortion!r}\n"
+    W, H = scene.size
+    cx, cy = (float(to_corner(v)) for v in scene.principal)
+    return f"1 SIMPLE_RADIAL {W} {H} {scene.focal!r} {cx!r} {cy!r} {scene.distortion!r}\n"
 
 
-def images_txt(found: Reconstruction) -> str:
+def images_txt(scene: Reconstruction) -> str:
     """The poses in COLMAP's text format, without the positions of points."""
     rows = []
-    shifts = -np.einsum("kij,kj->ki", found.rotations, found.centres)
-    poses = zip(found.frames.tolist(), found.rotations, shifts.tolist(), strict=True)
+    shifts = -np.einsum("kij,kj->ki", scene.rotations, scene.centres)
+    poses = zip(scene.frames.tolist(), scene.rotations, shifts.tolist(), strict=True)
     for i, (frame, rotation, shift) in enumerate(poses, 1):
         values = [*quaternion(rotation).tolist(), *shift]
         rows.append(f"{i} {' '.join(map(repr, values))} 1 frame_{frame:06d}.png\n\n")
     return "".join(rows)
 
 
-def points_txt(found: Reconstruction) -> str:
+def points_txt(scene: Reconstruction) -> str:
     """The points in COLMAP's text format, without their tracks."""
-    rows = zip(found.ids.tolist(), found.points.tolist(), found.colors.tolist(), strict=True)
+    rows = zip(
+        scene.ids.tolist(),
+        scene.points.tolist(),
+        scene.colors.tolist(),
+        strict=True,
+    )
     return "".join(
-        f"{i + 1} {x!r} {y!r} {z!r} {r} {g} {b} {found.error!r}\n"
+        f"{i + 1} {x!r} {y!r} {z!r} {r} {g} {b} {scene.error!r}\n"
         for i, (x, y, z), (r, g, b) in rows
     )
 
@@ -106,11 +111,11 @@ def quaternion(rotation: np.ndarray) -> np.ndarray:
     return np.asarray(vector if vector[0] >= 0 else -vector)
 
 
-def ply(found: Reconstruction) -> str:
+def ply(scene: Reconstruction) -> str:
     """The points, and the camera centres in red, for viewers of clouds."""
-    red = np.tile(np.array([255, 40, 20]), (len(found.centres), 1))
-    xyz = np.concatenate([found.points, found.centres])
-    rgb = np.concatenate([found.colors, red])
+    red = np.tile(np.array([255, 40, 20]), (len(scene.centres), 1))
+    xyz = np.concatenate([scene.points, scene.centres])
+    rgb = np.concatenate([scene.colors, red])
     header = (
         f"ply\nformat ascii 1.0\nelement vertex {len(xyz)}\n"
         "property float x\nproperty float y\nproperty float z\n"
@@ -122,41 +127,41 @@ def ply(found: Reconstruction) -> str:
     )
 
 
-def chan(found: Reconstruction) -> str:
+def chan(scene: Reconstruction) -> str:
     """The camera for Nuke: frame, position, rotation (order ZXY), vertical field of view."""
-    rotations, centres = to_world(found.rotations, found.centres, Y_UP)
-    view = 2 * np.degrees(np.arctan(found.size[1] / 2 / found.focal))
+    rotations, centres = to_world(scene.rotations, scene.centres, Y_UP)
+    view = 2 * np.degrees(np.arctan(scene.size[1] / 2 / scene.focal))
     rows = []
-    for frame, centre, turn in zip(found.frames.tolist(), centres, rotations, strict=True):
+    for frame, centre, turn in zip(scene.frames.tolist(), centres, rotations, strict=True):
         values = (f"{value:.9g}" for value in (*centre, *to_zxy_degrees(turn), view))
         rows.append("\t".join([str(frame), *values]) + "\n")
     return "".join(rows)
 
 
-def blender(found: Reconstruction) -> str:
+def blender(scene: Reconstruction) -> str:
     """A script that builds the camera and the points in Blender."""
-    rotations, centres = to_world(found.rotations, found.centres, Z_UP)
+    rotations, centres = to_world(scene.rotations, scene.centres, Z_UP)
     poses = np.tile(np.eye(4), (len(centres), 1, 1))
     poses[:, :3, :3], poses[:, :3, 3] = rotations, centres
     return BLENDER.format(
-        frames=found.frames.tolist(),
+        frames=scene.frames.tolist(),
         poses=poses.round(9).tolist(),
-        points=(found.points @ Z_UP.T).round(6).tolist(),
-        size=found.size,
-        fps=(found.fps.numerator, found.fps.denominator),
+        points=(scene.points @ Z_UP.T).round(6).tolist(),
+        size=scene.size,
+        fps=(scene.fps.numerator, scene.fps.denominator),
         sensor=SENSOR_WIDTH,
-        lens=SENSOR_WIDTH * found.focal / found.size[0],
+        lens=SENSOR_WIDTH * scene.focal / scene.size[0],
     )
 
 
-def report(found: Reconstruction) -> str:
+def report(scene: Reconstruction) -> str:
     """The numbers of the solution as JSON."""
     content = {
-        "frames": found.num_frames,
-        "registered": len(found.frames),
-        "points": len(found.points),
-        "reprojection_error_px": round(found.error, 4),
-        "focal_length_px": round(found.focal, 3),
-        "radial_distortion": round(found.distortion, 6),
+        "frames": scene.num_frames,
+        "registered": len(scene.frames),
+        "points": len(scene.points),
+        "reprojection_error_px": round(scene.error, 4),
+        "focal_length_px": round(scene.focal, 3),
+        "radial_distortion": round(scene.distortion, 6),
     }
     return json.dumps(content, indent=2) + "\n"

@@ -19,7 +19,7 @@ from motes.sfm.checks import MIN_FRAMES
 from motes.sfm.files import write_files
 from motes.sfm.picture import draw_cloud
 from motes.sfm.reconstruction import Reconstruction
-from motes.sfm.solver import MOST_FRAMES, require_colmap, solve
+from motes.sfm.solver import MAX_FRAMES, require_colmap, solve
 from motes.tracks import Tracks
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def reconstruct(
     out: str | PathLike[str],
     *,
     tracker: Tracker | None = None,
-    most_frames: int = MOST_FRAMES,
+    max_frames: int = MAX_FRAMES,
     progress: Progress | None = None,
 ) -> Reconstruction:
     """Reconstruct the camera's path and a sparse cloud of points from a video.
@@ -55,7 +55,7 @@ def reconstruct(
         out: A new or an empty folder; it receives COLMAP's text files and database, ``points.ply``,
             ``camera.chan``, ``camera.py``, ``report.json`` and a picture, ``cloud.png``.
         tracker: A tracker of `motes.load`; default: the default model.
-        most_frames: Frames that are solved together, evenly spread.
+        max_frames: Frames that are solved together, evenly spread.
         progress: Called with the number of frames just tracked.
 
     Returns:
@@ -70,17 +70,17 @@ def reconstruct(
 
     require_colmap()
     folder = _check_folder(out)
-    if most_frames < MIN_FRAMES:
-        raise InputError(f"most_frames: expected at least {MIN_FRAMES}, got {most_frames}")
+    if max_frames < MIN_FRAMES:
+        raise InputError(f"max_frames: expected at least {MIN_FRAMES}, got {max_frames}")
     source = open_video(video)
     tracks = track_scene(tracker or default_tracker(), source, progress)
     with replacing(folder) as temporary:
         temporary.mkdir()
-        found = solve(tracks, most_frames, temporary / DATABASE)
-        found = replace(found, colors=_colors(source, tracks, found.ids))
-        write_files(found, temporary)
-        draw_cloud(found, temporary / "cloud.png")
-    return found
+        scene = solve(tracks, max_frames, temporary / DATABASE)
+        scene = replace(scene, colors=_colors(source, tracks, scene.ids))
+        write_files(scene, temporary)
+        draw_cloud(scene, temporary / "cloud.png")
+    return scene
 
 
 def _check_folder(out: str | PathLike[str]) -> Path:

@@ -18,7 +18,7 @@ from motes.sfm.checks import check_solvable
 from motes.sfm.reconstruction import Reconstruction
 from motes.tracks import Tracks
 
-MOST_FRAMES = 60
+MAX_FRAMES = 60
 """Frames that are solved together; the others get their poses afterwards."""
 
 WHOLE_SHARE = 0.5
@@ -37,7 +37,7 @@ PNP_MIN_POINTS = 12
 
 
 def solve(
-    tracks: Tracks, most_frames: int = MOST_FRAMES, database: str | PathLike[str] | None = None
+    tracks: Tracks, max_frames: int = MAX_FRAMES, database: str | PathLike[str] | None = None
 ) -> Reconstruction:
     """Reconstruct cameras and points from tracks of a scene at rest.
 
@@ -45,11 +45,11 @@ def solve(
 
     Example::
 
-        reconstruction = solve(tracks)
+        scene = solve(tracks)
 
     Args:
         tracks: Points that are visible in several frames.
-        most_frames: Frames that are solved together, evenly spread; the poses of the other frames
+        max_frames: Frames that are solved together, evenly spread; the poses of the other frames
             are computed from the points afterwards.
         database: Where the database of COLMAP is kept; default: nowhere.
 
@@ -61,16 +61,16 @@ def solve(
         MissingExtraError: pycolmap is not installed.
     """
     colmap = require_colmap()
-    chosen = _spread(tracks.num_frames, most_frames)
+    chosen = _spread(tracks.num_frames, max_frames)
     part = _columns(tracks, chosen)
     check_solvable(part)
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "tracks.colmap.db"
         save(part, path)
-        found = _map(colmap, path, Path(name))
+        scene = _map(colmap, path, Path(name))
         if database is not None:
             Path(database).write_bytes(path.read_bytes())
-    return _with_other_frames(_read(found, tracks, part, chosen), tracks)
+    return _with_other_frames(_read(scene, tracks, part, chosen), tracks)
 
 
 def require_colmap() -> Any:
@@ -170,48 +170,48 @@ def _whole_points(model: Any, part: Tracks, number: dict[int, int]) -> dict[int,
     return {row: best[row] for row in sorted(best) if best[row].track.length() >= least[row]}
 
 
-def _with_other_frames(found: Reconstruction, tracks: Tracks) -> Reconstruction:
+def _with_other_frames(scene: Reconstruction, tracks: Tracks) -> Reconstruction:
     """Add the frames that COLMAP did not solve, from the points that are visible in them."""
-    poses = _Poses(found, tracks)
-    missing = sorted(set(tracks.frames) - set(found.frames.tolist()))
+    poses = _Poses(scene, tracks)
+    missing = sorted(set(tracks.frames) - set(scene.frames.tolist()))
     added = {number: pose for number in missing if (pose := poses.at(number)) is not None}
     if not added:
-        return found
-    frames = np.concatenate([found.frames, list(added)])
-    rotations = np.concatenate([found.rotations, [r for r, _ in added.values()]])
-    centres = np.concatenate([found.centres, [c for _, c in added.values()]])
+        return scene
+    frames = np.concatenate([scene.frames, list(added)])
+    rotations = np.concatenate([scene.rotations, [r for r, _ in added.values()]])
+    centres = np.concatenate([scene.centres, [c for _, c in added.values()]])
     order = np.argsort(frames)
-    return replace(found, frames=frames[order], rotations=rotations[order], centres=centres[order])
+    return replace(scene, frames=frames[order], rotations=rotations[order], centres=centres[order])
 
 
 @dataclass(frozen=True)
 class _Poses:
     """Poses of single frames, from points that are known (perspective n-point)."""
 
-    found: Reconstruction
+    scene: Reconstruction
     tracks: Tracks
 
     def at(self, number: int) -> tuple[np.ndarray, np.ndarray] | None:
         """Rotation ``[3, 3]`` and centre ``[3]`` of a frame; None with too few points."""
-        found, tracks = self.found, self.tracks
+        scene, tracks = self.scene, self.tracks
         order = np.argsort(tracks.ids)
-        rows = order[np.searchsorted(tracks.ids, found.ids, sorter=order)]
+        rows = order[np.searchsorted(tracks.ids, scene.ids, sorter=order)]
         column = number - tracks.start
         seen = tracks.visible[rows, column]
         if seen.sum() < PNP_MIN_POINTS:
             return None
-        (cx, cy), f = found.principal, found.focal
+        (cx, cy), f = scene.principal, scene.focal
         matrix = np.array([[f, 0, cx], [0, f, cy], [0, 0, 1]])
-        lens = np.array([found.distortion, 0, 0, 0])
+        lens = np.array([scene.distortion, 0, 0, 0])
         pixels = tracks.xy[rows[seen], column].astype(np.float64)
         solved, turn, shift, inliers = cv2.solvePnPRansac(
-            found.points[seen], pixels, matrix, lens, reprojectionError=PNP_TOLERANCE
+            scene.points[seen], pixels, matrix, lens, reprojectionError=PNP_TOLERANCE
         )
         if not solved or inliers is None or len(inliers) < PNP_MIN_POINTS:
             return None
         use = inliers.ravel()
         turn, shift = cv2.solvePnPRefineLM(
-            found.points[seen][use], pixels[use], matrix, lens, turn, shift
+            scene.points[seen][use], pixels[use], matrix, lens, turn, shift
         )
         rotation = cv2.Rodrigues(turn)[0]
         return rotation, (-rotation.T @ shift).ravel()

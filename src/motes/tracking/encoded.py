@@ -141,11 +141,11 @@ class _Store:
             self._kept[k] = self._spill(k, features)
 
     def get(self, k: int) -> Features:
-        found = self._kept[k]
-        if isinstance(found, Features):
-            return found
-        content = torch.load(found.path, weights_only=True, mmap=True)
-        return unpack(content, [found.kind])
+        chunk = self._kept[k]
+        if isinstance(chunk, Features):
+            return chunk
+        content = torch.load(chunk.path, weights_only=True, mmap=True)
+        return unpack(content, [chunk.kind])
 
     def _spill(self, k: int, features: Features) -> _Spilled:
         if self._folder is None:

@@ -131,10 +131,10 @@ def parse_bytes(text: str | int) -> int:
     Raises:
         InputError: The text is not a size, or not positive.
     """
-    found = re.fullmatch(
+    match = re.fullmatch(
         r"(\d{1,20}(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", str(text).strip(), re.IGNORECASE
     )
-    size = int(float(found[1]) * UNITS[found[2].upper()]) if found else 0
+    size = int(float(match[1]) * UNITS[match[2].upper()]) if match else 0
     if size <= 0:
         raise InputError(f"memory: expected a size such as 2G or 512M, got {text!r}")
     return size

@@ -66,8 +66,8 @@ class _Direction:
 
     def parts(self) -> Iterator[Tracks]:
         done = 0
-        found = self._whole() if self.schedule.window is None else self._in_windows()
-        for prediction in found:
+        predictions = self._whole() if self.schedule.window is None else self._in_windows()
+        for prediction in predictions:
             count = prediction.xy.shape[1]
             yield self._tracks(prediction, done, count)
             done += count
@@ -82,13 +82,13 @@ class _Direction:
         state = windows.begin(self.model, self._input(), schedule)
         for features in _split(self._chunks(), 1 if schedule.early else None):
             with self.session.engine.autocast():
-                found, state = windows.push(self.model, state, features, cache=cache)
-            if found is not None:
-                yield found
+                prediction, state = windows.push(self.model, state, features, cache=cache)
+            if prediction is not None:
+                yield prediction
         with self.session.engine.autocast():
-            found, _ = windows.close(self.model, state, cache=cache)
-        if found is not None:
-            yield found
+            prediction, _ = windows.close(self.model, state, cache=cache)
+        if prediction is not None:
+            yield prediction
 
     def _chunks(self) -> Iterator[Features]:
         first = self.frame - self.session.video.start
@@ -102,14 +102,14 @@ class _Direction:
         txy = with_support(txy, session.engine.preset.support, session.resize.target)
         return torch.from_numpy(txy)[None].to(session.engine.device)
 
-    def _tracks(self, found: Prediction, done: int, count: int) -> Tracks:
-        found = found.points(slice(len(self.queries)))
+    def _tracks(self, prediction: Prediction, done: int, count: int) -> Tracks:
+        prediction = prediction.points(slice(len(self.queries)))
         start = self.frame + done
         if self.backward:
-            found, start = found.reversed(), self.frame - done - count + 1
+            prediction, start = prediction.reversed(), self.frame - done - count + 1
         session = self.session
-        visible, fps = session.engine.visible(found), session.video.fps
-        tracks = to_tracks(found, visible, self.queries, session.resize, fps, start, True)
+        visible, fps = session.engine.visible(prediction), session.video.fps
+        tracks = to_tracks(prediction, visible, self.queries, session.resize, fps, start, True)
         return with_facts(tracks, session.video, self.queries)
 
 

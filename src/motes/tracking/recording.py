@@ -20,7 +20,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 
 from motes.common.files import LOCK, locked, replacing
-from motes.common.interrupts import asked_to_stop
+from motes.common.interrupts import deferred_signals
 from motes.common.progress import Progress, silent
 from motes.common.temporary import is_temporary, remove
 from motes.errors import FileError, InputError, MotesError
@@ -150,7 +150,7 @@ def record(
         advance = progress or silent
         advance(stream.next_frame - source.start)
         if not Recording(path).complete:
-            with asked_to_stop() as stop:
+            with deferred_signals() as stop:
                 frames = _until(stop, _frames_left(source, stream.next_frame))
                 waiting = _track(stream, source, queries, frames, path, every, advance)
                 if stop():
@@ -170,7 +170,7 @@ def record_live(
     latency: int | None = None,
     iterations: int | None = None,
     progress: Progress | None = None,
-    tell: Callable[[str], object] = log.warning,
+    warn: Callable[[str], object] = log.warning,
 ) -> Recording:
     """Track points through frames that cannot be read again, such as a camera's, in flat memory.
 
@@ -186,7 +186,7 @@ def record_live(
         latency: See `Tracker.stream`.
         iterations: See `Tracker.track`.
         progress: Called with the number of frames just finished.
-        tell: Called with the reason, if it ends before the camera does; by default it is logged.
+        warn: Called with the reason, if it ends before the camera does; by default it is logged.
 
     Returns:
         The recording.
@@ -207,11 +207,11 @@ def record_live(
                 f"tracks to a file: motes export {path} -o FILE; then remove it"
             )
         _write_facts(path, facts)
-        with asked_to_stop() as stop:
-            frames = _until(stop, _until_failure(source, tell))
+        with deferred_signals() as stop:
+            frames = _until(stop, _until_failure(source, warn))
             waiting = _track(stream, source, queries, frames, path, every, progress or silent)
             if stop():
-                tell("stopped")
+                warn("stopped")
             _finish(stream, waiting, source, queries, path, facts)
         return Recording(path)
 
@@ -300,14 +300,14 @@ def _until(stop: Callable[[], bool], frames: Iterable[np.ndarray]) -> Iterator[n
             return
 
 
-def _until_failure(video: Video, tell: Callable[[str], object]) -> Iterator[np.ndarray]:
-    """Frames until one fails to decode; the reason goes to `tell`."""
+def _until_failure(video: Video, warn: Callable[[str], object]) -> Iterator[np.ndarray]:
+    """Frames until one fails to decode; the reason goes to `warn`."""
     try:
         yield from video
     except MotesError as error:
-        tell(str(error))
+        warn(str(error))
     except Exception as error:  # a driver may raise anything; the frames before are kept
-        tell(f"{video.name}: {type(error).__name__}: {error}")
+        warn(f"{video.name}: {type(error).__name__}: {error}")
 
 
 def _frames_left(video: Video, first: int) -> Iterator[np.ndarray]:
@@ -347,12 +347,12 @@ def _saved_stream(tracker: Tracker, folder: Path, facts: dict[str, Any]) -> Stre
     if _is_unused(folder):
         _write_facts(folder, facts)
         return None
-    found = _read_facts(folder)
-    different = next((name for name in facts if found.get(name) != facts[name]), None)
+    stored = _read_facts(folder)
+    different = next((name for name in facts if stored.get(name) != facts[name]), None)
     if different:
         raise InputError(
             f"{folder}: expected a recording with {different} {facts[different]}, "
-            f"got {found.get(different)}; choose another folder, or remove this one"
+            f"got {stored.get(different)}; choose another folder, or remove this one"
         )
     if not (folder / STATE).exists():
         return None

@@ -111,10 +111,10 @@ class Session:
         Several threads may call it; they wait for each other.
         """
         with self._lock:
-            return self.answer(Request(queries, **options))
+            return self.run(Request(queries, **options))
 
     @torch.inference_mode()
-    def answer(self, request: Request) -> Tracks:
+    def run(self, request: Request) -> Tracks:
         """As `track`, for a request."""
         selection: dict[str, Any] = {"grid": request.grid, "keypoints": request.keypoints}
         selection |= {"dense": request.dense, "mask": request.mask, "at": request.at}

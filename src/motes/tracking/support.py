@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from motes.models.preset import Support
 
-MOST_FRAMES = 4
+MAX_FRAMES = 4
 """In how many of the frames that hold queries a global grid is placed, at most."""
 
 
@@ -56,7 +56,7 @@ def support_points(
         float32 ``[M, 3]`` (t, x, y).
     """
     frames = np.unique(queries[:, 0])
-    some = np.linspace(0, len(frames) - 1, min(len(frames), MOST_FRAMES)).round().astype(int)
+    some = np.linspace(0, len(frames) - 1, min(len(frames), MAX_FRAMES)).round().astype(int)
     everywhere = global_grid(global_side, size)
     parts = [_at(t, everywhere) for t in frames[some]]
     parts += [_at(t, local_grid(xy, local_side, local_extent, size)) for t, *xy in queries]

@@ -134,7 +134,7 @@ class Tracker:
             progress=progress,
         )
         one_pass = joint and not backward
-        return Session(self.engine, source, keep=not one_pass).answer(request)
+        return Session(self.engine, source, keep=not one_pass).run(request)
 
     def session(self, video: Any, *, start: int = 0, end: int | None = None) -> Session:
         """Open a video for many requests: its frames are encoded once.

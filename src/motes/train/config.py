@@ -16,8 +16,8 @@ from motes.train.settings import build, override, read_toml
 LOSSES = ("cotracker3", "cotracker2", "taptr", "matching", "motes-s")
 PRECISIONS = ("32-true", "bf16-mixed")
 DECAYS = ("cosine", "linear", "steps")
-MOST_WORKERS = 512
-LEAST_WEIGHT = 1e-6
+MAX_WORKERS = 512
+MIN_WEIGHT = 1e-6
 """Of all sources together."""
 
 
@@ -88,9 +88,9 @@ class DataConfig:
     attempts: int = 20
 
     def __post_init__(self) -> None:
-        limits = {"first_queries": (0, 1), "workers": (0, MOST_WORKERS), "attempts": (1, 10_000)}
+        limits = {"first_queries": (0, 1), "workers": (0, MAX_WORKERS), "attempts": (1, 10_000)}
         check_limits("data", self, **limits)
-        if self.sources and sum(source.weight for source in self.sources) < LEAST_WEIGHT:
+        if self.sources and sum(source.weight for source in self.sources) < MIN_WEIGHT:
             raise InputError("data.sources: expected a positive weight, got none")
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from motes.common.files import locked, make_folder
-from motes.common.interrupts import asked_to_stop
+from motes.common.interrupts import deferred_signals
 from motes.errors import FileError, InputError, MissingExtraError
 from motes.models.base import PointModel
 from motes.models.preset import Preset
@@ -200,7 +200,7 @@ def main(fabric: Any, recipe: Recipe, folder: Path, resume: bool, on_step: OnSte
     """Build everything, fit, and leave the best weights behind."""
     with ExitStack() as resources:
         run = start(fabric, recipe, folder, resume, resources)
-        with asked_to_stop() as stop:
+        with deferred_signals() as stop:
             fit(run, on_step, stop)
         if run.recipe.eval.every == 0 or run.progress.step % run.recipe.eval.every:
             validate(run)

@@ -174,11 +174,11 @@ def find_queries(
     quarter = max(1, len(video) // 4)
     times = rng.integers(quarter, size=min(options.query_frames, count))
     each = -(-count // len(times))
-    found = []
+    parts = []
     for t in times:
         xy = detect(video[t], each, options.detector)
-        found.append(np.column_stack([np.full(len(xy), t), xy]))
-    queries = np.concatenate(found)
+        parts.append(np.column_stack([np.full(len(xy), t), xy]))
+    queries = np.concatenate(parts)
     if not len(queries):
         raise InputError("pseudo-labels: nothing to recognise in the frames that were drawn")
     order = rng.permutation(len(queries))

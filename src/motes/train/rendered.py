@@ -45,7 +45,7 @@ FORMAT = 1
 FIRST_SEED = 10_000_000
 """Seed of clip 0 in the synthetic engine."""
 
-FEWEST_QUERIES = 16
+MIN_QUERIES = 16
 """Crops that hold fewer queries are drawn again."""
 
 TRIES = 50
@@ -175,7 +175,7 @@ def render(options: RenderedOptions, textures: Textures, number: int) -> Rendere
     usable = sample.visible & sample.valid
     sample = sample.points(usable.any(0))
     anchors = _draw_anchors(usable[:, usable.any(0)].T, options.anchors, number)
-    found = all_candidates(sample, anchors)
+    candidates = all_candidates(sample, anchors)
     A, N = anchors.shape
     return RenderedClip(
         sample.video.numpy(),
@@ -183,8 +183,8 @@ def render(options: RenderedOptions, textures: Textures, number: int) -> Rendere
         sample.visible.T.numpy(),
         sample.valid.T.numpy(),
         anchors.numpy().astype(np.int16),
-        found.xy[0].unflatten(0, (A, N)).numpy(),
-        found.error[0].clamp(max=WORST_ERROR).unflatten(0, (A, N)).half().numpy(),
+        candidates.xy[0].unflatten(0, (A, N)).numpy(),
+        candidates.error[0].clamp(max=WORST_ERROR).unflatten(0, (A, N)).half().numpy(),
     )
 
 
@@ -210,7 +210,7 @@ def all_candidates(sample: Sample, anchors: Tensor) -> Candidates:
     met = torch.ones(queries.shape[:2], dtype=torch.bool)
     none = nothing_followed(KINDS, queries, 0)
     T = sample.num_frames
-    return find_candidates(KINDS, window, none, queries, met, met, most_anchors=T)[0]
+    return find_candidates(KINDS, window, none, queries, met, met, max_anchors=T)[0]
 
 
 @dataclass(frozen=True)
@@ -248,9 +248,9 @@ class Rendered:
         clip = self.cache.get(number)
         for _ in range(TRIES):
             cut = _cut(clip, stage, rng)
-            if len(cut.pairs) >= FEWEST_QUERIES:
+            if len(cut.pairs) >= MIN_QUERIES:
                 return _batch(clip, cut, stage, self.options.jitter, rng)
-        raise InputError(f"clip {number}: fewer than {FEWEST_QUERIES} queries in {TRIES} crops")
+        raise InputError(f"clip {number}: fewer than {MIN_QUERIES} queries in {TRIES} crops")
 
     def _number(self, rng: np.random.Generator) -> int:
         ready = self.cache.ready(self.options.clips) if self.options.ready_only else []

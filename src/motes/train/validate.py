@@ -97,7 +97,7 @@ def score(model: PointModel, preset: Preset, sample: Sample, device: torch.devic
     queries = draw_queries(sample, 1.0, seeded(0))
     video = sample.video.to(device).float()[None] / 255
     prediction = model(video, queries[None].to(device))
-    found = tapvid_metrics(
+    metrics = tapvid_metrics(
         queries[:, 0].numpy(),
         raster(sample.xy, sample),
         ~sample.visible.T.numpy(),
@@ -106,7 +106,7 @@ def score(model: PointModel, preset: Preset, sample: Sample, device: torch.devic
         "first",
         sample.valid.T.numpy(),
     )
-    return [found[name] for name in NAMES.values()]
+    return [metrics[name] for name in NAMES.values()]
 
 
 def raster(xy: Tensor, sample: Sample) -> np.ndarray:

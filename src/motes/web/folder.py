@@ -15,7 +15,7 @@ VIDEO_SUFFIXES = frozenset((
 ))  # fmt: skip
 IMAGE_SUFFIXES = frozenset((".bmp", ".dpx", ".exr", ".jpeg", ".jpg", ".png", ".tif", ".tiff"))
 PROJECT_SUFFIX = ".motes"
-MOST_ENTRIES = 2000
+MAX_ENTRIES = 2000
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def listing(root: Path, path: str) -> list[dict[str, Any]]:
     if not folder.is_dir():
         raise FileError(f"{path}: expected a folder")
     try:
-        paths = sorted(folder.iterdir(), key=lambda p: p.name.lower())[:MOST_ENTRIES]
+        paths = sorted(folder.iterdir(), key=lambda p: p.name.lower())[:MAX_ENTRIES]
     except OSError as error:
         raise FileError(f"{path}: {error.strerror}") from None
     found = [entry for p in paths if (entry := _entry(root, p)) is not None]

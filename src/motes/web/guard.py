@@ -20,7 +20,7 @@ from urllib.parse import parse_qs
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from motes.web.log import say
+from motes.web.log import print_line
 from motes.web.settings import Settings, is_loopback
 
 Scope = MutableMapping[str, Any]
@@ -226,7 +226,9 @@ def _with_headers(scope: Scope, send: Send) -> Send:
 def _log(scope: Scope, status: int) -> None:
     what = scope.get("method", "WebSocket")
     client = (scope.get("client") or ("?",))[0]
-    say(f"refused ({status}) {what} {scope['path'][:120]} from {client}: {scope.get(REASON, '')}")
+    print_line(
+        f"refused ({status}) {what} {scope['path'][:120]} from {client}: {scope.get(REASON, '')}"
+    )
 
 
 def _foreign(scope: Scope, headers: dict[str, str]) -> str | None:

@@ -31,8 +31,8 @@ ADDRESS = re.compile(r"(rtsp|rtsps|rtmp|http|https|srt|udp)://[^\s]+", re.IGNORE
 
 CAMERA = re.compile(r"[0-9]{1,2}")
 OPEN_SECONDS = 20
-MOST_SOURCES = 2
-MOST_POINTS = 200
+MAX_SOURCES = 2
+MAX_POINTS = 200
 
 
 def parse_source(text: str) -> int | str:
@@ -134,8 +134,8 @@ class Live:
         W, H = self.video.size
         if not (-0.5 <= x <= W - 0.5 and -0.5 <= y <= H - 0.5):
             raise InputError(f"point: expected one inside the {W}x{H} image, got ({x:g}, {y:g})")
-        if len(self._stream.ids) >= MOST_POINTS:
-            raise InputError(f"points: expected at most {MOST_POINTS}")
+        if len(self._stream.ids) >= MAX_POINTS:
+            raise InputError(f"points: expected at most {MAX_POINTS}")
         self._command(lambda: self._add(x, y, number))
 
     def _add(self, x: float, y: float, number: int) -> None:
@@ -244,8 +244,8 @@ class LiveSources:
         """
         source = parse_source(text)
         self._close_unseen()
-        if len(self._sources) >= MOST_SOURCES:
-            raise InputError(f"live: expected at most {MOST_SOURCES} sources at a time")
+        if len(self._sources) >= MAX_SOURCES:
+            raise InputError(f"live: expected at most {MAX_SOURCES} sources at a time")
         loop = asyncio.get_running_loop()
 
         def post(call: Callable[..., object], *values: Any) -> None:

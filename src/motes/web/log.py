@@ -3,7 +3,7 @@
 import sys
 
 
-def say(message: str) -> None:
+def print_line(message: str) -> None:
     """Print one line; control characters of a request cannot start another one."""
     line = "".join(c if c.isprintable() else "?" for c in message)
     print(f"motes: {line[:400]}", file=sys.stderr, flush=True)

@@ -21,7 +21,7 @@ from motes.web.document import Document, clean_name
 from motes.web.points import DIRECTIONS, Key, Point, Track
 
 VERSION = 1
-MOST_BYTES = 4 * 2**30
+MAX_BYTES = 4 * 2**30
 """Unpacked, at most."""
 
 
@@ -111,8 +111,8 @@ def load_project(path: Path, name: str) -> Project:
 def _check_size(path: Path, name: str) -> None:
     with zipfile.ZipFile(path) as file:
         size = sum(member.file_size for member in file.infolist())
-    if size > MOST_BYTES:
-        raise InputError(f"{name}: expected a project of at most {MOST_BYTES} bytes, got {size}")
+    if size > MAX_BYTES:
+        raise InputError(f"{name}: expected a project of at most {MAX_BYTES} bytes, got {size}")
 
 
 def _packed(point: Point) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from motes.web.app import create_app
 from motes.web.settings import Settings, is_loopback
 from motes.web.studio import Studio
 
-MOST_CONNECTIONS = 400
+MAX_CONNECTIONS = 400
 GRACE_SECONDS = 3
 
 
@@ -52,7 +52,7 @@ class Server:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=MOST_CONNECTIONS,
+            limit_concurrency=MAX_CONNECTIONS,
             timeout_graceful_shutdown=GRACE_SECONDS,
             ws_max_size=2**16,
             lifespan="on",

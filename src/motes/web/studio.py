@@ -292,9 +292,9 @@ class Studio:
         def progress(count: int) -> None:
             nonlocal done
             done += count
-            loop.call_soon_threadsafe(tell, done)
+            loop.call_soon_threadsafe(report, done)
 
-        def tell(done: int) -> None:
+        def report(done: int) -> None:
             document.channel.send("export", kind=kind, done=done, total=tracks.num_frames)
 
         try:

@@ -114,14 +114,14 @@ class OfficialTracker:
         groups = self._groups(source, resize, queries, grid, inside, at)
         run = _Run(self, self._features(source, resize, progress or silent), iterations)
         if self.mode == "official-eval":
-            found = run.benchmark(np.concatenate(groups), joint)
+            prediction = run.benchmark(np.concatenate(groups), joint)
         else:
             offline = self.mode == "official"
             supported = queries is not None or (offline and mask is not None)
             side = SUPPORT_SIDE if support and supported else 0
-            found = _join([run.predict(group, side, backward and offline) for group in groups])
+            prediction = _join([run.predict(group, side, backward and offline) for group in groups])
         points = Queries(_to_video(np.concatenate(groups), resize, source.start))
-        return self._tracks(found, points, resize, source)
+        return self._tracks(prediction, points, resize, source)
 
     def _groups(
         self,
@@ -155,15 +155,17 @@ class OfficialTracker:
             progress(len(features))
         return Features.concat(parts)
 
-    def _tracks(self, found: Prediction, points: Queries, resize: Resize, source: Video) -> Tracks:
+    def _tracks(
+        self, prediction: Prediction, points: Queries, resize: Resize, source: Video
+    ) -> Tracks:
         """Thresholds; only the offline predictor puts each query point at its query."""
         if self.mode == "official":
-            visible = found.visibility > OFFLINE_ABOVE
-            return to_tracks(found, visible, points, resize, source.fps, source.start, True)
-        score, online = found.score, self.mode == "official-online"
+            visible = prediction.visibility > OFFLINE_ABOVE
+            return to_tracks(prediction, visible, points, resize, source.fps, source.start, True)
+        score, online = prediction.score, self.mode == "official-online"
         above = self.rules.online_above if online else self.rules.eval_above
         return Tracks(
-            resize.inverse(found.xy[0].cpu().numpy()).transpose(1, 0, 2),
+            resize.inverse(prediction.xy[0].cpu().numpy()).transpose(1, 0, 2),
             (score > above)[0].cpu().numpy().T,
             score[0].float().cpu().numpy().T,
             points.txy,
@@ -187,19 +189,21 @@ class _Run:
         txy = queries
         if support_side:
             txy = np.concatenate([queries, _in_frame(0, self.rules.grid(support_side, SIZE))])
-        found = self._model(self.features, txy)
+        prediction = self._model(self.features, txy)
         if backward:
             mirrored = txy.copy()
             mirrored[:, 0] = len(self.features) - 1 - txy[:, 0]
-            found = self._merge(found, self._model(self.features.reversed(), mirrored), txy)
-        return found.points(slice(len(queries)))
+            prediction = self._merge(
+                prediction, self._model(self.features.reversed(), mirrored), txy
+            )
+        return prediction.points(slice(len(queries)))
 
     def benchmark(self, queries: np.ndarray, joint: bool) -> Prediction:
         """The evaluation predictor: all queries at once, or each alone with two grids."""
         everywhere = _in_frame(0, self.rules.grid(self.rules.eval_global, SIZE))
         if joint or not len(queries):
-            found = self._model(self.features, np.concatenate([queries, everywhere]))
-            return found.points(slice(len(queries)))
+            prediction = self._model(self.features, np.concatenate([queries, everywhere]))
+            return prediction.points(slice(len(queries)))
         return _join([self._alone(query, everywhere) for query in queries])
 
     def _alone(self, query: np.ndarray, everywhere: np.ndarray) -> Prediction:
@@ -208,8 +212,8 @@ class _Run:
         first = int(query[0]) if self.rules.cropped else 0
         moved = _in_frame(int(query[0]) - first, query[None, 1:])
         points = np.concatenate([moved, around, everywhere])
-        found = self._model(self.features[first:], points).points(slice(1))
-        return found.map(lambda v: torch.cat([v.new_zeros(1, first, *v.shape[2:]), v], 1))
+        prediction = self._model(self.features[first:], points).points(slice(1))
+        return prediction.map(lambda v: torch.cat([v.new_zeros(1, first, *v.shape[2:]), v], 1))
 
     def _model(self, features: Features, txy: np.ndarray) -> Prediction:
         """The model; zeros where the published models run no window."""
@@ -221,8 +225,8 @@ class _Run:
         if self.rules.first_version:
             order = queries[0, :, 0].sort()[1]  # not stable: ties come in the order of the library
         with self.engine.autocast():
-            found = model.track(features, queries[:, order], self.iterations)
-        return found.points(order.argsort())
+            prediction = model.track(features, queries[:, order], self.iterations)
+        return prediction.points(order.argsort())
 
     def _merge(self, ahead: Prediction, back: Prediction, txy: np.ndarray) -> Prediction:
         """Take early frames, or in the first version exact zeros, from the reversed run."""
