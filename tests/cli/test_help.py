@@ -17,7 +17,7 @@ def test_every_placeholder_is_filled(capsys, name):
 @pytest.mark.parametrize(
     ("command", "lists"),
     [
-        ("track", ["track_suffixes", "video_suffixes", "dtypes"]),
+        ("track", ["track_suffixes", "video_suffixes", "dtypes", "runtimes"]),
         ("render", ["looks", "colors", "backgrounds", "video_suffixes"]),
         ("plot", ["colors", "backgrounds"]),
         ("export", ["track_suffixes"]),

@@ -90,3 +90,15 @@ def test_names_out_of_data_sets_stay_in_the_folder_and_apart(capsys, tmp_path):
     written = sorted(f.name for f in (output / "predictions" / DEFAULT_MODEL).iterdir())
     assert written == ["%2E.%2F..%2Fescaped.npz", "a%2Fb.npz", "a_b.npz"]
     assert sorted(f.name for f in tmp_path.iterdir()) == ["evil.pkl", "results"]
+
+
+def test_the_results_as_json(capsys, clips, tmp_path):
+    """On stdout as in the folder, and nothing else."""
+    output = tmp_path / "results"
+    code, out, err = evaluate(capsys, "clips", clips, "--model", "lk", "-o", output, "--json")
+    assert code == 0
+    assert json.loads(out) == json.loads((output / "scores.json").read_text())
+    assert list(json.loads(out)) == [
+        "dataset", "path", "protocol", "mode", "points", "skipped", "models", "scores",
+    ]  # fmt: skip
+    assert "wrote" in err

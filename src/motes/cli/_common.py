@@ -1,10 +1,12 @@
 """What several commands share: the progress bar and what they print."""
 
+import json
 import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -28,6 +30,8 @@ if sys.stdout is None or not sys.stdout.isatty():
     console.width = 10_000  # files and pipes get whole lines
 
 
+JSON_HELP = "Print the results as JSON; messages go to stderr."
+
 LONGEST_LINE = 1000
 """Characters of an error message; it may quote what a user typed."""
 
@@ -35,6 +39,21 @@ LONGEST_LINE = 1000
 def print_line(text: str) -> None:
     """Print a line as it is, without colours."""
     console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON, whatever the width of the terminal."""
+    typer.echo(json.dumps(value, indent=1, allow_nan=False))
+
+
+@contextmanager
+def messages_on_stderr(chosen: bool) -> Iterator[None]:
+    """If chosen, `print_line` prints to stderr, so that stdout holds nothing but JSON."""
+    before, console.stderr = console.stderr, chosen
+    try:
+        yield
+    finally:
+        console.stderr = before
 
 
 def describe(error: Exception) -> str:

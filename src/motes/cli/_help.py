@@ -60,6 +60,12 @@ def _dtypes() -> Iterable[str]:
     return DTYPES
 
 
+def _runtimes() -> Iterable[str]:
+    from motes.tracking.load import RUNTIMES
+
+    return RUNTIMES
+
+
 LISTS: dict[str, Callable[[], Iterable[str]]] = {
     "looks": _looks,
     "colors": _colors,
@@ -69,6 +75,7 @@ LISTS: dict[str, Callable[[], Iterable[str]]] = {
     "datasets": _datasets,
     "protocols": _protocols,
     "dtypes": _dtypes,
+    "runtimes": _runtimes,
 }
 """What each ``$name`` of a help text stands for."""
 

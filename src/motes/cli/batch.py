@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from motes.cli._common import console, progress
+from motes.cli._common import JSON_HELP, console, print_json, progress
 from motes.common.files import make_folder
 from motes.errors import InputError
 
@@ -72,9 +71,7 @@ def command(
         typer.Option("--ledger", help="Where the ledger is [OUTPUT/ledger.sqlite]."),
     ] = None,
     retry: Annotated[bool, typer.Option(help="Try failed videos again.")] = True,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the state of all videos as JSON.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Track many videos.
 
@@ -167,7 +164,7 @@ def _report(ledger: Ledger, jobs: Sequence[Job], as_json: bool) -> None:
     entries = [entry for entry in ledger.entries() if entry.name in names]
     failed = [entry for entry in entries if entry.state == FAILED]
     if as_json:
-        typer.echo(json.dumps([asdict(entry) for entry in entries], indent=1))
+        print_json([asdict(entry) for entry in entries])
     else:
         done = sum(entry.state == DONE for entry in entries)
         console.print(f"{done} of {len(jobs)} videos done, {len(failed)} failed", highlight=False)

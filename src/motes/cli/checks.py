@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import re
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from motes.cli._common import print_line
+from motes.cli._common import JSON_HELP, print_json, print_line
 
 PACKAGES = (
     "motes",
@@ -35,7 +34,7 @@ TOLERANCE = 1.0
 
 
 def command(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Print versions, devices and codecs, and run a self-test.
 
@@ -50,7 +49,10 @@ def command(
         "ffmpeg": _ffmpeg(),
         "tests": tests,
     }
-    print_line(json.dumps(facts, indent=1) if as_json else "\n".join(_lines(facts)))
+    if as_json:
+        print_json(facts)
+    else:
+        print_line("\n".join(_lines(facts)))
     if any(outcome != "ok" for outcome in tests.values()):
         raise typer.Exit(1)
 

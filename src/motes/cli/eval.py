@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from motes.cli._common import console, print_line, progress, warn
+from motes.cli._common import (
+    JSON_HELP,
+    console,
+    messages_on_stderr,
+    print_json,
+    print_line,
+    progress,
+    warn,
+)
 from motes.cli._names import file_name
 from motes.common.files import make_folder
 from motes.errors import InputError
@@ -38,6 +46,7 @@ def command(
         Path | None,
         typer.Option("--output", "-o", help="Folder for numbers, predictions and charts."),
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Measure models on clips with known tracks, with the TAP-Vid metrics.
 
@@ -53,6 +62,7 @@ def command(
     from motes.eval.benchmark import evaluate, summarise
     from motes.eval.metrics import check_mode
     from motes.eval.protocols import find_protocol
+    from motes.eval.report import content
     from motes.tracking.load import DEFAULT_MODEL
 
     rules, where = find_protocol(protocol), check_mode(mode)
@@ -70,11 +80,16 @@ def command(
         ):
             scores += scores_of_clip
             advance(1)
-    clips = len(collection) - len(collection.skipped)
+    facts = {"dataset": dataset, "path": str(path), "protocol": protocol, "mode": mode}
+    facts |= {"points": points, "skipped": collection.skipped}
     if output is not None:
-        facts = {"dataset": dataset, "path": str(path), "protocol": protocol, "mode": mode}
-        _write(output, scores, facts | {"points": points, "skipped": collection.skipped})
-    console.print(_table(summarise(scores), f"{path}: {clips} clips, {protocol}, {mode}"))
+        with messages_on_stderr(as_json):
+            _write(output, scores, facts)
+    if as_json:
+        print_json(content(scores, facts))
+    else:
+        clips = len(collection) - len(collection.skipped)
+        console.print(_table(summarise(scores), f"{path}: {clips} clips, {protocol}, {mode}"))
     _report_skipped(collection)
 
 

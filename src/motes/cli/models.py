@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
-from motes.cli._common import console, print_line
+import typer
+
+from motes.cli._common import JSON_HELP, console, print_json, print_line
 from motes.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,10 +19,15 @@ TITLES = ("model", "size", "AJ", "licence", "weights", "what it is")
 INDENT = "  "
 
 
-def command() -> None:
+def command(
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+) -> None:
     """List the models: parameters, accuracy, licence of the weights, and whether they are here."""
     from motes.tracking.load import DEFAULT_MODEL, presets
 
+    if as_json:
+        print_json([_facts(p, p.name == DEFAULT_MODEL) for p in presets().values()])
+        return
     rows = [TITLES, *(_row(p, p.name == DEFAULT_MODEL) for p in presets().values())]
     for line in _layout(rows, console.width):
         print_line(line)
@@ -27,11 +35,24 @@ def command() -> None:
     print_line("AJ: average Jaccard in percent on our clips, see docs/howto/evaluate.md.")
 
 
+def _facts(preset: Preset, default: bool) -> dict[str, Any]:
+    return {
+        "name": preset.name,
+        "default": default,
+        "parameters": _parameters(preset),
+        "accuracy": asdict(preset.accuracy) if preset.accuracy else None,
+        "licence": preset.weights.licence if preset.weights else None,
+        "weights": _weights(preset),
+        "summary": preset.summary,
+    }
+
+
 def _row(preset: Preset, default: bool) -> tuple[str, ...]:
+    facts = _facts(preset, default)
     name = f"{preset.name} *" if default else preset.name
-    licence = preset.weights.licence if preset.weights else "-"
+    size = f"{facts['parameters'] / 1e6:.1f} M" if facts["parameters"] else "-"
     aj = f"{preset.accuracy.aj:.1f}" if preset.accuracy else "-"
-    return name, _parameters(preset), aj, licence, _weights(preset), preset.summary
+    return name, size, aj, facts["licence"] or "-", facts["weights"] or "-", preset.summary
 
 
 def _layout(rows: Sequence[tuple[str, ...]], width: int) -> Iterator[str]:
@@ -47,21 +68,20 @@ def _layout(rows: Sequence[tuple[str, ...]], width: int) -> Iterator[str]:
         yield from wrap(last, width, initial_indent=INDENT, subsequent_indent=INDENT)
 
 
-def _parameters(preset: Preset) -> str:
+def _parameters(preset: Preset) -> int:
     import torch
 
     with torch.device("meta"):
         model = preset.build(preset.config)
-    count = sum(p.numel() for p in model.parameters())
-    return f"{count / 1e6:.1f} M" if count else "-"
+    return sum(p.numel() for p in model.parameters())
 
 
-def _weights(preset: Preset) -> str:
-    """Whether the weights are there, and if not, how to get them."""
+def _weights(preset: Preset) -> str | None:
+    """Whether the weights are there, and if not, how to get them; None: there are none."""
     from motes.models.weights import address, installed
 
     if preset.weights is None:
-        return "-"
+        return None
     try:
         installed(preset)
     except InputError:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
@@ -11,10 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from motes.cli._common import describe, print_line, progress, warn
+from motes.cli._common import (
+    JSON_HELP,
+    describe,
+    messages_on_stderr,
+    print_json,
+    print_line,
+    progress,
+    warn,
+)
 from motes.cli._exchange import FIRST_HELP, HIDDEN_HELP, PIN_HELP, parse_options
 from motes.cli._names import free_path, video_names
 from motes.cli._outputs import check_counts, check_outputs, check_space, write_outputs
+from motes.cli._summary import Summary, entry
 from motes.common.files import check_overwrites
 from motes.common.temporary import remove
 from motes.errors import FileError, InputError
@@ -117,6 +127,13 @@ def command(
             rich_help_panel=MODEL,
         ),
     ] = False,
+    runtime: Annotated[
+        str,
+        typer.Option(
+            help="What runs the networks: $runtimes; for onnx, --weights is an exported folder.",
+            rich_help_panel=MODEL,
+        ),
+    ] = "torch",
     live: Annotated[
         int | None,
         typer.Option(
@@ -146,6 +163,9 @@ def command(
     ] = None,
     hidden: Annotated[str | None, typer.Option(help=HIDDEN_HELP, rich_help_panel=OUTPUT)] = None,
     pin: Annotated[str | None, typer.Option(help=PIN_HELP, rich_help_panel=OUTPUT)] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help=JSON_HELP, rich_help_panel=OUTPUT)
+    ] = False,
 ) -> None:
     """Follow points through videos.
 
@@ -154,6 +174,8 @@ def command(
 
     A long video is tracked in flat memory; a run that was killed continues when it is started
     again.  A camera is recorded the same way, and every frame that arrived is kept.
+
+    With --json, stdout holds a list with an entry per video (docs/howto/scripts.md).
 
     Examples:
       motes track bike.mp4
@@ -185,17 +207,20 @@ def command(
             dtype=dtype,
             memory=memory,
             compile=compile,
+            runtime=runtime,
         )
 
-    failed = 0
-    for job in jobs:
-        try:
-            _run(job, frames, choice, tracker, backward, latency, options)
-        except Exception as error:
-            if len(jobs) == 1:
-                raise
-            warn(f"{job.video}: {describe(error)}")
-            failed += 1
+    def track(job: Job) -> Summary:
+        return _run(job, frames, choice, tracker, backward, latency, options)
+
+    entries: list[dict[str, Any]] = []
+    try:
+        with messages_on_stderr(as_json):
+            _track_all(jobs, track, model or DEFAULT_MODEL, entries)
+    finally:
+        if as_json:
+            print_json(entries)
+    failed = sum(found["error"] is not None for found in entries)
     if failed:
         raise FileError(f"{failed} of {len(jobs)} videos could not be tracked")
 
@@ -211,6 +236,11 @@ class Job:
     def live(self) -> bool:
         """Whether it is a camera."""
         return isinstance(self.video, int)
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"camera {self.video}" if self.live else str(self.video)
 
     @property
     def part_folder(self) -> Path:
@@ -260,6 +290,28 @@ def _check_new(outputs: Sequence[str]) -> None:
             )
 
 
+def _track_all(
+    jobs: Sequence[Job],
+    track: Callable[[Job], Summary],
+    model: str,
+    entries: list[dict[str, Any]],
+) -> None:
+    """Track through videos and add their entries; one of several that fails costs nothing else."""
+    for job in jobs:
+        outcome: Summary | Exception
+        start = time.perf_counter()
+        try:
+            outcome = track(job)
+        except Exception as error:
+            outcome = error
+        seconds = time.perf_counter() - start
+        entries.append(entry(job.name, model, job.outputs, seconds, outcome))
+        if isinstance(outcome, Exception):
+            if len(jobs) == 1:
+                raise outcome
+            warn(f"{job.name}: {describe(outcome)}")
+
+
 def _run(
     job: Job,
     frames: dict[str, Any],
@@ -268,7 +320,7 @@ def _run(
     backward: bool,
     latency: int | None,
     options: Options,
-) -> None:
+) -> Summary:
     """Track through one video, and write its outputs."""
     from motes.queries.select import select
     from motes.video import open_video
@@ -283,12 +335,13 @@ def _run(
     tracker = get_tracker()
     if job.live:
         with _recording_folder(job) as folder:
-            _deliver(_track_live(tracker, video, queries, latency, folder), video, job, options)
-    elif (video.num_frames or 0) > LONG and not backward:
+            recording = _track_live(tracker, video, queries, latency, folder)
+            return _deliver(recording, video, job, options)
+    if (video.num_frames or 0) > LONG and not backward:
         with _recording_folder(job) as folder:
-            _deliver(_track_long(tracker, video, queries, folder), video, job, options)
-    else:
-        _deliver(_track(tracker, video, queries, backward), video, job, options)
+            recording = _track_long(tracker, video, queries, folder)
+            return _deliver(recording, video, job, options)
+    return _deliver(_track(tracker, video, queries, backward), video, job, options)
 
 
 def _recording_folder(job: Job) -> AbstractContextManager[Path]:
@@ -323,7 +376,7 @@ def _track_live(
         )
 
 
-def _deliver(parts: Recording | list[Tracks], video: Video, job: Job, options: Options) -> None:
+def _deliver(parts: Recording | list[Tracks], video: Video, job: Job, options: Options) -> Summary:
     """Write the outputs, and describe them; a recording stays until all of them are written."""
     if video.problem:
         warn(video.problem)
@@ -334,17 +387,11 @@ def _deliver(parts: Recording | list[Tracks], video: Video, job: Job, options: O
             command = f"motes export {job.part_folder} -o FILE"
             warn(f"the tracks are kept; to write them to a file: {command}")
         raise
-    print_line(_summary(parts))
+    summary = Summary.of(parts, video)
+    print_line(str(summary))
     if not isinstance(parts, list):
         remove(parts.folder)
-
-
-def _summary(parts: Iterable[Tracks]) -> str:
-    """One line about consecutive stretches of frames."""
-    rows = [(p.start, p.frames.stop, len(p), p.visible.sum(), p.visible.size) for p in parts]
-    starts, stops, points, seen, cells = zip(*rows, strict=True)
-    share = sum(seen) / max(sum(cells), 1)
-    return f"{points[0]} points, frames {starts[0]}..{stops[-1] - 1}, {share:.0%} visible"
+    return summary
 
 
 def _points(

@@ -68,9 +68,19 @@ def _write_csv(path: Path, scores: list[Score]) -> None:
 
 
 def _write_json(path: Path, scores: list[Score], facts: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content(scores, facts), indent=2) + "\n", encoding="utf-8")
+
+
+def content(scores: list[Score], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """All results as JSON has them, with null for what has no value.
+
+    Args:
+        scores: At least one.
+        facts: Further entries: data set, protocol, mode, ...
+    """
     summaries = [asdict(summary) for summary in summarise(scores)]
-    content = {**facts, "models": summaries, "scores": [asdict(score) for score in scores]}
-    path.write_text(json.dumps(_without_nan(content), indent=2) + "\n", encoding="utf-8")
+    each = [asdict(score) for score in scores]
+    return _without_nan({**facts, "models": summaries, "scores": each})
 
 
 def _without_nan(value: Any) -> Any:
