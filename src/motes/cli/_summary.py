@@ -54,14 +54,14 @@ def entry(
     video: str, model: str, outputs: Sequence[str], seconds: float, outcome: Summary | Exception
 ) -> dict[str, Any]:
     """The entry of a video; all keys are always there (docs/howto/scripts.md)."""
-    done = isinstance(outcome, Summary)
-    facts = asdict(outcome) if done else dict.fromkeys(f.name for f in fields(Summary))
+    error = describe(outcome) if isinstance(outcome, Exception) else None
+    nothing = dict.fromkeys(field.name for field in fields(Summary))
     return {
         "video": video,
         "model": model,
-        "state": DONE if done else FAILED,
-        **facts,
+        "state": DONE if error is None else FAILED,
+        **(asdict(outcome) if isinstance(outcome, Summary) else nothing),
         "seconds": round(seconds, 3),
-        "outputs": list(outputs) if done else [],
-        "error": None if done else describe(outcome),
+        "outputs": list(outputs) if error is None else [],
+        "error": error,
     }

@@ -80,8 +80,14 @@ def command(
         ):
             scores += scores_of_clip
             advance(1)
-    facts = {"dataset": dataset, "path": str(path), "protocol": protocol, "mode": mode}
-    facts |= {"points": points, "skipped": collection.skipped}
+    facts = {
+        "dataset": dataset,
+        "path": str(path),
+        "protocol": protocol,
+        "mode": mode,
+        "points": points,
+        "skipped": collection.skipped,
+    }
     if output is not None:
         with messages_on_stderr(as_json):
             _write(output, scores, facts)
