@@ -10,9 +10,9 @@ from motes.features.candidates import (
     KINDS,
     FlowWindow,
     double,
+    empty_tracks,
     find_candidates,
     halve,
-    nothing_followed,
     sources,
 )
 from motes.features.flow_fields import frame_hashes
@@ -29,10 +29,12 @@ def flow_window(frames, start=0):
 
 def candidates(frames, *queries, kinds=KINDS):
     """Candidates of queries (t, x, y) in one window."""
-    asked = torch.tensor([queries], dtype=torch.float32)
-    met = torch.ones(asked.shape[:2], dtype=torch.bool)
+    queries = torch.tensor([queries], dtype=torch.float32)
+    started = torch.ones(queries.shape[:2], dtype=torch.bool)
     window = flow_window(frames)
-    return find_candidates(kinds, window, nothing_followed(kinds, asked, 0), asked, met, met)[0]
+    return find_candidates(
+        kinds, window, empty_tracks(kinds, queries, 0), queries, started, started
+    )[0]
 
 
 @pytest.fixture(scope="module")
@@ -76,12 +78,14 @@ def test_windows_go_on_from_each_other():
         ("flow", "half", "direct"),
         torch.tensor([[[0, 40.0, 30.0]]]),
     )
-    met, not_met = torch.ones(1, 1, dtype=torch.bool), torch.zeros(1, 1, dtype=torch.bool)
-    followed = nothing_followed(kinds, queries, 18)
-    _, followed = find_candidates(kinds, flow_window(plane[:, :18]), followed, queries, met, met)
-    assert followed.anchors.bases == (max(DELTAS),)
+    started, not_started = torch.ones(1, 1, dtype=torch.bool), torch.zeros(1, 1, dtype=torch.bool)
+    tracks = empty_tracks(kinds, queries, 18)
+    _, tracks = find_candidates(
+        kinds, flow_window(plane[:, :18]), tracks, queries, started, started
+    )
+    assert tracks.anchors.bases == (max(DELTAS),)
     second = flow_window(plane[:, 1:], 1)
-    found, after = find_candidates(kinds, second, followed.after(1), queries, met, not_met)
+    found, after = find_candidates(kinds, second, tracks.after(1), queries, started, not_started)
     whole = candidates(plane, (0, 40.0, 30.0), kinds=kinds)
     torch.testing.assert_close(found.xy, whole.xy[:, :, 1:], atol=0.05, rtol=0)
     assert after.anchors.numbers == (0,)
@@ -89,31 +93,31 @@ def test_windows_go_on_from_each_other():
 
 def test_a_window_must_hold_the_base_of_the_direct_step(plane):
     kinds, queries = ("direct",), torch.tensor([[[0, 40.0, 30.0]]])
-    met = torch.ones(1, 1, dtype=torch.bool)
-    none = nothing_followed(kinds, queries, 7)
-    _, followed = find_candidates(kinds, flow_window(plane[:, :7]), none, queries, met, met)
+    started = torch.ones(1, 1, dtype=torch.bool)
+    none = empty_tracks(kinds, queries, 7)
+    _, tracks = find_candidates(kinds, flow_window(plane[:, :7]), none, queries, started, started)
     second = flow_window(plane[:, 1:8], 1)
     with pytest.raises(ValueError, match="frame 0"):
-        find_candidates(kinds, second, followed.after(1), queries, met, ~met)
+        find_candidates(kinds, second, tracks.after(1), queries, started, ~started)
 
 
 def test_a_query_frame_that_no_point_uses_is_forgotten(plane):
     queries = torch.tensor([[[0, 40.0, 30.0], [2, 40.0, 30.0]]])
-    met = torch.ones(1, 2, dtype=torch.bool)
+    started = torch.ones(1, 2, dtype=torch.bool)
     kinds, window = ("direct",), flow_window(plane)
-    none = nothing_followed(kinds, queries, 0)
-    _, followed = find_candidates(kinds, window, none, queries, met, met)
-    assert followed.anchors.numbers == (0, 2)
-    one, later = nothing_followed(kinds, queries[:, 1:], 0), flow_window(plane, 2)
-    one = type(one)(one.xy, one.inverse_error, followed.anchors)
-    _, after = find_candidates(kinds, later, one, queries[:, 1:], met[:, 1:], ~met[:, 1:])
+    none = empty_tracks(kinds, queries, 0)
+    _, tracks = find_candidates(kinds, window, none, queries, started, started)
+    assert tracks.anchors.numbers == (0, 2)
+    one, later = empty_tracks(kinds, queries[:, 1:], 0), flow_window(plane, 2)
+    one = type(one)(one.xy, one.inverse_error, tracks.anchors)
+    _, after = find_candidates(kinds, later, one, queries[:, 1:], started[:, 1:], ~started[:, 1:])
     assert after.anchors.numbers == (2,)
 
 
 def test_points_before_their_query_have_no_candidate(plane):
     queries, kinds = torch.tensor([[[20, 40.0, 30.0]]]), ("flow", "direct")
     unmet = torch.zeros(1, 1, dtype=torch.bool)
-    none = nothing_followed(kinds, queries, 0)
+    none = empty_tracks(kinds, queries, 0)
     found, _ = find_candidates(kinds, flow_window(plane), none, queries, unmet, unmet)
     assert found.error.isinf().all()
     assert found.xy[0, 0, 3].tolist() == [[40, 30]] * 2

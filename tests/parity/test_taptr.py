@@ -220,8 +220,12 @@ def check_state(state, carry: dict[str, np.ndarray], start: int, started: Tensor
     ):
         if frame >= start:
             inside = frame < start + 8
-            own = state.content[0, :, frame - start] if inside else state.onward[0]
-            np.testing.assert_allclose(own[started].numpy(), content[started.numpy()], atol=1e-4)
+            expected_content = (
+                state.content[0, :, frame - start] if inside else state.content_after[0]
+            )
+            np.testing.assert_allclose(
+                expected_content[started].numpy(), content[started.numpy()], atol=1e-4
+            )
 
 
 def test_losses_and_gradients(official: dict[str, Tensor]) -> None:

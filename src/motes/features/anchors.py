@@ -1,8 +1,8 @@
 """The direct step: flow from the frame of a query straight to every other frame.
 
-A search from a distant frame begins at the flow that a chain of the longest steps predicts.  Of
-this chain only the flow to its last frame is kept, the base of the steps that follow (Neoral,
-Serych and Matas, "MFT: Long-Term Tracking of Every Pixel", 2024, take a direct step, too).
+A search between distant frames starts from the flow that a chain of the longest steps predicts.
+Of this chain only the flow to its last frame, the base, is kept for the next frames.  MFT takes a
+direct step, too (Neoral, Serych and Matas, "MFT: Long-Term Tracking of Every Pixel", 2024).
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from motes.features.flow_chain import step_error
 from motes.features.flow_fields import FlowFields, composed, sample_fields
 
 MAX_ANCHORS = 4
-"""Query frames of a video from which direct steps are taken at a time."""
+"""Largest number of query frames of a video from which direct steps are taken."""
 
-UNMET = -1
-"""Frame number of a query whose frame has not come."""
+NOT_STARTED = -1
+"""Frame number of a query whose frame has not been reached."""
 
 
 @dataclass(frozen=True)
@@ -29,32 +29,32 @@ class Anchors:
     """Query frames, and the predicted flow between each and its base.
 
     Attributes:
-        videos: Which video of the batch each belongs to.
+        videos: Index of the video in the batch.
         numbers: Frame numbers.
-        bases: Frame numbers of the bases; the query's frame, plus a multiple of the longest step.
+        bases: Frame numbers of the bases: the query frame plus a multiple of the longest step.
         frames: Grey query frames, uint8 ``[H, W]``.
-        there: Flow from each to its base, float32 ``[h, w, 2]``.
-        back: Flow from the base to the query's frame.
+        forward: Flow from the query frame to its base, float32 ``[h, w, 2]``.
+        backward: Flow from the base to the query frame.
     """
 
     videos: tuple[int, ...] = ()
     numbers: tuple[int, ...] = ()
     bases: tuple[int, ...] = ()
     frames: tuple[Tensor, ...] = ()
-    there: tuple[Tensor, ...] = ()
-    back: tuple[Tensor, ...] = ()
+    forward: tuple[Tensor, ...] = ()
+    backward: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True)
 class _Anchor:
-    """One of them, as arrays."""
+    """A single query frame of `Anchors`, as arrays."""
 
     video: int
     number: int
     base: int
     frame: np.ndarray
-    there: np.ndarray
-    back: np.ndarray
+    forward: np.ndarray
+    backward: np.ndarray
 
 
 def follow_anchors(
@@ -65,39 +65,39 @@ def follow_anchors(
     xy: Tensor,
     error: Tensor,
     start: int,
-    most: int = MAX_ANCHORS,
+    max_anchors: int = MAX_ANCHORS,
 ) -> tuple[Tensor, Tensor, Anchors]:
-    """Take direct steps to all frames in which positions are not known yet.
+    """Take direct steps to all frames in which positions are unknown.
 
     Args:
         anchors: From the window before.
-        numbers: int64 ``[B, N]``, the frame of each query, or `UNMET`.
+        numbers: int64 ``[B, N]``, the frame of each query, or `NOT_STARTED`.
         new: bool ``[B, N]``: the frame of the query is in this window for the first time.
         fields: The flow between the S frames of the window.
         xy: float32 ``[B, N, S, 2]``, pixels; the position of the query where none is known.
-        error: float32 ``[B, N, S]``; infinite where a position is to be found.
+        error: float32 ``[B, N, S]``, pixels; infinite where a position is unknown.
         start: Number of the first frame.
-        most: Query frames from which steps are taken.
+        max_anchors: Largest number of query frames from which steps are taken.
 
     Returns:
         Positions and errors of the same shapes, and the anchors for the next window.  Errors stay
-        infinite for points whose query frame is not among the first `most` in use.
+        infinite for points whose query frame is not among the first `max_anchors` in use.
     """
     xy, error, kept = xy.clone(), error.clone(), []
-    for anchor in _in_use(anchors, numbers, new, fields, start, most):
+    for anchor in _in_use(anchors, numbers, new, fields, start, max_anchors):
         b, points = anchor.video, (numbers[anchor.video] == anchor.number).nonzero()[:, 0]
         if bool(new[b, points].any()):
-            anchor = _begun(anchor)
-            moved, later = _walk(
+            anchor = _at_query(anchor)
+            advanced, later = _walk(
                 anchor, fields, start, range(anchor.number - start + 1, xy.shape[2])
             )
             _, earlier = _walk(anchor, fields, start, range(anchor.number - start - 1, -1, -1))
             walks = [later, earlier]
         else:
             first = int(error[b, points].isfinite().all(0).sum())
-            moved, later = _walk(anchor, fields, start, range(first, xy.shape[2]))
+            advanced, later = _walk(anchor, fields, start, range(first, xy.shape[2]))
             walks = [later]
-        kept.append(moved)
+        kept.append(advanced)
         for walk in walks:
             if walk.frames:
                 _fill(xy[b], error[b], points, walk, fields.size_hw)
@@ -105,66 +105,73 @@ def follow_anchors(
 
 
 def _in_use(
-    anchors: Anchors, numbers: Tensor, new: Tensor, fields: FlowFields, start: int, most: int
+    anchors: Anchors,
+    numbers: Tensor,
+    new: Tensor,
+    fields: FlowFields,
+    start: int,
+    max_anchors: int,
 ) -> list[_Anchor]:
-    """The anchors that points use: those there are, then new ones while there is room."""
+    """The anchors that queries use: the existing ones, then new ones up to `max_anchors`."""
     used = [set(row.tolist()) for row in numbers]
     kept = [anchor for anchor in _unpacked(anchors) if anchor.number in used[anchor.video]]
-    for b, (row, begins) in enumerate(zip(numbers, new, strict=True)):
-        known = {anchor.number for anchor in kept if anchor.video == b}
-        wanted = sorted(set(row[begins].tolist()) - known)
-        for number in wanted[: most - len(known)]:
+    for b, (row, is_new) in enumerate(zip(numbers, new, strict=True)):
+        existing = {anchor.number for anchor in kept if anchor.video == b}
+        missing = sorted(set(row[is_new].tolist()) - existing)
+        for number in missing[: max_anchors - len(existing)]:
             frame = fields.frame(b, number - start)
-            kept.append(_begun(_Anchor(b, number, number, frame, frame, frame)))
+            kept.append(_at_query(_Anchor(b, number, number, frame, frame, frame)))
     return kept
 
 
-def _begun(anchor: _Anchor) -> _Anchor:
-    """With its own frame as the base."""
+def _at_query(anchor: _Anchor) -> _Anchor:
+    """The same anchor with its query frame as the base."""
     h, w = (-(-side // 2) for side in anchor.frame.shape)
-    still = np.zeros((h, w, 2), np.float32)
-    return replace(anchor, base=anchor.number, there=still, back=still)
+    zero = np.zeros((h, w, 2), np.float32)
+    return replace(anchor, base=anchor.number, forward=zero, backward=zero)
 
 
 @dataclass(frozen=True)
 class _Walk:
-    """Frames of a window, and the fields from an anchor to each and back."""
+    """Frames of a window, and the flow fields from an anchor to each of them and back."""
 
     frames: list[int]
-    there: list[np.ndarray]
-    back: list[np.ndarray]
+    forward: list[np.ndarray]
+    backward: list[np.ndarray]
 
 
 def _walk(anchor: _Anchor, fields: FlowFields, start: int, frames: range) -> tuple[_Anchor, _Walk]:
-    """From frame to frame; also the anchor with the last base."""
+    """Direct steps to `frames`; also the anchor with its new base."""
     walk = _Walk([], [], [])
     for t in frames:
         base = anchor.base - start
         if not 0 <= base < fields.num_frames:
             raise ValueError(f"expected a window that holds frame {anchor.base}, from {start} on")
-        forward = composed(anchor.there, fields.chained(anchor.video, base, t))
-        backward = composed(fields.chained(anchor.video, t, base), anchor.back)
-        there, back = fields.direct(anchor.video, anchor.frame, t, (forward, backward))
+        predicted = (
+            composed(anchor.forward, fields.chained(anchor.video, base, t)),
+            composed(fields.chained(anchor.video, t, base), anchor.backward),
+        )
+        forward, backward = fields.direct(anchor.video, anchor.frame, t, predicted)
         walk.frames.append(t)
-        walk.there.append(there)
-        walk.back.append(back)
+        walk.forward.append(forward)
+        walk.backward.append(backward)
         if abs(t - base) == max(fields.deltas):
-            anchor = replace(anchor, base=start + t, there=forward, back=backward)
+            anchor = replace(anchor, base=start + t, forward=predicted[0], backward=predicted[1])
     return anchor, walk
 
 
 def _fill(xy: Tensor, error: Tensor, points: Tensor, walk: _Walk, size: tuple[int, int]) -> None:
-    """Write what a walk says of some points where nothing is known, ``[N, S, 2]``, ``[N, S]``."""
+    """Write the results of a walk to `xy` ``[N, S, 2]`` and `error`, where they are unknown."""
     frames = torch.tensor(walk.frames, device=xy.device)
     index = torch.arange(len(frames), device=xy.device).expand(len(points), -1)
     here = points[:, None], frames
-    there, unlike = sample_fields(walk.there, index, xy[here], size)
-    end = xy[here] + there
-    back, _ = sample_fields(walk.back, index, end, size)
+    displacement, cost = sample_fields(walk.forward, index, xy[here], size)
+    end = xy[here] + displacement
+    back, _ = sample_fields(walk.backward, index, end, size)
     unknown = error[here].isinf()
-    far = step_error(end, there + back, unlike, size)
+    of_step = step_error(end, displacement + back, cost, size)
     xy[here] = torch.where(unknown[..., None], end, xy[here])
-    error[here] = torch.where(unknown, far, error[here])
+    error[here] = torch.where(unknown, of_step, error[here])
 
 
 def _packed(anchors: Sequence[_Anchor]) -> Anchors:
@@ -174,10 +181,11 @@ def _packed(anchors: Sequence[_Anchor]) -> Anchors:
     videos, numbers, bases = (
         tuple(getattr(anchor, name) for anchor in anchors) for name in ("video", "number", "base")
     )
-    return Anchors(videos, numbers, bases, column("frame"), column("there"), column("back"))
+    return Anchors(videos, numbers, bases, column("frame"), column("forward"), column("backward"))
 
 
 def _unpacked(anchors: Anchors) -> list[_Anchor]:
-    columns = [[t.cpu().numpy() for t in c] for c in (anchors.frames, anchors.there, anchors.back)]
+    tensors = anchors.frames, anchors.forward, anchors.backward
+    columns = [[t.cpu().numpy() for t in column] for column in tensors]
     rows = zip(anchors.videos, anchors.numbers, anchors.bases, *columns, strict=True)
     return [_Anchor(*row) for row in rows]

@@ -1,4 +1,4 @@
-"""Choosing among candidate positions, by what the features look like there."""
+"""Choose among candidate positions, from the features there."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from motes.features.correlation import in_parts, stack, window_index
 from motes.features.sampling import patches
 
 PATCHED_LEVELS = 3
-"""Levels of which the 3x3 patch is compared beside its centre."""
+"""Number of levels of which also the 3x3 patch is compared, not only its centre."""
 
 SIMILARITIES = 2 * PATCHED_LEVELS + 1
-"""Numbers that `similarity` gives for four levels."""
+"""Number of similarities of a candidate, over four levels."""
 
-NEVER = -1e4
+MISSING_LOGIT = -1e4
 """Logit of a candidate that is missing."""
 
-KNOWN_BELOW = 1000.0
-"""Errors from here on mean that a candidate is a mere fallback."""
+FALLBACK_ERROR = 1000.0
+"""Error in pixels from which a candidate is only a fallback."""
 
 
 @torch.no_grad()
 def similarity(
     levels: Sequence[Tensor], support: Sequence[Tensor], xy: Tensor, radius: int
 ) -> Tensor:
-    """How much the features at candidates are like those of the query.
+    """Similarity of the features at candidates to those of the query.
 
     Args:
         levels: Four unit feature maps ``[B, T, h, w, C]``, each half the size of the one before.
@@ -42,38 +42,38 @@ def similarity(
     """
     B, N, S, K, _ = xy.shape
     index = window_index(levels[0], xy[..., 0, :])[..., None].expand(B, N, S, K)
-    rows = (index.flatten(0, 1), xy.flatten(0, 1), *(own.flatten(0, 1) for own in support))
+    rows = (index.flatten(0, 1), xy.flatten(0, 1), *(patch.flatten(0, 1) for patch in support))
     each = S * K * 16 * levels[0].shape[-1]
-    found = [_compare(levels, *part, radius=radius) for part in in_parts(each, *rows)]
-    return torch.cat(found).view(B, N, S, K, SIMILARITIES)
+    values = [_compare(levels, *part, radius=radius) for part in in_parts(each, *rows)]
+    return torch.cat(values).view(B, N, S, K, SIMILARITIES)
 
 
 def _compare(
     levels: Sequence[Tensor], index: Tensor, xy: Tensor, *support: Tensor, radius: int
 ) -> Tensor:
     """`similarity` of n points: index ``[n, S, K]``, xy ``[n, S, K, 2]``."""
-    side, found = 2 * radius + 1, []
-    for level, (maps, own) in enumerate(zip(levels, support, strict=True)):
+    side, values = 2 * radius + 1, []
+    for level, (maps, around) in enumerate(zip(levels, support, strict=True)):
         reach = 1 if level < PATCHED_LEVELS else 0
-        at = xy.flatten(0, 2) / 2**level
-        there = patches(stack(maps), index.flatten(), at, reach)
-        here = slice(radius - reach, radius + reach + 1)
-        query = own.unflatten(1, (side, side))[:, here, here].flatten(1, 2)  # [n, 9 or 1, C]
-        dots = (there.view(len(index), -1, *query.shape[1:]) * query[:, None]).sum(-1).float()
-        found.append(dots[..., dots.shape[-1] // 2])
+        position = xy.flatten(0, 2) / 2**level
+        samples = patches(stack(maps), index.flatten(), position, reach)
+        centre = slice(radius - reach, radius + reach + 1)
+        query = around.unflatten(1, (side, side))[:, centre, centre].flatten(1, 2)  # [n, 9 or 1, C]
+        dots = (samples.view(len(index), -1, *query.shape[1:]) * query[:, None]).sum(-1).float()
+        values.append(dots[..., dots.shape[-1] // 2])
         if reach:
-            found.append(dots.mean(-1))
-    return torch.stack(found, -1).view(*index.shape, SIMILARITIES)
+            values.append(dots.mean(-1))
+    return torch.stack(values, -1).view(*index.shape, SIMILARITIES)
 
 
 class Chooser(nn.Module):
     """Logits over staying and K candidates, for each point and frame.
 
     Args:
-        kinds: Number K of kinds of candidates; each has its place.
+        kinds: Number K of kinds of candidates.
         width: Of the tokens of the transformer.
         hidden: Hidden width of both MLPs.
-        out: Numbers that summarise a candidate.
+        out: Channels of the summary of a candidate.
     """
 
     def __init__(self, kinds: int, width: int, hidden: int = 64, out: int = 32) -> None:
@@ -98,15 +98,15 @@ class Chooser(nn.Module):
             offset: ``[B, N, S, k, 2]``, from the current estimate, pixels of the finest level.
             error: ``[B, N, S, k]``, in pixels.
             similar: ``[B, N, S, k, 7]``, by `similarity`.
-            mask: bool ``[B, N, S, k]``; what is false counts as missing.
-            kinds: The place of each among all K kinds.
+            mask: bool ``[B, N, S, k]``; false where a candidate is missing.
+            kinds: Index of each candidate among all K kinds.
 
         Returns:
-            ``[B, N, S, K, out]``; zeros for what is missing.
+            ``[B, N, S, K, out]``; zeros for missing candidates.
         """
         distance = torch.linalg.vector_norm(offset, dim=-1, keepdim=True)
         facts = [offset / (1 + distance), distance.log1p(), error.log1p()[..., None] * 0.5]
-        facts += [(error < KNOWN_BELOW).to(offset.dtype)[..., None], similar]
+        facts += [(error < FALLBACK_ERROR).to(offset.dtype)[..., None], similar]
         which = torch.eye(self.kinds, device=offset.device)[list(kinds)]
         facts += [which.expand(*offset.shape[:-1], -1)]
         known = mask[..., None]
@@ -118,16 +118,16 @@ class Chooser(nn.Module):
         return full
 
     def forward(self, x: Tensor, summary: Tensor, mask: Tensor) -> Tensor:
-        """Score.
+        """Score the candidates.
 
         Args:
             x: ``[B, N, S, width]``, from the transformer.
             summary: ``[B, N, S, k, out]``, of the candidates to choose from.
-            mask: bool ``[B, N, S, k]``; what is false is not chosen.
+            mask: bool ``[B, N, S, k]``; false where a candidate cannot be chosen.
 
         Returns:
-            Logits ``[B, N, S, 1 + k]``; the first is to stay.
+            Logits ``[B, N, S, 1 + k]``; the first is that of staying.
         """
         hidden = F.gelu(self.from_token(x)[..., None, :] + self.from_summary(summary))
-        scores = self.score(hidden)[..., 0].float().masked_fill(~mask, NEVER)
+        scores = self.score(hidden)[..., 0].float().masked_fill(~mask, MISSING_LOGIT)
         return torch.cat([self.stay(x).float(), scores], -1)

@@ -1,4 +1,4 @@
-"""Where a point is, by how the points on rings around it have moved."""
+"""Position of a point, from the motion of points on a ring around it."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import torch
 from torch import Tensor
 
 RING_POINTS = 6
-"""Points of a ring."""
+"""Number of points of a ring."""
 
 REWEIGHTINGS = 4
 """Rounds in which points that disagree with the fit lose weight."""
 
 FULL_WEIGHT_ERROR = 0.3
-"""Pixels of error that halve the weight of a point without error."""
+"""Error in pixels that is added to that of each point, so that weights stay finite."""
 
 RIDGE = (1e-6, 0.3, 0.3)
-"""Pull of the offset and of the linear part towards zero, as a share of the weights."""
+"""Ridge regularisation of the offset and of the linear part, as a share of the weights."""
 
 
 def ring(xy: Tensor, radius: float, size: tuple[int, int]) -> Tensor:
-    """Points around others, inside the frame.
+    """Points on a circle around each point, clamped to the frame.
 
     Args:
         xy: ``[..., 2]``, pixels.
@@ -46,25 +46,25 @@ def centre_of_rings(
         centre: ``[B, N, 2]``, the query.
         start: ``[B, N, 6, 2]``, the ring in the frame of the query.
         xy: ``[B, N, S, 6, 2]``, the ring in S frames.
-        error: ``[B, N, S, 6]``, how far off these may be, pixels.
-        radius: Of the ring, pixels.
+        error: ``[B, N, S, 6]``, errors of these in pixels.
+        radius: Radius of the ring in pixels.
 
     Returns:
         Position of the centre ``[B, N, S, 2]`` and its error ``[B, N, S]``, the weighted root mean
         square of residuals and errors.
     """
-    moved = xy - start[:, :, None]
+    displacement = xy - start[:, :, None]
     basis = torch.cat([torch.ones_like(start[..., :1]), (start - centre[:, :, None]) / radius], -1)
     ridge = torch.diag(xy.new_tensor(RIDGE))
     floor = 1e-6 * torch.eye(3, device=xy.device)
-    certain = weight = 1 / (error + FULL_WEIGHT_ERROR) ** 2  # [B, N, S, 6]
+    precision = weight = 1 / (error + FULL_WEIGHT_ERROR) ** 2  # [B, N, S, 6]
     for _ in range(REWEIGHTINGS):
         total = weight.sum(-1)[..., None, None]
         normal = torch.einsum("bnri,bnrj,bnsr->bnsij", basis, basis, weight) + ridge * total + floor
-        right = torch.einsum("bnri,bnsr,bnsrk->bnsik", basis, weight, moved)
+        right = torch.einsum("bnri,bnsr,bnsrk->bnsik", basis, weight, displacement)
         motion = torch.linalg.solve(normal, right)  # [B, N, S, 3, 2]
         fitted = torch.einsum("bnri,bnsik->bnsrk", basis, motion)
-        residual = torch.linalg.vector_norm(moved - fitted, dim=-1)
-        weight = certain / (1 + residual**2)
+        residual = torch.linalg.vector_norm(displacement - fitted, dim=-1)
+        weight = precision / (1 + residual**2)
     squared = (weight * (residual**2 + error.clamp(max=1e3) ** 2)).sum(-1) / weight.sum(-1)
     return centre[:, :, None] + motion[..., 0, :], squared.sqrt()

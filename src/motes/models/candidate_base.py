@@ -1,10 +1,10 @@
-"""What models that start from candidates share: everything but how they refine.
+"""Base of models that refine candidates; a subclass defines `refine`.
 
     candidates of all points in all frames of a window: dense flow in several ways
     features of the frames; patches around the queries
     refine the last frames of the window
 
-See `motes.features.candidates`; a model of this kind says how it refines (`refine`).
+See `motes.features.candidates`.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from motes.features.candidates import (
     WORST_ERROR,
     Candidates,
     FlowWindow,
-    Followed,
+    SourceTracks,
+    empty_tracks,
     find_candidates,
     half_frames,
-    nothing_followed,
 )
 from motes.features.correlation import query_patches
 from motes.features.encoder import FineEncoder, encode_in_parts
@@ -40,24 +40,25 @@ STRIDE = 2
 """Pixels per cell of the finest feature map."""
 
 KEPT_FRAMES = 4
-"""Frames at the beginning of a window that keep the answer of the window before."""
+"""Number of shared frames, at the beginning of the refined ones, that keep the result of the window
+before."""
 
 SCORE_WITHOUT_ERROR = 3.0
-"""Logit of visibility and confidence with which a candidate without error begins."""
+"""Initial logit of visibility and confidence of a candidate without error."""
 
 
 @dataclass(frozen=True)
 class CandidateConfig:
     """Candidates, windows and encoder."""
 
-    candidates: tuple[str, ...] = ("flow", "half", "direct")  # of KINDS; the network knows all
-    choosing: bool = True  # False: candidates only say where refinement starts
+    candidates: tuple[str, ...] = ("flow", "half", "direct")  # some of KINDS
+    choosing: bool = True  # False: candidates are only the start of refinement
     frames: int = 16  # refined together
     step: int = 8  # new frames of a window
     side: int = 256  # longer side of the frames that the network reads
-    multiple: int = 8  # both sides are multiples of this
+    multiple: int = 8  # divides both sides
     encoder_widths: tuple[int, ...] = (24, 32, 48, 64)  # at 1/2, 1/4, 1/8, 1/16 of the frame
-    encoder_mixed: int = 64  # where these are joined
+    encoder_mixed: int = 64  # channels where these are joined
     channels: int = 48  # of the feature maps
     levels: int = 4  # of strides 2, 4, 8, 16
     radius: int = 2  # patches are 5 x 5
@@ -66,13 +67,13 @@ class CandidateConfig:
 
 @dataclass(frozen=True)
 class CandidateFeatures(Features):
-    """What such a model keeps of frames.
+    """Features of frames, and the grey frames that the flow needs.
 
     Attributes:
         levels: Unit features of strides 2, 4, 8 and 16, per level ``[B, T, h, w, C]``.
         grey: uint8 ``[B, T, H, W]``.
         halves: The same at half the size.
-        hashes: int64 ``[B, T]``, of the contents of each frame.
+        hashes: int64 ``[B, T]``, see `frame_hashes`.
     """
 
     levels: tuple[Tensor, ...]
@@ -86,33 +87,33 @@ class CandidateState(State):
     """State between windows of S frames.
 
     Attributes:
-        met: bool ``[B, N]``: the frame of the query has come.
-        support: Features around the query, per level ``[B, N, (2r+1)^2, C]``; zero until met.
-        xy: ``[B, N, S, 2]``, answers of the last window in pixels of the input.
+        started: bool ``[B, N]``: the frame of the query has been reached.
+        support: Features around the query, per level ``[B, N, (2r+1)^2, C]``; 0 before the start.
+        xy: ``[B, N, S, 2]``, positions in the last window, in pixels of the input.
         scores: ``[B, N, S, 2]``, logits of visibility and confidence.
-        followed: Per source ``[B, N, S, M, 2]``, see `motes.features.candidates.Followed`.
-        inverse_error: Per source ``[B, N, S, M]``, likewise.
-        anchors: Likewise.
-        first: Number of the first frame of that window.
+        source_xy: Per source ``[B, N, S, M, 2]``, see `motes.features.candidates.SourceTracks`.
+        inverse_error: Per source ``[B, N, S, M]``, see there.
+        anchors: State of the direct step.
+        first: Number of the first frame of the last window.
     """
 
-    met: Tensor
+    started: Tensor
     support: tuple[Tensor, ...]
     xy: Tensor
     scores: Tensor
-    followed: tuple[Tensor, ...]
+    source_xy: tuple[Tensor, ...]
     inverse_error: tuple[Tensor, ...]
     anchors: Anchors
     first: int = 0
 
 
 class Estimate(NamedTuple):
-    """Tracks in the middle of refinement; S frames, K candidates, L levels.
+    """Tracks after one iteration of refinement; S frames, K candidates, L levels.
 
     Attributes:
         xy: ``[B, N, S, 2]``, cells of the finest level.
         scores: ``[B, N, S, 2]``, logits of visibility and confidence.
-        choice: Logits ``[B, N, S, 1 + K]`` of staying and of each candidate; None at the start.
+        choice: Logits ``[B, N, S, 1 + K]``: stay, or take candidate k; None at the start.
         peaks: See `motes.features.correlation.Match`; None at the start.
     """
 
@@ -123,7 +124,7 @@ class Estimate(NamedTuple):
 
 
 class CandidateModel(PointModel):
-    """Refines candidates, 16 frames at a time; a subclass says how."""
+    """Refines candidates, 16 frames at a time; a subclass defines `refine`."""
 
     features_type = CandidateFeatures
     cache_bytes = FLOW_CACHE_BYTES
@@ -132,7 +133,7 @@ class CandidateModel(PointModel):
         super().__init__()
         c = self.config = config
         window = HISTORY + c.step
-        self.kept = window - c.frames + KEPT_FRAMES  # first frames that keep their answer
+        self.kept = window - c.frames + KEPT_FRAMES  # first frames that keep their result
         self.schedule = Schedule(window, c.step, final=self.kept + c.step)
         self.stride = self.multiple = 2
         self.iterations = c.iterations
@@ -156,7 +157,7 @@ class CandidateModel(PointModel):
         return CandidateFeatures(levels, frames, half_frames(frames), frame_hashes(frames))
 
     def levels(self, video: Tensor, size: tuple[int, int]) -> tuple[Tensor, ...]:
-        """Feature maps of frames that are brought to a size first.
+        """Feature maps of frames that are resized first.
 
         Args:
             video: ``[B, T, 3, H, W]`` in [0, 1].
@@ -176,15 +177,15 @@ class CandidateModel(PointModel):
     def start(
         self, queries: Tensor, num_frames: int | None = None, schedule: Schedule | None = None
     ) -> CandidateState:
-        """No query has been met."""
+        """The state before the first window: no query has started."""
         c = self.config
         (B, N, _), S = queries.shape, self.schedule.window or 0
         none = self.encoder.out.weight.new_zeros(B, N, (2 * c.radius + 1) ** 2, c.channels)
-        answers = queries.new_zeros(B, N, S, 2)
-        met = torch.zeros(B, N, dtype=torch.bool, device=queries.device)
-        nothing = nothing_followed(c.candidates, queries, S)
-        followed = nothing.xy, nothing.inverse_error, nothing.anchors
-        return CandidateState(met, (none,) * c.levels, answers, answers, *followed)
+        zeros = queries.new_zeros(B, N, S, 2)
+        started = torch.zeros(B, N, dtype=torch.bool, device=queries.device)
+        tracks = empty_tracks(c.candidates, queries, S)
+        of_sources = tracks.xy, tracks.inverse_error, tracks.anchors
+        return CandidateState(started, (none,) * c.levels, zeros, zeros, *of_sources)
 
     def advance(
         self,
@@ -195,44 +196,43 @@ class CandidateModel(PointModel):
         iterations: int | None = None,
         cache: FlowCache | None = None,
     ) -> tuple[Prediction, CandidateState]:
-        """Find candidates in all frames, refine the last ones; see `PointModel.advance`."""
+        """Compute candidates in all frames, refine the last ones; see `PointModel.advance`."""
         frames, T = features.grey, len(features)
         size = (frames.shape[2], frames.shape[3])
         grid = CellGrid(size, self.network_size(size))
         t, here = query_in_window(queries, start, T)
-        known, new = state.met, here & ~state.met
-        state = self._meet(state, features.levels, t, grid.cells(queries[..., 1:]), new)
+        known, new = state.started, here & ~state.started
+        state = self._start_queries(state, features.levels, t, grid.cells(queries[..., 1:]), new)
         passed = start - state.first
-        followed = Followed(state.followed, state.inverse_error, state.anchors).after(passed)
-        found, followed = find_candidates(
+        tracks = SourceTracks(state.source_xy, state.inverse_error, state.anchors).after(passed)
+        in_pixels, tracks = find_candidates(
             self.config.candidates,
             FlowWindow(frames, features.halves, features.hashes, start, cache),
-            followed,
+            tracks,
             queries,
-            state.met,
+            state.started,
             new,
         )
-        candidates = grid.candidates(found)
+        candidates = grid.candidates(in_pixels)
         now = least_error(candidates, grid.network)
         for span in self._spans(start, T):
             window = tuple(level[:, span] for level in features.levels)
-            history = self.refine(
-                window, state.support, candidates.frames(span), grid.network, state.met, iterations
-            )
+            part, known_now = candidates.frames(span), state.started
+            history = self.refine(window, state.support, part, grid.network, known_now, iterations)
             now = _joined(now, history[-1], span)
         xy, scores = grid.pixels(now.xy), now.scores
-        xy, scores = self._keep_answers(state, passed, known, xy, scores)
+        xy, scores = self._keep_first_frames(state, passed, known, xy, scores)
         state = replace(
             state,
             xy=xy,
             scores=scores,
-            followed=followed.xy,
-            inverse_error=followed.inverse_error,
-            anchors=followed.anchors,
+            source_xy=tracks.xy,
+            inverse_error=tracks.inverse_error,
+            anchors=tracks.anchors,
             first=start,
         )
-        visible, sure = frames_first(scores, T).sigmoid().unbind(-1)
-        return Prediction(frames_first(xy, T), visible, sure), state
+        visibility, confidence = frames_first(scores, T).sigmoid().unbind(-1)
+        return Prediction(frames_first(xy, T), visibility, confidence), state
 
     @abstractmethod
     def refine(
@@ -253,19 +253,19 @@ class CandidateModel(PointModel):
             candidates: Positions in cells of the finest level, errors in pixels of the frames that
                 the network reads.
             size: Height and width of these frames.
-            known: bool ``[B, N]``: points that have been met; None: all.
-            iterations: How often to refine; None: as the configuration says.
-            kinds: Of the candidates; None: those of the configuration.
+            known: bool ``[B, N]``: points whose query has started; None: all.
+            iterations: Number of refinements; None: that of the configuration.
+            kinds: Kinds of the candidates; None: those of the configuration.
 
         Returns:
             The estimate after each iteration.
         """
 
-    def places(self, kinds: Sequence[str] | None) -> list[int]:
-        """Which of all kinds of candidates these are; None: those of the configuration."""
+    def kind_indices(self, kinds: Sequence[str] | None) -> list[int]:
+        """Indices of kinds of candidates in `KINDS`; None: those of the configuration."""
         return [KINDS.index(kind) for kind in kinds or self.config.candidates]
 
-    def _meet(
+    def _start_queries(
         self,
         state: CandidateState,
         levels: Sequence[Tensor],
@@ -273,22 +273,22 @@ class CandidateModel(PointModel):
         cells: Tensor,
         new: Tensor,
     ) -> CandidateState:
-        """Take the features around queries whose frame has come."""
-        found = query_patches(levels, t, cells, self.config.radius)
-        pairs = zip(found, state.support, strict=True)
+        """Store the features around new queries."""
+        around = query_patches(levels, t, cells, self.config.radius)
+        pairs = zip(around, state.support, strict=True)
         support = tuple(torch.where(new[..., None, None], a, b) for a, b in pairs)
-        return replace(state, met=state.met | new, support=support)
+        return replace(state, started=state.started | new, support=support)
 
     def _spans(self, start: int, length: int) -> list[slice]:
-        """Which frames of a window are refined together: the last ones, and at first all."""
+        """Frames that are refined together: the last S; in the first window also the first S."""
         S = self.config.frames
         last = slice(max(length - S, 0), length)
         return [slice(0, S), last] if start == 0 and length > S else [last]
 
-    def _keep_answers(
+    def _keep_first_frames(
         self, state: CandidateState, passed: int, known: Tensor, xy: Tensor, scores: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """What the window before has said of its first frames stays, for points that it knew."""
+        """Keep the results of the window before in the first frames, for points that it tracked."""
         kept = min(self.kept, state.xy.shape[2] - passed, xy.shape[2])
         old = F.pad(known[:, :, None].expand(-1, -1, kept), (0, xy.shape[2] - kept))[..., None]
         before_xy, before_scores = (
@@ -318,9 +318,9 @@ class CellGrid:
         """The inverse of `cells`."""
         return (cells * STRIDE + 0.5) / self._ratio(cells) - 0.5
 
-    def candidates(self, found: Candidates) -> Candidates:
+    def candidates(self, pixels: Candidates) -> Candidates:
         """Positions in cells, errors in pixels of the frames that the network reads."""
-        return Candidates(self.cells(found.xy), found.error * max(self.network) / max(self.size))
+        return Candidates(self.cells(pixels.xy), pixels.error * max(self.network) / max(self.size))
 
     def _ratio(self, like: Tensor) -> Tensor:
         (H, W), (h, w) = self.size, self.network
@@ -328,10 +328,10 @@ class CellGrid:
 
 
 def least_error(candidates: Candidates, size: tuple[int, int]) -> Estimate:
-    """The candidate of least error, and what its error says of the scores.
+    """The candidate with the smallest error, and scores that follow from its error.
 
     Args:
-        candidates: In cells, errors in pixels; where all are missing, the first counts.
+        candidates: In cells, errors in pixels; where all are missing, the first is taken.
         size: Height and width of the frames that the network reads.
     """
     error, chosen = candidates.error.clamp(max=WORST_ERROR).min(-1)
@@ -342,7 +342,7 @@ def least_error(candidates: Candidates, size: tuple[int, int]) -> Estimate:
 
 
 def _joined(before: Estimate, new: Estimate, span: slice) -> Estimate:
-    """Replace the frames of a span; behind the first span, its first frames keep their answer."""
+    """Replace the frames of a span; in a later span, its first frames keep their result."""
     first = span.start + (KEPT_FRAMES if span.start else 0)
     skipped, rest = first - span.start, slice(first, span.stop)
 

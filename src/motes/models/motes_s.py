@@ -1,13 +1,13 @@
-"""motes-s: several classical answers per point and frame, chosen and refined by a small network.
+"""motes-s: several classical candidates per point and frame, refined by a small network.
 
     candidates of all points in all frames of a window: dense flow in several ways
     features of the frames; patches around the queries
-    repeat: match patches and look at the candidates -> tokens -> transformer -> choose, move, score
+    repeat: match patches, describe candidates -> tokens -> transformer -> choose, move, score
 
-Dense flow finds a point to within a pixel in most short steps.  What it lacks is a second opinion
-when it is lost, knowing what is hidden, and precision after many steps.  The network need not
-search: it chooses, seeing all points together over 16 frames.  Its parts are those of CoTracker3
-(`motes.models.cotracker3`).
+Dense flow tracks a point to within a pixel in most short steps.  It drifts over many steps, and it
+does not tell when a point is hidden or lost.  The network does not search: it chooses among the
+candidates, from all points together over 16 frames, and corrects the rest.  Its parts are those of
+CoTracker3 (`motes.models.cotracker3`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from motes.models.cotracker3 import displacements
 from motes.models.preset import Accuracy, Preset, Support, WeightsInfo
 
 INITIAL_GATE = -3.0
-"""Logit with which the offsets of the correlation peaks are followed before training."""
+"""Logit of the gate of the correlation peaks, before training."""
 
 INITIAL_SUMMARY = 0.03
 """Standard deviation of the weights that read the summaries of candidates, before training."""
@@ -42,17 +42,17 @@ class MotesSConfig(CandidateConfig):
     """Candidates, windows, encoder, and the network that chooses and refines."""
 
     match_hidden: int = 96  # MLP that embeds the match of two patches
-    match_out: int = 48  # numbers per level that it gives
+    match_out: int = 48  # its output channels per level
     octaves: int = 6  # of the displacement embedding
     width: int = 128  # of the transformer
     heads: int = 4
     depth: int = 2  # rounds of time and space attention
     virtual_tracks: int = 16
-    unit: float = 64.0  # pixels that count as 1 in displacements
+    unit: float = 64.0  # displacements are divided by this number of pixels
 
 
 class MotesS(CandidateModel):
-    """Chooses among candidates and refines them; points help each other."""
+    """Chooses among candidates and refines them, with attention among the points."""
 
     config: MotesSConfig
     times: Tensor
@@ -100,7 +100,7 @@ class MotesS(CandidateModel):
         kinds: Sequence[str] | None = None,
     ) -> list[Estimate]:
         """Choose and refine; see `CandidateModel.refine`."""
-        places = self.places(kinds)
+        indices = self.kind_indices(kinds)
         similar = similarity(levels, support, candidates.xy, self.config.radius)
         mask, error = candidates.error.isfinite(), candidates.error.clamp(max=WORST_ERROR)
         mask = mask & self.config.choosing
@@ -109,26 +109,26 @@ class MotesS(CandidateModel):
         for _ in range(iterations or self.config.iterations):
             xy = now.xy.detach()
             offset = candidates.xy - xy[..., None, :]
-            summary = self.chooser.summarise(offset, error, similar, mask, places)
+            summary = self.chooser.summarise(offset, error, similar, mask, indices)
             match = self.match.match(levels, support, xy)
             x = self.transformer(self._tokens(xy, now.scores, match, summary), known)
-            choice = self.chooser(x, summary[..., places, :], mask)
+            choice = self.chooser(x, summary[..., indices, :], mask)
             move = self._move(x, choice, offset, match) + self.motion(x).float()
             now = Estimate(xy + move, now.scores + self.scoring(x).float(), choice, match.logits)
             history.append(now)
         return history
 
     def _tokens(self, xy: Tensor, scores: Tensor, match: Match, summary: Tensor) -> Tensor:
-        """What is known of each point in each frame, ``[B, N, S, D]``."""
+        """Input of the transformer for each point and frame, ``[B, N, S, D]``."""
         steps = self.embed(displacements(xy) * self.stride / self.config.unit)
         point = torch.cat([scores, match.embedding, steps], -1)
         point = point + resize_time(self.times, xy.shape[2])
         return torch.cat([point, summary.flatten(-2).to(point.dtype)], -1)
 
     def _move(self, x: Tensor, choice: Tensor, offset: Tensor, match: Match) -> Tensor:
-        """To the chosen candidate, or, where the point stays, along the gated peaks.
+        """Position update: to the chosen candidate, or along the gated correlation peaks.
 
-        The hard choice is taken; the soft one has the gradient.
+        The forward pass uses the hard choice, the gradient the soft one (straight-through).
         """
         soft = choice.softmax(-1)
         hard = F.one_hot(soft.argmax(-1), soft.shape[-1]).float()

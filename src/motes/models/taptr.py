@@ -77,7 +77,7 @@ class TaptrState(State):
     started: Tensor  # bool [B, N]: the query frame has been reached
     initial: Tensor  # [B, N, C] content at the query
     content: Tensor  # [B, N, S, C] in the frames of the last window
-    onward: Tensor  # [B, N, C] content for all frames after the last window
+    content_after: Tensor  # [B, N, C] content for all frames after the last window
     positions: Tensor  # [B, N, S, 4] logits in the frames of the last window
     classes: Tensor  # [B, N, S, 3] logits
     first: int = 0  # number of the first frame of that window
@@ -182,7 +182,7 @@ class Taptr(PointModel):
             started=torch.zeros(B, N, dtype=torch.bool, device=queries.device),
             initial=queries.new_zeros(B, N, C),
             content=queries.new_zeros(B, N, S, C),
-            onward=queries.new_zeros(B, N, C),
+            content_after=queries.new_zeros(B, N, C),
             positions=queries.new_zeros(B, N, S, 4),
             classes=queries.new_zeros(B, N, S, 3),
             num_frames=num_frames,
@@ -242,17 +242,17 @@ class Taptr(PointModel):
             started = state.started.view(*state.started.shape, *[1] * (old.ndim - 2))
             return torch.where(started, old, new)
 
-        def shifted(values: Tensor, onward: Tensor) -> Tensor:
+        def shifted(values: Tensor, after: Tensor) -> Tensor:
             passed = min(start - state.first, values.shape[2])
             kept = values[:, :, passed:]
-            return torch.cat([kept, onward[:, :, None].expand(-1, -1, passed, -1)], 2)
+            return torch.cat([kept, after[:, :, None].expand(-1, -1, passed, -1)], 2)
 
         return replace(
             state,
             started=state.started | window.tracked.any(1),
             initial=choose(state.initial, found),
-            content=choose(shifted(state.content, state.onward), found[:, :, None]),
-            onward=choose(state.onward, found),
+            content=choose(shifted(state.content, state.content_after), found[:, :, None]),
+            content_after=choose(state.content_after, found),
             positions=choose(shifted(state.positions, state.positions[:, :, -1]), logits),
             classes=choose(shifted(state.classes, state.classes[:, :, -1]), classes),
             first=start,
@@ -281,7 +281,9 @@ class Taptr(PointModel):
         return replace(
             state,
             content=after,
-            onward=after[:, :, -1] if self._updates_later_frames(state) else state.onward,
+            content_after=after[:, :, -1]
+            if self._updates_later_frames(state)
+            else state.content_after,
             positions=torch.where(updated, positions, state.positions),
             classes=torch.where(updated, classes, state.classes),
         )

@@ -1,10 +1,10 @@
 """taptrv2-xs: TAPTRv2's decoder, started from dense flow.
 
-The mechanism is that of "TAPTRv2" (arXiv 2407.16291): each point in each frame is a query of
-content and position; a layer samples the feature maps by key-aware deformable attention, moves the
-position by the attention's own logits, and lets frames and points exchange information.  Encoder,
-windows and candidates are those of motes-s: a position starts at the candidate of least error, and
-the summaries of all candidates enter the content.
+The decoder is that of "TAPTRv2" (arXiv 2407.16291): each point in each frame is a query of content
+and position; a layer samples the feature maps by key-aware deformable attention, moves the position
+by the logits of that attention, and attends among frames and among points.  Encoder, windows and
+candidates are those of motes-s: a position starts at the candidate with the smallest error, and the
+summaries of all candidates are part of the content.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from motes.models.candidate_base import (
 from motes.models.preset import Preset, Support, WeightsInfo
 
 CONFIDENT, VISIBLE = 0, 1
-"""Classes of the decoder.  The paper leaves class 0 unused; here it says whether the position is
-right, as the second score of motes-s does."""
+"""Classes of the decoder.  The paper leaves class 0 unused; here it is the confidence, the second
+score of motes-s."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,14 @@ class TaptrXsConfig(CandidateConfig):
 
 
 class TaptrXs(CandidateModel):
-    """Points as queries of a decoder; its attention among points is linear in their number."""
+    """Points as queries of a decoder, with attention among points of linear cost."""
 
     config: TaptrXsConfig
 
     def __init__(self, config: TaptrXsConfig) -> None:
         super().__init__(config)
         c = config
-        self.iterations = None  # as many as there are layers
+        self.iterations = None  # one per layer
         self.point_bytes = 60_000
         self.chooser = Chooser(len(KINDS), c.width)
         self.project = nn.ModuleList(nn.Linear(c.channels, c.width) for _ in range(c.levels))
@@ -102,32 +102,32 @@ class TaptrXs(CandidateModel):
         start: Estimate,
         kinds: Sequence[str] | None,
     ) -> Tensor:
-        """What the point looks like at its query, and what the candidates of each frame say."""
+        """Content from the features at the query and the summaries of the candidates."""
         similar = similarity(levels, support, candidates.xy, self.config.radius)
         mask, error = candidates.error.isfinite(), candidates.error.clamp(max=WORST_ERROR)
         offset = candidates.xy - start.xy[..., None, :]
-        places = self.places(kinds)
-        summary = self.chooser.summarise(offset, error, similar, mask, places).flatten(-2)
-        centre = torch.cat([own[:, :, own.shape[2] // 2] for own in support], -1)
-        look = centre[:, :, None].expand(-1, -1, summary.shape[2], -1)
-        facts = (look.to(summary.dtype), summary, start.scores.to(summary.dtype))
+        indices = self.kind_indices(kinds)
+        summary = self.chooser.summarise(offset, error, similar, mask, indices).flatten(-2)
+        centre = torch.cat([patch[:, :, patch.shape[2] // 2] for patch in support], -1)
+        appearance = centre[:, :, None].expand(-1, -1, summary.shape[2], -1)
+        facts = (appearance.to(summary.dtype), summary, start.scores.to(summary.dtype))
         return self.query_content(torch.cat(facts, -1))
 
     def _window(self, levels: Sequence[Tensor], known: Tensor | None, xy: Tensor) -> Window:
-        """Tokens of all frames; every frame of a point that is known takes part."""
+        """The decoder's view of the frames; all frames of known points are tracked and updated."""
         pairs = zip(self.project, levels, strict=True)
         tokens = torch.cat([project(m).flatten(2, 3) for project, m in pairs], 2).flatten(0, 1)
         sizes = tuple((m.shape[2], m.shape[3]) for m in levels)
         B, N, S, _ = xy.shape
-        part = torch.ones(B, N, dtype=torch.bool, device=xy.device) if known is None else known
-        each = part[:, None].expand(-1, S, -1)
+        mask = torch.ones(B, N, dtype=torch.bool, device=xy.device) if known is None else known
+        each = mask[:, None].expand(-1, S, -1)
         return Window(Pyramid(tokens, sizes), each, each)
 
     def _estimate(self, layer: Refined, start: Estimate, size: tuple[int, int]) -> Estimate:
-        """Of one layer: cells and logits; scores are added to those of the start."""
+        """Estimate of one layer: cells, and its logits added to those of the start."""
         positions = layer.positions[..., :2].float().transpose(1, 2).sigmoid()
-        said = layer.classes[..., [VISIBLE, CONFIDENT]].float().transpose(1, 2)
-        return Estimate(_cells(positions, size), start.scores + said)
+        scores = layer.classes[..., [VISIBLE, CONFIDENT]].float().transpose(1, 2)
+        return Estimate(_cells(positions, size), start.scores + scores)
 
 
 def _normalised(cells: Tensor, size: tuple[int, int]) -> Tensor:

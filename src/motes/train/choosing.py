@@ -1,4 +1,4 @@
-"""`ChoosingLearner`: what motes-s learns from one window with given candidates."""
+"""`ChoosingLearner`: the losses of motes-s, for one window with given candidates."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ from motes.train.config import LossConfig
 from motes.train.losses import Losses, Target, cell_entropy, masked_mean, matching_loss
 
 MATCHED_FRAMES = 4
-"""Frames, drawn at random, in which points are searched for by their feature alone."""
+"""Number of random frames of the matching loss, in which points are located by feature alone."""
 
 MATCHED_LEVEL = 1
-"""Level of the features that are searched, of stride 4."""
+"""Level of the features of the matching loss, of stride 4."""
 
 SMOOTHING = 0.05
-"""Pixels under the square root of distances, so that they have a gradient at 0."""
+"""Pixels that are added under the square root of distances, so that they have a gradient at 0."""
 
 CHOICE_SHARPNESS = 0.3
-"""Pixels of distance from the truth that halve the desired share of a candidate, roughly."""
+"""Pixels that are added to distances from the truth, so that target shares stay finite."""
 
 FAR = 1e6
-"""Distance in pixels of a candidate that is missing."""
+"""Distance in pixels that stands for a missing candidate."""
 
 
 class ChoosingLearner(nn.Module):
-    """Refines a window from its candidates and says how wrong that was.
+    """Refines a window from its candidates and returns the losses.
 
-    The stage of training follows from the configuration of the model: without `choosing`,
-    refinement starts from the first kind of candidate and learns features, offsets and scores; with
-    it, all kinds are offered, some left out at random, and the choice is learned as well.
+    The stage of training depends on the configuration of the model: without `choosing`, refinement
+    starts from the first kind of candidate, and features, offsets and scores are trained; with it,
+    all kinds are used, some dropped at random, and the choice is trained as well.
 
     Args:
         model: A `CandidateModel`, such as `MotesS`.
         config: Weights of the losses.
-        iterations: Refinements; None: the model's default.
-        bf16: Whether the network calculates in bfloat16; positions and losses do not.
+        iterations: Number of refinements; None: the model's default.
+        bf16: Whether the network computes in bfloat16; positions and losses stay in float32.
 
     Raises:
-        InputError: The model is another one.
+        InputError: The model is not a `CandidateModel`.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class ChoosingLearner(nn.Module):
             The weighted terms of the loss by name; the loss is their sum.
 
         Raises:
-            InputError: There are no candidates.
+            InputError: `candidates` or `error` is None.
         """
         if candidates is None or error is None:
             raise InputError("loss motes-s: expected a data source that gives candidates: rendered")
@@ -99,42 +99,42 @@ class ChoosingLearner(nn.Module):
             terms["matching"] = self.config.matching * self._matching(levels, queries, target, S)
         if self.bf16:
             levels = tuple(level.bfloat16() for level in levels)
-        given = self._offered(candidates, error)
+        chosen = self._drop_some(candidates, error)
         with torch.autocast(video.device.type, torch.bfloat16, enabled=self.bf16):
             t, cells = queries[..., 0].long(), queries[..., 1:] / STRIDE
             support = query_patches(levels, t, cells, self.model.config.radius)
             window = [level[:, :S] for level in levels]
             history = self.model.refine(
-                window, support, given, size, iterations=self.iterations, kinds=self._kinds
+                window, support, chosen, size, iterations=self.iterations, kinds=self._kinds
             )
-        start = least_error(given, size)
-        return terms | self._terms(start, history, given, target.frames(slice(S)))
+        start = least_error(chosen, size)
+        return terms | self._terms(start, history, chosen, target.frames(slice(S)))
 
     @property
     def _kinds(self) -> tuple[str, ...]:
         config = self.model.config
         return KINDS if config.choosing else config.candidates[:1]
 
-    def _offered(self, candidates: Tensor, error: Tensor) -> Candidates:
-        """The candidates of this stage, in cells; some but the first are left out."""
-        places = [KINDS.index(kind) for kind in self._kinds]
-        error = error[..., places]
-        left_out = torch.rand_like(error[:, :, :1]) < self.config.missing
-        left_out[..., 0] = False
-        error = error.masked_fill(left_out, torch.inf)
-        return Candidates(candidates[..., places, :] / STRIDE, error)
+    def _drop_some(self, candidates: Tensor, error: Tensor) -> Candidates:
+        """The candidates of this stage, in cells; random kinds, never the first, are missing."""
+        kinds = [KINDS.index(kind) for kind in self._kinds]
+        error = error[..., kinds]
+        dropped = torch.rand_like(error[:, :, :1]) < self.config.missing
+        dropped[..., 0] = False
+        error = error.masked_fill(dropped, torch.inf)
+        return Candidates(candidates[..., kinds, :] / STRIDE, error)
 
     def _matching(
         self, levels: tuple[Tensor, ...], queries: Tensor, target: Target, frames: int
     ) -> Tensor:
-        some = torch.randperm(frames, device=queries.device)[:MATCHED_FRAMES]
+        chosen = torch.randperm(frames, device=queries.device)[:MATCHED_FRAMES]
         stride = STRIDE * 2**MATCHED_LEVEL
-        return matching_loss(levels[MATCHED_LEVEL].float(), stride, queries, target, some)
+        return matching_loss(levels[MATCHED_LEVEL].float(), stride, queries, target, chosen)
 
     def _terms(
-        self, start: Estimate, history: list[Estimate], given: Candidates, target: Target
+        self, start: Estimate, history: list[Estimate], candidates: Candidates, target: Target
     ) -> Losses:
-        """All terms but the matching; sums over iterations, the last one weighing most."""
+        """All terms but the matching loss: weighted sums over iterations, the last one most."""
         c, sums = (
             self.config,
             dict.fromkeys(("visible", "occluded", "visibility", "confidence"), 0.0),
@@ -149,7 +149,7 @@ class ChoosingLearner(nn.Module):
             if now.peaks is not None:
                 peaks = peaks + peak_entropy(now.peaks, before, target, self.model.config.radius)
             if now.choice is not None:
-                choice = choice + choice_entropy(now.choice, before, given, target)
+                choice = choice + choice_entropy(now.choice, before, candidates, target)
             before = now
         last = history[-1]
         if last.choice is not None and self.model.config.choosing:
@@ -191,15 +191,17 @@ def peak_entropy(peaks: Tensor, before: Estimate, target: Target, radius: int) -
     return torch.stack(terms).mean()
 
 
-def choice_entropy(choice: Tensor, before: Estimate, given: Candidates, target: Target) -> Tensor:
-    """Cross-entropy of the choice; the nearer to the truth, the larger the desired share."""
+def choice_entropy(
+    choice: Tensor, before: Estimate, candidates: Candidates, target: Target
+) -> Tensor:
+    """Cross-entropy of the choice; the target share falls with the distance from the truth."""
     truth = target.xy.transpose(1, 2)
     stay = torch.linalg.vector_norm(before.xy.detach() * STRIDE - truth, dim=-1)
-    away = torch.linalg.vector_norm(given.xy * STRIDE - truth[..., None, :], dim=-1)
-    distance = torch.cat([stay[..., None], away.where(given.error.isfinite(), FAR)], -1)
-    wanted = 1 / (distance + CHOICE_SHARPNESS) ** 2
-    wanted = wanted / wanted.sum(-1, keepdim=True)
-    entropy = -(wanted * choice.log_softmax(-1)).sum(-1).transpose(1, 2)
+    away = torch.linalg.vector_norm(candidates.xy * STRIDE - truth[..., None, :], dim=-1)
+    distance = torch.cat([stay[..., None], away.where(candidates.error.isfinite(), FAR)], -1)
+    share = 1 / (distance + CHOICE_SHARPNESS) ** 2
+    share = share / share.sum(-1, keepdim=True)
+    entropy = -(share * choice.log_softmax(-1)).sum(-1).transpose(1, 2)
     weight = target.known * (target.visible + HIDDEN_SHARE * ~target.visible)
     per_clip = (entropy * weight).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1)
     return per_clip.mean()

@@ -1,8 +1,8 @@
-"""Clips with candidates, rendered once and kept in a folder: what motes-s is trained on.
+"""Training data of motes-s: synthetic clips with candidates, rendered once and kept in a folder.
 
-A clip and its candidates follow from the settings and the clip's number.  Each file names the
-settings that made it, so that a folder of other settings, or a file that was cut off, is noticed
-and made anew, clip by clip, whoever needs it first.
+A clip and its candidates depend only on the settings and the number of the clip.  Each file holds a
+hash of its settings; a file with other settings, or one that was cut off, is rendered again when it
+is needed.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from motes.features.candidates import (
     WORST_ERROR,
     Candidates,
     FlowWindow,
+    empty_tracks,
     find_candidates,
     half_frames,
-    nothing_followed,
 )
 from motes.features.flow_fields import frame_hashes, grey
 from motes.synthetic import SyntheticConfig, Textures, synthesize
@@ -40,16 +40,16 @@ from motes.train.config import Stage
 log = logging.getLogger("motes.train")
 
 FORMAT = 1
-"""Version of the files; clips of other versions are made anew."""
+"""Version of the files; clips of other versions are rendered again."""
 
 FIRST_SEED = 10_000_000
 """Seed of clip 0 in the synthetic engine."""
 
 MIN_QUERIES = 16
-"""Crops that hold fewer queries are drawn again."""
+"""Crops with fewer queries are drawn again."""
 
 TRIES = 50
-"""Crops that are drawn before a clip counts as unusable."""
+"""Number of crops that are drawn before a clip counts as unusable."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,12 @@ class RenderedOptions:
 
     Attributes:
         folder: Where clips are kept.
-        clips: How many there are; about 8 MB each.
-        anchors: Frames per track from which it is queried: the first visible one, and others.
-        look: Fields of the synthetic engine's configuration; layers and solids take turns.
+        clips: Number of clips; about 8 MB each.
+        anchors: Number of query frames per track: the first visible one, and random ones.
+        look: Configuration of the synthetic engine; layers and solids alternate.
         jitter: Share of the tracks whose candidates are shifted together, by about a pixel.
-        ready_only: Draw from the clips that are there, while others are rendered by ``motes train
-            --render``; such a run does not repeat exactly.
+        ready_only: Draw only from clips that exist, while ``motes train --render`` renders others;
+            such a run does not repeat exactly.
     """
 
     folder: str
@@ -81,9 +81,9 @@ class RenderedOptions:
                 )
 
     def clip_settings(self) -> dict[str, Any]:
-        """What decides a clip, besides its number."""
-        made = {"format": FORMAT, "anchors": self.anchors, "kinds": KINDS}
-        return {**made, "look": asdict(self.look)}
+        """The settings that, with its number, determine a clip."""
+        settings = {"format": FORMAT, "anchors": self.anchors, "kinds": KINDS}
+        return {**settings, "look": asdict(self.look)}
 
 
 @dataclass(frozen=True)
@@ -110,11 +110,11 @@ class RenderedClip:
 
 
 class ClipCache:
-    """Clips by number; made when first needed.
+    """Clips by number, rendered when they are first needed.
 
     Args:
-        options: What they look like and where they are kept.
-        make: Makes the clip of a number.
+        options: Settings of the clips, and their folder.
+        make: Renders the clip of a number.
     """
 
     def __init__(self, options: RenderedOptions, make: Callable[[int], RenderedClip]) -> None:
@@ -123,7 +123,7 @@ class ClipCache:
         self.settings = hashlib.sha256(settings.encode()).hexdigest()
 
     def get(self, number: int) -> RenderedClip:
-        """A clip, from its file or made anew.
+        """A clip, from its file or rendered.
 
         Raises:
             FileError: The folder cannot be written.
@@ -133,13 +133,13 @@ class ClipCache:
             try:
                 return self._read(path)
             except FileError as error:
-                log.warning("%s; made anew", error)
+                log.warning("%s; rendered again", error)
         clip = self._make(number)
         self._write(path, clip)
         return clip
 
     def ready(self, count: int) -> list[int]:
-        """Which of the first `count` clips have a file."""
+        """Numbers of the first `count` clips that have a file."""
         return [number for number in range(count) if self._path(number).exists()]
 
     def _path(self, number: int) -> Path:
@@ -168,7 +168,7 @@ class ClipCache:
 
 
 def render(options: RenderedOptions, textures: Textures, number: int) -> RenderedClip:
-    """Make a clip and its candidates."""
+    """Render a clip and compute its candidates."""
     kind = "layers" if number % 2 else "solids"
     config = replace(options.look, kind=kind)
     sample = synthesize(config, [FIRST_SEED + number], "cpu", textures)[0]
@@ -207,18 +207,18 @@ def all_candidates(sample: Sample, anchors: Tensor) -> Candidates:
     queries = torch.cat([t[:, None].float(), xy], 1)[None]
     frames = grey(sample.video[None].float() / 255)
     window = FlowWindow(frames, half_frames(frames), frame_hashes(frames), 0)
-    met = torch.ones(queries.shape[:2], dtype=torch.bool)
-    none = nothing_followed(KINDS, queries, 0)
+    started = torch.ones(queries.shape[:2], dtype=torch.bool)
+    tracks = empty_tracks(KINDS, queries, 0)
     T = sample.num_frames
-    return find_candidates(KINDS, window, none, queries, met, met, max_anchors=T)[0]
+    return find_candidates(KINDS, window, tracks, queries, started, started, max_anchors=T)[0]
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """Windows of rendered clips, cropped and changed at random.
+    """Random windows of rendered clips, cropped and augmented.
 
     Attributes:
-        options: Of the clips.
+        options: Settings of the clips.
         cache: The clips.
     """
 
@@ -240,8 +240,8 @@ class Rendered:
     def draw(self, generator: torch.Generator, stage: Stage) -> Batch:
         """A window with queries and candidates, as a batch of one; see `Source`.
 
-        The window has one frame more than the stage says: the last is the first frame of the
-        clip, in which some points are queried; nothing else is known of it.
+        The window has one frame more than the stage defines: the last is the first frame of the
+        clip.  Some points have their query there; otherwise this frame is not used.
         """
         rng = numpy_generator(generator)
         number = self._number(rng)
@@ -257,10 +257,10 @@ class Rendered:
         return int(rng.choice(ready)) if ready else int(rng.integers(self.options.clips))
 
     def render(self, part: int, parts: int) -> Iterator[int]:
-        """Render the clips that are missing: every `parts`-th, from number `part` on, from 0.
+        """Render missing clips: every `parts`-th, starting from clip `part`.
 
         Yields:
-            The number of each clip that is there.
+            The number of each clip, when it exists.
         """
         for number in range(part, self.options.clips, parts):
             self.cache.get(number)
@@ -269,12 +269,12 @@ class Rendered:
 
 @dataclass(frozen=True)
 class _Cut:
-    """Where a window lies in a clip.
+    """Position of a window in a clip.
 
     Attributes:
         first: Number of its first frame.
-        corner: Pixel (x, y) of the clip that is its top-left one.
-        pairs: int64 ``[P, 2]``, tracks and their anchors whose query it holds.
+        corner: Pixel (x, y) of the clip at the top left of the window.
+        pairs: int64 ``[P, 2]``, track and anchor of each query in the window.
     """
 
     first: int
@@ -283,7 +283,7 @@ class _Cut:
 
 
 def _cut(clip: RenderedClip, stage: Stage, rng: np.random.Generator) -> _Cut:
-    """Draw a window; its queries are those inside it, and those of the clip's first frame."""
+    """Draw a window; its queries are those in its frames and those in the clip's first frame."""
     T, _, H, W = clip.video.shape
     (h, w), S = stage.size, stage.frames
     if S > T or h > H or w > W:
@@ -292,8 +292,8 @@ def _cut(clip: RenderedClip, stage: Stage, rng: np.random.Generator) -> _Cut:
     first = int(rng.integers(0, T - S + 1))
     corner = np.array([rng.integers(0, W - w + 1), rng.integers(0, H - h + 1)])
     anchors = clip.anchors.astype(np.int64)
-    here = clip.xy[np.arange(anchors.shape[1]), anchors] - corner  # [A, N, 2]
-    inside = (here >= 0).all(-1) & (here < np.array([w, h]) - 1).all(-1)
+    xy = clip.xy[np.arange(anchors.shape[1]), anchors] - corner  # [A, N, 2]
+    inside = (xy >= 0).all(-1) & (xy < np.array([w, h]) - 1).all(-1)
     held = ((anchors >= first) & (anchors < first + S)) | (anchors == 0)
     anchor, track = np.nonzero(inside & held)
     return _Cut(first, corner, np.stack([track, anchor], 1))
@@ -301,7 +301,7 @@ def _cut(clip: RenderedClip, stage: Stage, rng: np.random.Generator) -> _Cut:
 
 @dataclass(frozen=True)
 class _Window:
-    """What is changed at random; N queries in S + 1 frames, of which S count.
+    """The part of a batch that is augmented: N queries in S + 1 frames, see `Rendered.draw`.
 
     Attributes:
         video: float32 ``[S + 1, 3, h, w]`` in 0..1.
@@ -324,11 +324,11 @@ class _Window:
     error: Tensor
 
     def positions(self, change: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
-        """All positions, changed alike."""
+        """All positions, with the same change."""
         return {name: change(getattr(self, name)) for name in ("xy", "query", "candidates")}
 
     def mirrored(self, axis: int) -> _Window:
-        """With axis x (0) or y (1) the other way round."""
+        """Mirrored along axis x (0) or y (1)."""
         last = self.video.shape[3 - axis] - 1
         sign, shift = torch.ones(2), torch.zeros(2)
         sign[axis], shift[axis] = -1, last
@@ -354,7 +354,7 @@ class _Window:
 def _batch(
     clip: RenderedClip, cut: _Cut, stage: Stage, jitter: float, rng: np.random.Generator
 ) -> Batch:
-    """The window with `stage.points` queries, changed at random."""
+    """The window with `stage.points` queries, augmented."""
     enough = len(cut.pairs) >= stage.points
     chosen = rng.choice(len(cut.pairs), stage.points, replace=not enough)
     window = _window(clip, cut, cut.pairs[chosen], stage)
@@ -392,19 +392,21 @@ def _window(clip: RenderedClip, cut: _Cut, pairs: np.ndarray, stage: Stage) -> _
 def _jittered(window: _Window, share: float, rng: np.random.Generator) -> _Window:
     """Shift all candidates of some queries by about a pixel."""
     N = len(window.query)
-    some = rng.random(N) < share
-    shift = rng.normal(0, 1, (N, 2)) * rng.exponential(JITTER_SIZE, (N, 1)) * some[:, None]
-    error = torch.hypot(window.error, torch.from_numpy(some * JITTER_ERROR).float()[:, None, None])
-    moved = window.candidates + torch.from_numpy(shift).float()[:, None, None]
-    return replace(window, candidates=moved, error=error)
+    chosen = rng.random(N) < share
+    shift = rng.normal(0, 1, (N, 2)) * rng.exponential(JITTER_SIZE, (N, 1)) * chosen[:, None]
+    error = torch.hypot(
+        window.error, torch.from_numpy(chosen * JITTER_ERROR).float()[:, None, None]
+    )
+    shifted = window.candidates + torch.from_numpy(shift).float()[:, None, None]
+    return replace(window, candidates=shifted, error=error)
 
 
 JITTER_SIZE, JITTER_ERROR = 0.8, 0.5
-"""Mean size of a shift and what it adds to the error, in pixels."""
+"""Mean length of a shift, and the error that is added for it, in pixels."""
 
 
 def _changed(window: _Window, rng: np.random.Generator) -> _Window:
-    """Mirror, exchange the axes, reverse time; each half of the time."""
+    """Mirror, exchange the axes, reverse time; each with probability 1/2."""
     h, w = window.video.shape[-2:]
     if rng.random() < 0.5:
         window = window.mirrored(0)
@@ -432,7 +434,7 @@ def _coloured(video: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def _as_batch(window: _Window) -> Batch:
-    """With a last frame of which nothing is known but its queries."""
+    """As a batch; the last frame has queries but no ground truth."""
 
     def frames_first(values: Tensor) -> Tensor:
         return torch.cat([values, torch.zeros_like(values[:, :1])], 1).transpose(0, 1).contiguous()
