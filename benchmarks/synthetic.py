@@ -1,13 +1,16 @@
 """Speed and examples of synthetic clips: the table and the picture of the docs.
 
 python benchmarks/synthetic.py                  # the table of docs/howto/synthetic.md
-python benchmarks/synthetic.py --sheet docs/images/synthetic.jpg     # its picture
+python benchmarks/synthetic.py --sheet docs/images/synthetic.jpg     # its first picture
+python benchmarks/synthetic.py --special --sheet docs/images/synthetic_special.jpg    # its second
 """
 
 import argparse
 import colorsys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,11 +27,16 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--textures")
     parser.add_argument("--sheet", help="file of a picture of some clips, instead of the table")
+    parser.add_argument("--special", action="store_true", help="clips that are off by default")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     textures = Textures(options.textures)
     if options.sheet:
-        cv2.imwrite(options.sheet, sheet(textures), [cv2.IMWRITE_JPEG_QUALITY, 80])
+        cv2.imwrite(
+            options.sheet,
+            sheet(textures, SPECIAL if options.special else USUAL),
+            [cv2.IMWRITE_JPEG_QUALITY, 80],
+        )
     else:
         table(options, textures)
 
@@ -55,12 +63,24 @@ def measure(
     return (time.perf_counter() - start) / clips, (time.process_time() - used) / clips
 
 
-def sheet(textures: Textures) -> np.ndarray:
-    """Three clips of each kind, one per row: five frames with tracks."""
+USUAL = (({"kind": "layers"}, (3, 12, 20)), ({"kind": "solids"}, (4, 7, 9)))
+MOVERS = {"kind": "layers", "still": 1.0, "layers": (0, 3), "movers": (6, 12)}
+BOARDS = {"kind": "layers", "repeated": 1.0, "layers": (1, 5), "radius": (0.15, 0.6)}
+SPECIAL = (
+    (MOVERS, (5,)),
+    (BOARDS, (3, 11)),
+    ({"kind": "layers", "light_changes": 1.0, "video_coding": 1.0}, (6,)),
+    ({"kind": "layers", "defocus": 1.0}, (2,)),
+)
+"""What differs from the defaults, and seeds."""
+
+
+def sheet(textures: Textures, clips: Sequence[tuple[dict[str, Any], Sequence[int]]]) -> np.ndarray:
+    """One clip per row: five frames with tracks."""
     rows = []
-    for kind, seeds in (("layers", (3, 12, 20)), ("solids", (4, 7, 9))):
-        config = SyntheticConfig(kind=kind, size=(192, 192), points=64)
-        for sample in synthesize(config, seeds, textures=textures):
+    for changes, seeds in clips:
+        config = SyntheticConfig(size=(192, 192), points=64, **changes)
+        for sample in synthesize(config, seeds, textures=textures.looking_like(config)):
             frames = [draw(sample, t) for t in torch.linspace(0, 23, 5).long().tolist()]
             rows.append(np.hstack(frames))
     return np.vstack(rows)

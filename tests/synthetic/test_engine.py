@@ -12,7 +12,9 @@ from torch.utils.data import DataLoader
 from motes.data.sample import collate
 from motes.errors import FileError, InputError
 from motes.synthetic import SyntheticClips, SyntheticConfig, Textures, synthesize
+from motes.synthetic.dice import Dice
 from motes.synthetic.engine import _offset, expose
+from motes.synthetic.motion import dart
 from motes.synthetic.scene import inside
 
 SMALL = SyntheticConfig(frames=5, size=(48, 64), points=32, layers=(2, 3), objects=(2, 3))
@@ -135,3 +137,56 @@ def test_geometry_is_the_same_on_a_gpu(kind):
     config = replace(SMALL, kind=kind)
     here, there = synthesize(config, [2])[0], synthesize(config, [2], device="cuda")[0].to("cpu")
     torch.testing.assert_close(here.xy, there.xy)
+
+
+@pytest.mark.parametrize(
+    ("kind", "seed", "positions", "brightness", "seen"),
+    [
+        ("layers", 3, (5.111, 47.139, 48.328, 27.286), 111.766, 139),
+        ("layers", 11, (15.281, 2.321, 5.466, 18.855), 169.126, 151),
+        ("solids", 3, (46.214, 4.043, 4.046, 37.47), 123.644, 138),
+        ("solids", 8, (2.785, 37.515, 16.288, 13.608), 75.398, 145),
+        ("mixed", 20, (44.301, 4.516, 26.534, 19.013), 117.205, 160),
+    ],
+)
+def test_a_seed_gives_the_clip_that_it_always_gave(kind, seed, positions, brightness, seen):
+    """New fields of the configuration draw no random numbers while they have their defaults."""
+    sample = synthesize(replace(SMALL, kind=kind), [seed])[0]
+    found = (*sample.xy[2, 0].tolist(), *sample.xy[4, 31].tolist())
+    assert found == pytest.approx(positions, abs=2e-3)
+    assert float(sample.video.float().mean()) == pytest.approx(brightness, abs=0.01)
+    assert int(sample.visible.sum()) == seen
+
+
+STILL = replace(SMALL, kind="layers", frames=12, still=1.0, effects=False, lighting=False, ripple=0)
+
+
+def test_in_still_clips_only_movers_move():
+    nothing = synthesize(STILL, [4])[0]
+    assert (nothing.video == nothing.video[:1]).all()
+    config = replace(STILL, movers=(4, 4), mover_radius=(0.08, 0.1), mover_speed=(0.02, 0.04))
+    moved = 0
+    for sample in synthesize(replace(config, points=64), [4, 5, 6]):
+        away = (sample.xy - sample.xy[:1]).norm(dim=-1).amax(0)
+        moved += int((away > 1).sum())
+        assert (away[away <= 1] < 1e-3).all()
+    assert moved > 20  # of 192: movers are small, but get tracks
+
+
+def test_a_dart_passes_its_positions_pauses_and_stays_within_reach():
+    reach, times = torch.tensor([40.0, 30.0]).double(), torch.arange(0, 200, 0.25).double()
+    paths = [dart(Dice(seed), 3.0, 200, reach) for seed in range(8)]
+    for path in paths:
+        torch.testing.assert_close(path.at(path.times), path.positions)
+        assert (path.at(times).abs() <= 1.3 * reach).all()
+    steps = torch.stack([path.at(times).diff(dim=0).norm(dim=-1) for path in paths])
+    assert (steps == 0).any(1).sum() > 4  # most of them rest at some time
+    assert steps.max() < 3.0  # of a quarter of a frame each: without jumps
+
+
+@pytest.mark.parametrize("kind", ["layers", "solids"])
+def test_repeated_textures_and_effects_change_pictures_but_not_sizes(kind):
+    shares = {"repeated": 1.0, "light_changes": 1.0, "defocus": 1.0, "video_coding": 1.0}
+    sample = synthesize(replace(SMALL, kind=kind, size=(49, 63), **shares), [7])[0]
+    assert sample.video.shape == (5, 3, 49, 63)
+    assert sample.video.float().std() > 1

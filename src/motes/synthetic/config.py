@@ -8,8 +8,31 @@ from motes.errors import InputError
 
 KINDS = ("mixed", "layers", "solids")
 
-RANGES = {"layers": 0, "objects": 0, "samples": 1, "speed": 1e-6, "radius": 1e-3}
+RANGES = {
+    "layers": 0,
+    "objects": 0,
+    "movers": 0,
+    "samples": 1,
+    "speed": 1e-6,
+    "radius": 1e-3,
+    "mover_speed": 1e-6,
+    "mover_radius": 1e-3,
+}
 """Fields that are ranges, with their least allowed value."""
+
+SHARES = (
+    "solids",
+    "procedural",
+    "repeated",
+    "still",
+    "ripple",
+    "shutter",
+    "light_changes",
+    "defocus",
+    "video_coding",
+    "foreground",
+)
+"""Fields that are numbers in 0..1."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +51,14 @@ class SyntheticConfig:
         solids: Share of 3-D clips, with kind ``"mixed"``.
         textures: Folder of photographs, searched recursively; None uses procedural textures.
         procedural: Share of procedural textures, when there are photographs.
+        repeated: Share of textures that repeat one cell: tiles, dots, printed boards, facades.
+        still: Share of layered clips in which camera, background and shapes are at rest; movers
+            are not.
         layers: Least and largest number of shapes in front of the background.
+        movers: Least and largest number of small shapes in front of all others in layered clips.
+            They move quickly and irregularly, with pauses, like flies or animals from afar.
+        mover_speed: Least and largest speed of a mover.
+        mover_radius: Least and largest half-size of a mover.
         objects: Least and largest number of moving objects in a 3-D world.
         speed: Least and largest typical speed of a clip (log-uniform).
         radius: Least and largest half-size of a shape.
@@ -39,6 +69,9 @@ class SyntheticConfig:
         lighting: Whether to add shading, shadows and changes of brightness.
         effects: Whether to add camera effects: drift of exposure and colour, blur, noise and
             compression.
+        light_changes: Share of clips in which light is switched, flickers, or a soft shadow passes.
+        defocus: Share of clips whose focus comes and goes.
+        video_coding: Share of clips that are coded and decoded as H.264 of low quality.
         foreground: Preference for small surfaces when tracks are chosen: 0: in proportion to the
             visible area, 1: the same number on every surface.
     """
@@ -50,7 +83,12 @@ class SyntheticConfig:
     solids: float = 0.5
     textures: str | None = None
     procedural: float = 0.25
+    repeated: float = 0.0
+    still: float = 0.0
     layers: tuple[int, int] = (3, 12)
+    movers: tuple[int, int] = (0, 0)
+    mover_speed: tuple[float, float] = (0.004, 0.05)
+    mover_radius: tuple[float, float] = (0.015, 0.07)
     objects: tuple[int, int] = (3, 10)
     speed: tuple[float, float] = (0.005, 0.08)
     radius: tuple[float, float] = (0.07, 0.45)
@@ -59,6 +97,9 @@ class SyntheticConfig:
     samples: tuple[int, int] = (2, 5)
     lighting: bool = True
     effects: bool = True
+    light_changes: float = 0.0
+    defocus: float = 0.0
+    video_coding: float = 0.0
     foreground: float = 0.5
 
     def __post_init__(self) -> None:
@@ -73,7 +114,7 @@ class SyntheticConfig:
             low, high = getattr(self, name)
             if not least <= low <= high:
                 raise InputError(f"{name}: expected {least} <= low <= high, got ({low}, {high})")
-        for name in ("solids", "procedural", "ripple", "shutter", "foreground"):
+        for name in SHARES:
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name}: expected a number in 0..1, got {getattr(self, name)}")
 

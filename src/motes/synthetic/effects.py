@@ -1,33 +1,81 @@
-"""Camera effects: drift of exposure and colour, softness, noise and compression."""
+"""What light, lens, sensor and coding do to a clip.
+
+An effect is a function in `EFFECTS`: it gets the random numbers, the clip and the frames' times.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from motes.synthetic.config import SyntheticConfig
 from motes.synthetic.dice import Dice
 from motes.synthetic.motion import wander
+from motes.synthetic.textures import blurred
+from motes.synthetic.video_coding import as_coded
+
+LEAST_SIGMA = 0.3
+"""Deviation in pixels; narrower blur is left out."""
+
+CRF = (26, 40)
+"""Quality of H.264: the best and the worst rate factor."""
 
 BLOCK = 8
 """Side of the blocks for the cosine transform, as in JPEG and MPEG."""
 
 
-def camera_effects(dice: Dice, video: Tensor, times: Tensor) -> Tensor:
-    """Apply random camera effects to a clip ``[T, 3, H, W]`` in 0..1."""
-    if dice.chance(0.6):
-        video = drift(dice, video, times)
-    if dice.chance(0.3):
-        video = vignette(video, dice.number(0.1, 0.6))
-    if dice.chance(0.25):
-        video = soften(video, dice.number(0.05, 0.25))
-    if dice.chance(0.6):
-        video = noise(dice, video, dice.scale(0.003, 0.05))
-    if dice.chance(0.5):
-        video = compress(video.clamp(0, 1), dice.scale(0.01, 0.08))
+def camera_effects(config: SyntheticConfig, dice: Dice, video: Tensor, times: Tensor) -> Tensor:
+    """Apply random effects to a clip ``[T, 3, H, W]`` in 0..1."""
+    for share, effect in EFFECTS:
+        chance = getattr(config, share) if isinstance(share, str) else share
+        if chance > 0 and dice.chance(chance):
+            video = effect(dice, video, times)
     return video.clamp(0, 1)
+
+
+def change_light(dice: Dice, video: Tensor, times: Tensor) -> Tensor:
+    """A lamp that is switched or flickers, or a soft shadow that passes."""
+    return video * dice.choice(LIGHTS)(dice, video, times).to(video)
+
+
+def _switched(dice: Dice, video: Tensor, times: Tensor) -> Tensor:
+    """Gain ``[T, 3, 1, 1]`` that changes within a few frames, once or several times."""
+    gain = torch.ones(len(times), 3, dtype=torch.float64)
+    for _ in range(dice.integer(1, 3)):
+        after = torch.sigmoid((times - dice.number(0, len(times))) * dice.scale(0.7, 8))
+        level = dice.scale(0.45, 1.6) * dice.uniform(0.9, 1.1, 3)
+        gain = torch.lerp(gain, level.expand_as(gain), after[:, None])
+    return gain[..., None, None]
+
+
+def _flickering(dice: Dice, video: Tensor, times: Tensor) -> Tensor:
+    """Gain ``[T, 1, 1, 1]`` that changes from frame to frame."""
+    rate, depth = dice.number(0.8, 3.1), dice.scale(0.03, 0.25)
+    wave = torch.sin(rate * times + dice.number(0, math.tau))
+    noise = dice.normal(len(times)).clamp(-2, 2)
+    return (1 + depth * (0.6 * wave + 0.4 * noise))[:, None, None, None]
+
+
+def _shaded(dice: Dice, video: Tensor, times: Tensor) -> Tensor:
+    """Gain ``[T, 1, H, W]``: a dark or bright band with soft edges that moves across."""
+    H, W = video.shape[-2:]
+    angle, side = dice.number(0, math.tau), math.sqrt(H * W)
+    y = torch.arange(H, dtype=torch.float64)[:, None] - H / 2
+    x = torch.arange(W, dtype=torch.float64) - W / 2
+    along = (math.cos(angle) * x + math.sin(angle) * y) / side
+    start, speed = dice.number(-0.7, 0.3), dice.scale(0.003, 0.05)
+    offset = along.float() - (start + speed * times).float()[:, None, None]
+    softness, width = dice.scale(0.01, 0.2), dice.number(0.1, 0.5)
+    band = torch.sigmoid((width - offset.abs()) / softness)
+    return (1 + (dice.scale(0.4, 1.5) - 1) * band)[:, None]
+
+
+LIGHTS = (_switched, _flickering, _shaded)
+"""Changes of light; each gives factors that are laid over the clip."""
 
 
 def drift(dice: Dice, video: Tensor, times: Tensor) -> Tensor:
@@ -36,6 +84,15 @@ def drift(dice: Dice, video: Tensor, times: Tensor) -> Tensor:
     balance = wander(dice, dice.scale(0.0005, 0.004), 3, period=(20, 100)).at(times)
     gain = torch.exp((exposure + balance).clamp(-0.8, 0.8)).to(video)[..., None, None]
     return (video * gain).clamp_(0, 1).pow_(dice.scale(0.75, 1.3))
+
+
+def focus(dice: Dice, video: Tensor, times: Tensor) -> Tensor:
+    """Blur by a Gaussian whose width comes and goes, like a lens that searches for its focus."""
+    widest = dice.scale(0.6, 3.0) * math.sqrt(video.shape[-1] * video.shape[-2]) / 256
+    swing = torch.sin(times * math.tau / dice.scale(12, 120) + dice.number(0, math.tau))
+    sigma = widest * (0.5 + 0.5 * swing)
+    pairs = zip(video, sigma.tolist(), strict=True)
+    return torch.stack([blurred(frame, s) if s > LEAST_SIGMA else frame for frame, s in pairs])
 
 
 def vignette(video: Tensor, strength: float) -> Tensor:
@@ -104,3 +161,19 @@ def _ycc() -> tuple[Tensor, Tensor]:
         dtype=torch.float64,
     )
     return mix, torch.linalg.inv(mix)
+
+
+Effect = Callable[[Dice, Tensor, Tensor], Tensor]
+
+EFFECTS: tuple[tuple[float | str, Effect], ...] = (
+    ("light_changes", change_light),
+    (0.6, drift),
+    (0.3, lambda dice, video, times: vignette(video, dice.number(0.1, 0.6))),
+    (0.25, lambda dice, video, times: soften(video, dice.number(0.05, 0.25))),
+    ("defocus", focus),
+    (0.6, lambda dice, video, times: noise(dice, video, dice.scale(0.003, 0.05))),
+    (0.5, lambda dice, video, times: compress(video.clamp(0, 1), dice.scale(0.01, 0.08))),
+    ("video_coding", lambda dice, video, times: as_coded(video, dice.integer(*CRF))),
+)
+"""Effects in the order in which they apply, each with its share of the clips: a number, or the
+name of a field of the configuration."""

@@ -19,8 +19,9 @@ from motes.synthetic.scene import Points, Scene, inside
 from motes.synthetic.solids.stage import draw_world
 from motes.synthetic.textures import Textures
 
-OVERSAMPLING = 4
-"""Candidates per track, from which the tracks are chosen."""
+OVERSAMPLING, MOVER_OVERSAMPLING = 4, 32
+"""Candidates per track, from which the tracks are chosen; more where there are movers, so that
+some lie on each of them."""
 
 FARTHEST = 2.0
 """Distance from the frame, in frame sides, beyond which positions are marked invalid."""
@@ -51,7 +52,7 @@ def synthesize(
         FileError: The textures cannot be read.
     """
     if textures is None:
-        textures = Textures(config.textures, config.procedural)
+        textures = Textures.of(config)
     checked = _usable(device)
     return [_clip(config, seed, checked, textures) for seed in seeds]
 
@@ -85,7 +86,7 @@ class SyntheticClips(IterableDataset[Sample]):
     ) -> None:
         self.config, self.seed, self.device = config, seed, device
         self.start, self.step = start, step
-        self.textures = Textures(config.textures, config.procedural)
+        self.textures = Textures.of(config)
 
     def __iter__(self) -> Iterator[Sample]:
         worker = get_worker_info()
@@ -115,7 +116,7 @@ def _clip(config: SyntheticConfig, seed: int, device: torch.device, textures: Te
     samples = _samples(config, shutter * _speed(scene, times, config.size))
     video = expose(scene, times, shutter, samples)
     if config.effects:
-        video = camera_effects(dice, video, times)
+        video = camera_effects(config, dice, video, times)
     found = scene.locate(choose_points(config, dice, scene, times), times)
     sides = torch.tensor(config.size[::-1], dtype=torch.float64)
     near = ((found.xy / sides - 0.5).abs() < FARTHEST + 0.5).all(-1)
@@ -184,7 +185,8 @@ def _offset(k: int, samples: int) -> tuple[float, float]:
 def choose_points(config: SyntheticConfig, dice: Dice, scene: Scene, times: Tensor) -> Points:
     """Choose N points that are seen in some frame; small surfaces get more than their area."""
     H, W = config.size
-    each = -(-OVERSAMPLING * config.points // len(times))
+    oversampling = MOVER_OVERSAMPLING if config.movers[1] else OVERSAMPLING
+    each = -(-oversampling * config.points // len(times))
     scale = torch.tensor([W - 1, H - 1], dtype=torch.float64)
     points = scene.pick(times, dice.uniform(0, 1, len(times), each, 2) * scale)
     points = points[(points.surface >= 0).nonzero()[:, 0]]

@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,8 @@ from motes.data.sample import Sample
 from motes.errors import FileError, InputError, MotesError
 from motes.synthetic.config import SyntheticConfig
 from motes.synthetic.engine import SyntheticClips
+from motes.synthetic.video_coding import FPS
 from motes.video import open_writer
-
-FPS = Fraction(24)
-"""Frame rate given to generated videos."""
 
 SETTINGS = "settings.json"
 """File of a folder that holds the settings of its clips."""

@@ -83,6 +83,69 @@ def shake(dice: Dice, speed: float, channels: int = 1) -> Curve:
 
 
 @dataclass(frozen=True)
+class Darts:
+    """A smooth path through given positions, for C channels; equal neighbours are a pause.
+
+    Cubic pieces (Hermite) whose slopes are those from the position before to the one after.
+
+    Attributes:
+        times: ``[K]``, ascending; before the first and after the last nothing moves.
+        positions: ``[K, C]``.
+    """
+
+    times: Tensor
+    positions: Tensor
+
+    def at(self, times: Tensor) -> Tensor:
+        """Values ``[T, C]`` at the times ``[T]``."""
+        after = torch.searchsorted(self.times, times, right=True).clamp(1, len(self.times) - 1)
+        before, slope = after - 1, self._slopes()
+        length = (self.times[after] - self.times[before])[:, None]
+        s = ((times - self.times[before])[:, None] / length).clamp(0, 1)
+        a, b = self.positions[before], self.positions[after]
+        curved = slope[before] * (1 - s) - slope[after] * s
+        return a + (b - a) * s * s * (3 - 2 * s) + length * s * (1 - s) * curved
+
+    def _slopes(self) -> Tensor:
+        """Change per frame at each position, ``[K, C]``; 0 beside pauses and at both ends."""
+        step = self.positions[1:] - self.positions[:-1]
+        paused = (step == 0).all(1)
+        slope = torch.zeros_like(self.positions)
+        through = (self.positions[2:] - self.positions[:-2]) / (
+            self.times[2:] - self.times[:-2]
+        ).unsqueeze(1)
+        slope[1:-1] = through.masked_fill((paused[1:] | paused[:-1])[:, None], 0.0)
+        return slope
+
+
+def dart(dice: Dice, speed: float, frames: int, reach: Tensor) -> Darts:
+    """A random path like that of a small animal: runs, turns and pauses.
+
+    Args:
+        dice: Random numbers of the clip.
+        speed: Typical change per frame while it moves.
+        frames: Length of the clip.
+        reach: ``[2]``; the path stays within plus and minus this.
+    """
+    position, angle, time = dice.uniform(-1, 1, 2) * reach, dice.number(0, math.tau), -1.0
+    turning, resting = dice.number(0.2, 1.2), dice.number(0, 0.6)
+    times, positions = [time], [position]
+    while time < frames:
+        time += dice.scale(1.5, 10)
+        if not dice.chance(resting):
+            angle += turning * float(dice.normal())
+            step = torch.tensor([math.cos(angle), math.sin(angle)], dtype=torch.float64)
+            step = step * speed * dice.scale(0.4, 2.0) * (time - times[-1])
+            position = positions[-1] + torch.where(
+                (positions[-1] + step).abs() > reach, -step, step
+            )
+            position = position.clamp(-reach, reach)
+        times.append(time)
+        positions.append(position)
+    return Darts(torch.tensor(times, dtype=torch.float64), torch.stack(positions))
+
+
+@dataclass(frozen=True)
 class Hops:
     """Vertical bounces: parabolas between contacts with the ground.
 

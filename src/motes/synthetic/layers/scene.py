@@ -13,7 +13,7 @@ from motes.synthetic.config import SyntheticConfig
 from motes.synthetic.dice import Dice
 from motes.synthetic.layers.shapes import outline
 from motes.synthetic.layers.sheets import Camera, Card, Placement, draw_ripple
-from motes.synthetic.motion import Curve, Hops, shake, still, wander
+from motes.synthetic.motion import Curve, Hops, dart, shake, still, wander
 from motes.synthetic.scene import Located, Points
 from motes.synthetic.textures import Textures, blurred
 
@@ -101,7 +101,10 @@ class LayeredScene:
         if region is None:
             return
         frames, rows, columns = region
+        if layer.endless and placement.at_rest:
+            frames = slice(0, 1)  # one for all
         sample = layer.sample(placement.grid(*self._axes(rows, columns, offset, picture), frames))
+        frames = region[0]
         gain = (1 + layer.gain.at(times[frames])).to(sample)[..., None, None]
         colour = sample[:, :3] * gain
         if layer.endless:
@@ -183,12 +186,16 @@ def draw_layers(
 ) -> LayeredScene:
     """A random scene; see `SyntheticConfig` for its ranges."""
     speed = dice.scale(*config.speed)
-    camera = _camera(config, dice, speed)
+    at_rest = config.still > 0 and dice.chance(config.still)
+    speed = 0.0 if at_rest else speed
+    camera = Camera() if at_rest else _camera(config, dice, speed)
     count = dice.integer(*config.layers)
     shadow = dice.number(0.2, 0.6) if config.lighting and dice.chance(0.4) else 0.0
     layers = [_background(config, dice, textures, device, speed)]
     for depth in range(count):
         layers.append(_shape(config, dice, textures, device, speed, depth / count, shadow))
+    for _ in range(dice.integer(*config.movers) if config.movers[1] else 0):
+        layers.append(_mover(config, dice, textures, device, shadow))
     sun = dice.uniform(-0.05, 0.05, 2) * config.side
     return LayeredScene(tuple(layers), camera, config.size, (float(sun[0]), float(sun[1])))
 
@@ -265,6 +272,30 @@ def _card(config: SyntheticConfig, dice: Dice, half: float, speed: float, depth:
         if dice.chance(config.ripple)
         else None,
     )
+
+
+def _mover(
+    config: SyntheticConfig, dice: Dice, textures: Textures, device: torch.device, shadow: float
+) -> Layer:
+    """A small shape that moves quickly and irregularly; often of one colour, as animals are."""
+    half = dice.scale(*config.mover_radius) * config.side
+    texels = _texels(2 * half * dice.number(1.0, 2.0))
+    image = textures.draw(dice, (texels, texels), device)
+    if dice.chance(0.5):
+        colour = (dice.uniform(0, 1, 1, 1, 1) + dice.uniform(-0.15, 0.15, 3, 1, 1)).to(image)
+        image = torch.lerp(image, colour, dice.number(0.3, 0.9)).clamp(0, 1)
+    mask = outline(dice, texels, device, softness=dice.scale(0.4, 1.2))
+    speed = dice.scale(*config.mover_speed)
+    reach = torch.tensor(config.size[::-1], dtype=torch.float64) * 0.48
+    card = Card(
+        half,
+        centre=dart(dice, speed * config.side, config.frames, reach),
+        grow=wander(dice, 0.01) if dice.chance(0.3) else still(),
+        roll=wander(dice, dice.scale(0.01, 0.15), period=(6, 40)),
+        tilt=wander(dice, 0.05, 2, period=(8, 40)) if dice.chance(0.3) else still(2),
+        ripple=draw_ripple(dice, 1.0) if dice.chance(config.ripple) else None,
+    )
+    return Layer(torch.cat([image * mask, mask[None]]), card, _light(config, dice), shadow)
 
 
 def _hops(config: SyntheticConfig, dice: Dice, speed: float) -> Hops:

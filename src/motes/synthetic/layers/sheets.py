@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from motes.synthetic.dice import Dice
-from motes.synthetic.motion import Curve, Hops, still
+from motes.synthetic.motion import Curve, Darts, Hops, still
 from motes.synthetic.scene import homogeneous
 
 VIEWING_DISTANCE = 3.0
@@ -62,7 +62,7 @@ class Card:
 
     Attributes:
         half_size: Half a side of the square plane in pixels, at scale 1.
-        centre: Curve of 2 channels in pixels, counted from the centre of the frame.
+        centre: Curve or path of 2 channels in pixels, counted from the centre of the frame.
         grow: Curve of the logarithm of the scale.
         roll: Curve in radians.
         tilt: Curve of 2 channels in radians, bounded by `max_tilt`.
@@ -73,7 +73,7 @@ class Card:
     """
 
     half_size: float
-    centre: Curve = field(default_factory=lambda: still(2))
+    centre: Curve | Darts = field(default_factory=lambda: still(2))
     grow: Curve = field(default_factory=still)
     roll: Curve = field(default_factory=still)
     tilt: Curve = field(default_factory=lambda: still(2))
@@ -155,6 +155,11 @@ class Placement:
 
     matrix: Tensor
     waves: Waves | None = None
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether it is the same at all times."""
+        return self.waves is None and bool((self.matrix == self.matrix[:1]).all())
 
     def to_screen(self, plane: Tensor) -> Tensor:
         """Screen ``[T, N, 2]`` of points of the plane, ``[1 or T, N, 2]``."""
