@@ -1,11 +1,12 @@
 # make demo: track points through the bundled clip.   make test: run the tests.
 # make lint: style and types.   make docs: the site, in build/docs.
+# make mutation: faults put into the code that the tests should notice; takes hours.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH := 2.13.0
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test lint docs mutation clean
 
 demo: $(VENV)/.installed
 	$(BIN)/motes demo -o demo
@@ -20,6 +21,10 @@ lint: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
+
+mutation: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet --editable ".[mutation]"
+	$(BIN)/python benchmarks/mutation.py
 
 # torch comes first and pinned, so that where a plain CPU build of it can be had no other is pulled.
 $(VENV)/.installed: pyproject.toml
