@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from motes.features.anchors import MAX_ANCHORS, NOT_STARTED, Anchors, follow_anchors
-from motes.features.flow_chain import follow
+from motes.features.flow_chain import compute_steps, follow
 from motes.features.flow_fields import MIN_SIDE, FlowCache, FlowFields
 from motes.features.rings import RING_POINTS, centre_of_rings, ring
 
@@ -160,6 +160,19 @@ class FlowWindow:
             frames = self._frames[1 if source.half else 0]
             self._fields[key] = FlowFields(frames, self._hashes, source.deltas, self._cache)
         return self._fields[key]
+
+
+def compute_flow(kinds: Sequence[str], window: FlowWindow, first: int) -> None:
+    """Compute the flow of a window that `find_candidates` will need, as far as no point matters.
+
+    Args:
+        kinds: Of the candidates, out of `KINDS`.
+        window: The frames; the flow goes to the cache of this window.
+        first: Number, within the window, of the first frame to which steps go.
+    """
+    for source in sources(kinds):
+        if window.has(source):
+            compute_steps(window.fields(source), first)
 
 
 @torch.no_grad()

@@ -62,6 +62,13 @@ def follow(fields: FlowFields, xy: Tensor, error: Tensor) -> tuple[Tensor, Tenso
     return torch.stack(positions, 2), torch.stack(errors, 2)
 
 
+def compute_steps(fields: FlowFields, first: int) -> None:
+    """Compute the flow of all steps of `follow` that end in frame `first` or in a later one."""
+    for b in range(first, fields.num_frames):
+        sources = [b - delta for delta in fields.deltas if delta <= b]
+        fields.compute([(a, b) for a in sources], [(b, a) for a in sources])
+
+
 def step(
     fields: FlowFields, sources: Sequence[int], to: int, xy: Tensor, error: Tensor
 ) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ the frames better, a prediction.  Over one frame the prediction is the flow of t
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, reduce
 from hashlib import blake2b
@@ -82,6 +82,16 @@ class FlowCache:
             if key in self._fields:
                 self._fields.move_to_end(key)
             return self._fields.get(key)
+
+    def entries(self) -> dict[tuple[object, ...], np.ndarray]:
+        """All fields by their keys, those that were not used for longest first."""
+        with self._lock:
+            return dict(self._fields)
+
+    def update(self, entries: Mapping[tuple[object, ...], np.ndarray]) -> None:
+        """Add fields that another cache holds."""
+        for key, field in entries.items():
+            self.put(key, field)
 
     def put(self, key: tuple[object, ...], field: np.ndarray) -> None:
         """Add a field, and drop those that were not used for longest."""

@@ -301,9 +301,23 @@ class PointModel(nn.Module, ABC):
             limit: Bytes that it may hold.
 
         Returns:
-            The cache; None for models that need none.
+            The cache; None for models that need none.  Its `entries` are a dictionary that may go
+            to another process, where `update` adds them to a cache of the same model.
         """
         return None
+
+    def prepare(self, features: Any, start: int, cache: Any) -> None:
+        """Fill a cache ahead with what one window needs of it, as far as no point matters.
+
+        Windows may be prepared in any order and in any process; the results of `advance` do not
+        depend on it.  By default there is nothing to prepare.
+
+        Args:
+            features: As for `advance`.
+            start: As for `advance`.
+            cache: From `new_cache`.
+        """
+        return
 
     @abstractmethod
     def encode(self, video: Tensor) -> Any:

@@ -26,6 +26,7 @@ from motes.features.candidates import (
     Candidates,
     FlowWindow,
     SourceTracks,
+    compute_flow,
     empty_tracks,
     find_candidates,
     half_frames,
@@ -207,7 +208,7 @@ class CandidateModel(PointModel):
         tracks = SourceTracks(state.source_xy, state.inverse_error, state.anchors).after(passed)
         in_pixels, tracks = find_candidates(
             self.config.candidates,
-            FlowWindow(frames, features.halves, features.hashes, start, cache),
+            flow_window(features, start, cache),
             tracks,
             queries,
             state.started,
@@ -233,6 +234,11 @@ class CandidateModel(PointModel):
         )
         visibility, confidence = frames_first(scores, T).sigmoid().unbind(-1)
         return Prediction(frames_first(xy, T), visibility, confidence), state
+
+    def prepare(self, features: CandidateFeatures, start: int, cache: FlowCache) -> None:
+        """Compute the flow that ends in the new frames of a window; see `PointModel.prepare`."""
+        known = (self.schedule.window or 0) - self.schedule.step if start else 0
+        compute_flow(self.config.candidates, flow_window(features, start, cache), known)
 
     @abstractmethod
     def refine(
@@ -296,6 +302,11 @@ class CandidateModel(PointModel):
             for v in (state.xy, state.scores)
         )
         return torch.where(old, before_xy, xy), torch.where(old, before_scores, scores)
+
+
+def flow_window(features: CandidateFeatures, start: int, cache: FlowCache | None) -> FlowWindow:
+    """The frames of a window that starts at frame `start`, and the flow between them."""
+    return FlowWindow(features.grey, features.halves, features.hashes, start, cache)
 
 
 @dataclass(frozen=True)

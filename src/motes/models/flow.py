@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from motes.coordinates import ResizeRule
-from motes.features.flow_chain import follow
+from motes.features.flow_chain import compute_steps, follow
 from motes.features.flow_fields import (
     FLOW_CACHE_BYTES,
     FlowCache,
@@ -106,13 +106,20 @@ class DenseFlow(PointModel):
     ) -> tuple[Prediction, FlowState]:
         """Track from the frames in which points are known; see `PointModel.advance`."""
         xy, inverse_error = self._known(state, queries, start)
-        T = len(features)
-        fields = FlowFields(features.grey, features.hashes, self.config.deltas, cache)
+        T, fields = len(features), self._fields(features, cache)
         xy, error = follow(fields, xy[:, :, :T], 1 / inverse_error[:, :, :T] - 1)
         confidence = 1 / (1 + (error / self.config.tolerance) ** 2)
         confidence = frames_first(confidence[..., None], T)[..., 0]
         state = FlowState(xy, 1 / (1 + error), start)
         return Prediction(frames_first(xy, T), confidence, confidence), state
+
+    def prepare(self, features: FlowFrames, start: int, cache: FlowCache) -> None:
+        """Compute the flow that ends in the new frames of a window; see `PointModel.prepare`."""
+        known = (self.schedule.window or 0) - self.schedule.step if start else 0
+        compute_steps(self._fields(features, cache), known)
+
+    def _fields(self, features: FlowFrames, cache: FlowCache | None) -> FlowFields:
+        return FlowFields(features.grey, features.hashes, self.config.deltas, cache)
 
     def _known(self, state: FlowState, queries: Tensor, start: int) -> tuple[Tensor, Tensor]:
         """Positions in all S frames, and what is known of them: from the last window, or a query.

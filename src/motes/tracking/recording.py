@@ -28,6 +28,7 @@ from motes.export import save_parts
 from motes.queries.points import Queries
 from motes.tracking.facts import with_facts
 from motes.tracking.identity import query_facts, tracker_facts, video_facts
+from motes.tracking.stretches import EncodedFrame
 from motes.tracks import Tracks, consecutive
 from motes.video import Video, open_video
 from motes.video.ahead import read_ahead
@@ -43,6 +44,9 @@ FRAMES_PER_PART = 500
 
 FACTS = "recording.json"
 STATE = "state.pt"
+
+Frame = np.ndarray | EncodedFrame
+"""What `Stream.push` takes."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,7 @@ def record(
     latency: int | None = None,
     iterations: int | None = None,
     progress: Progress | None = None,
+    encoded: Callable[[int], Iterable[EncodedFrame]] | None = None,
 ) -> Recording:
     """Track points through a video of any length, in memory that does not grow with it.
 
@@ -132,6 +137,8 @@ def record(
         latency: See `Tracker.stream`.
         iterations: See `Tracker.track`.
         progress: Called with the number of frames just finished.
+        encoded: Gives the frames from a number on, encoded elsewhere (`motes.tracking.stretches`);
+            by default they are read and encoded here.  The tracks are the same.
 
     Returns:
         The recording.
@@ -151,7 +158,8 @@ def record(
         advance(stream.next_frame - source.start)
         if not Recording(path).complete:
             with deferred_signals() as stop:
-                frames = _until(stop, _frames_left(source, stream.next_frame))
+                left = _frames_left(source, stream.next_frame, encoded)
+                frames = _until(stop, left)
                 waiting = _track(stream, source, queries, frames, path, every, advance)
                 if stop():
                     _save(path, waiting, stream)
@@ -259,7 +267,7 @@ def _track(
     stream: Stream,
     video: Video,
     queries: Queries,
-    frames: Iterable[np.ndarray],
+    frames: Iterable[Frame],
     folder: Path,
     every: int,
     progress: Progress,
@@ -292,7 +300,7 @@ def _finish(
     _write_facts(folder, facts | {"complete": True})
 
 
-def _until(stop: Callable[[], bool], frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+def _until(stop: Callable[[], bool], frames: Iterable[Frame]) -> Iterator[Frame]:
     """Frames until a stop is requested."""
     for frame in frames:
         yield frame
@@ -310,11 +318,14 @@ def _until_failure(video: Video, warn: Callable[[str], object]) -> Iterator[np.n
         warn(f"{video.name}: {type(error).__name__}: {error}")
 
 
-def _frames_left(video: Video, first: int) -> Iterator[np.ndarray]:
+def _frames_left(
+    video: Video, first: int, encoded: Callable[[int], Iterable[EncodedFrame]] | None
+) -> Iterable[Frame]:
     """The frames from number `first` on: none, if a run was stopped after the last one."""
     total = video.num_frames
-    over = total is not None and first >= video.start + total
-    return iter(()) if over else read_ahead(open_video(video, start=first))
+    if total is not None and first >= video.start + total:
+        return ()
+    return encoded(first) if encoded else read_ahead(open_video(video, start=first))
 
 
 def _save(folder: Path, waiting: list[Tracks], stream: Stream) -> None:

@@ -23,6 +23,7 @@ from motes.tracking import windows
 from motes.tracking.engine import Engine
 from motes.tracking.memory import cache_bytes
 from motes.tracking.results import to_model, to_tracks
+from motes.tracking.stretches import EncodedFrame
 from motes.tracking.support import with_support
 from motes.tracks import DEFAULT_FPS, Tracks
 
@@ -109,11 +110,12 @@ class Stream:
         return [i for i in self.state.ids.tolist() if i != SUPPORT]
 
     @torch.inference_mode()
-    def push(self, frame: np.ndarray) -> list[Tracks]:
+    def push(self, frame: np.ndarray | EncodedFrame) -> list[Tracks]:
         """Take in the next frame.
 
         Args:
-            frame: uint8 RGB ``[H, W, 3]``.
+            frame: uint8 RGB ``[H, W, 3]``, or what `motes.tracking.stretches.encode_stretch` made
+                of it.
 
         Returns:
             Tracks of the frames that are now final: none or one `Tracks`.
@@ -124,9 +126,9 @@ class Stream:
         """
         if self.state.closed:
             raise InputError("frame: expected none after the stream was closed, got one")
-        size = _check_frame(frame, self.state.size)
+        size = _check_size(_frame_size(frame), self.state.size)
         state, before = self._opened(size)
-        features = self.engine.encode(frame[None], self._resize(size))
+        features = self._features(frame, self._resize(size))
         with self.engine.autocast():
             prediction, after = windows.push(
                 self.engine.model, before, features, self.options.iterations, self._cache
@@ -303,6 +305,14 @@ class Stream:
         """Queries ``[N, 3]`` as the model takes them, ``[1, N, 3]``."""
         return torch.from_numpy(txy.astype(np.float32))[None].to(self.engine.device)
 
+    def _features(self, frame: np.ndarray | EncodedFrame, resize: Resize) -> Features:
+        """Of a frame; what came with features that are there already goes to the cache."""
+        if not isinstance(frame, EncodedFrame):
+            return self.engine.encode(frame[None], resize)
+        if frame.cached:
+            self._cache.update(frame.cached)
+        return frame.features.map(lambda v: v.to(self.engine.device))
+
     def _resize(self, size: tuple[int, int]) -> Resize:
         return self.engine.preset.resize.plan(size)
 
@@ -406,12 +416,17 @@ def _hidden_for(before: Tensor, visible: Tensor) -> Tensor:
     return torch.where(since < 0, before + T, T - 1 - since)
 
 
-def _check_frame(frame: np.ndarray, size: tuple[int, int] | None) -> tuple[int, int]:
+def _frame_size(frame: np.ndarray | EncodedFrame) -> tuple[int, int]:
+    if isinstance(frame, EncodedFrame):
+        return frame.size
     shape: tuple[int, ...] = getattr(frame, "shape", ())
     dtype = getattr(frame, "dtype", type(frame).__name__)
     if len(shape) != 3 or shape[2] != 3 or dtype != np.uint8:
         raise InputError(f"frame: expected RGB uint8 [H, W, 3], got {dtype} {list(shape)}")
-    got = (shape[1], shape[0])
+    return (shape[1], shape[0])
+
+
+def _check_size(got: tuple[int, int], size: tuple[int, int] | None) -> tuple[int, int]:
     if size is not None and got != size:
         raise InputError(f"frame: expected {size[0]}x{size[1]} as before, got {got[0]}x{got[1]}")
     return got
