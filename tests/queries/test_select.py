@@ -9,8 +9,8 @@ from PIL import Image
 
 from fuzzing import CHANGES, apply, bounded
 from motes import FileError, InputError, Queries, open_video
+from motes.queries.corners import detect_corners
 from motes.queries.grid import grid
-from motes.queries.keypoints import keypoints
 from motes.queries.mask import read_mask
 from motes.queries.points import within
 from motes.queries.select import select
@@ -56,7 +56,7 @@ def test_refined_corners_stay_in_the_image_and_the_mask(seed):
     frame = rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)
     mask = rng.random((12, 16)).repeat(4, 0).repeat(4, 1) > 0.5
     for inside in (None, mask):
-        points = keypoints(frame, 400, mask=inside)
+        points = detect_corners(frame, 400, mask=inside)
         points.check(SIZE, range(1))
         assert within(points.xy, np.ones((48, 64), bool) if inside is None else inside).all()
 
@@ -69,15 +69,17 @@ def test_grid_in_a_mask():
         grid(4, SIZE, mask=lonely)
 
 
-def test_keypoints_find_the_corners():
+def test_the_corners_of_a_square_are_detected():
     frame = np.zeros((48, 64, 3), np.uint8)
     frame[10:30, 20:50] = 255
-    found = keypoints(frame, 4, at=2).xy
+    found = detect_corners(frame, 4, at=2).xy
     corners = [(19.5, 9.5), (49.5, 9.5), (19.5, 29.5), (49.5, 29.5)]
     assert all(np.abs(found - corner).max(1).min() < 1 for corner in corners)
-    assert (keypoints(frame, 4, mask=half()).xy[:, 0] < 32).all()
+    assert (detect_corners(frame, 4, mask=half()).xy[:, 0] < 32).all()
+    selected = select(open_video(frame[None]), corners=4)
+    assert sorted(selected.xy.tolist()) == sorted(found.tolist())
     with pytest.raises(InputError, match="found none"):
-        keypoints(np.zeros_like(frame), 4)
+        detect_corners(np.zeros_like(frame), 4)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -182,7 +184,7 @@ def test_select_keeps_points_in_the_mask_and_counts_frames_as_the_video_does():
     ("arguments", "message"),
     [
         ({}, "got none of them"),
-        ({"grid": 3, "keypoints": 5}, "got grid and keypoints"),
+        ({"grid": 3, "corners": 5}, "got grid and corners"),
         ({"grid": 0}, "expected a positive number"),
         ({"grid": 3, "at": 8}, "at: expected a frame from 0 to 7, got 8"),
         ({"queries": [(9, 1, 1)]}, "expected a frame from 0 to 7, got 9"),
@@ -225,6 +227,6 @@ def test_support_points_are_in_the_frames_of_the_queries():
 def test_refined_corners_stay_inside_the_image():
     noise = np.random.default_rng(0).integers(0, 255, (24, 32), np.uint8)
     frame = cv2.resize(noise, (96, 72), interpolation=cv2.INTER_CUBIC)[..., None].repeat(3, 2)
-    x, y = keypoints(frame, 500).xy.T
+    x, y = detect_corners(frame, 500).xy.T
     assert 0 <= x.min() <= x.max() <= 95
     assert 0 <= y.min() <= y.max() <= 71

@@ -216,7 +216,7 @@ def test_a_disk_that_fills_up(tracker, clip, tmp_path, monkeypatch):
 def test_live_frames_are_not_held(tracker, clip, tmp_path):
     """Also when the points were chosen in a later frame."""
     video = open_video(iter(open_video(clip)))
-    queries = select(video, keypoints=4, at=30)
+    queries = select(video, corners=4, at=30)
     held = []
     made = record_live(
         tracker, video, queries, tmp_path / "r", every=40,

@@ -92,7 +92,7 @@ def point_choice(options: Options) -> dict[str, Any]:
     if options.queries is not None:
         return {"queries": Queries.read(options.queries)}
     if options.corners is not None:
-        return {"keypoints": options.corners}
+        return {"corners": options.corners}
     return {"grid": options.grid, "dense": options.dense}
 
 

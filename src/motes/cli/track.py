@@ -413,7 +413,7 @@ def _points(
     if queries is not None:
         return {"queries": Queries.read(queries)}
     if corners is not None:
-        return {"keypoints": corners}
+        return {"corners": corners}
     if dense is not None:
         return {"dense": dense}
     return {"grid": 20 if grid is None else grid}

@@ -12,7 +12,7 @@ from motes.common.progress import Progress, silent
 from motes.edit.fits import MotionPath, apply_motion, fit_path, frame_corners, from_corners
 from motes.errors import InputError
 from motes.queries import Queries
-from motes.queries.keypoints import keypoints
+from motes.queries.corners import detect_corners
 
 if TYPE_CHECKING:
     from motes.tracking.tracker import Tracker
@@ -116,7 +116,7 @@ def _stretch(
     if len(frames) < 2:
         return None
     try:
-        corners = keypoints(frames[0], POINTS, first)
+        corners = detect_corners(frames[0], POINTS, first)
     except InputError:  # the frame has none
         corners = Queries.of([])
     if len(corners) < MIN_INLIERS:

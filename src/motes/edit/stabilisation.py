@@ -163,7 +163,7 @@ def _path_from(
 ) -> MotionPath:
     """Motion from frame `at` to every frame: of the background, or of what is in the mask."""
     if follow is None:
-        tracks = tracker.track(source, keypoints=POINTS, at=at, backward=True, progress=advance)
+        tracks = tracker.track(source, corners=POINTS, at=at, backward=True, progress=advance)
     else:
         tracks = track_region(tracker, source, follow, at, progress=advance)
     if tracks.num_frames < 2:

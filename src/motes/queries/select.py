@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from motes.errors import InputError
+from motes.queries.corners import detect_corners
 from motes.queries.grid import every_pixel
 from motes.queries.grid import grid as grid_queries
-from motes.queries.keypoints import keypoints as keypoint_queries
 from motes.queries.mask import Mask, read_mask
 from motes.queries.points import Points, Queries, within
 
@@ -25,7 +25,7 @@ def select(
     queries: Points | None = None,
     *,
     grid: int | tuple[int, int] | None = None,
-    keypoints: int | None = None,
+    corners: int | None = None,
     dense: int | None = None,
     mask: Mask | None = None,
     at: int | None = None,
@@ -36,7 +36,7 @@ def select(
         video: The video to track through.
         queries: Rows ``(t, x, y)``, or ``(x, y)`` in frame `at`.
         grid: Instead: ``grid x grid`` or ``(columns, rows)`` points spread over frame `at`.
-        keypoints: Instead: this number of the strongest corners of frame `at`.
+        corners: Instead: this number of the strongest corners of frame `at`.
         dense: Instead: every pixel of frame `at`, or every `dense`-th in both directions.
         mask: Only points inside it are taken; see `motes.queries.mask.read_mask`.
         at: Frame of points without t; default: the first frame of the video.
@@ -48,11 +48,11 @@ def select(
         InputError: Not exactly one of the four is given, or a query does not fit the video.
         FileError: The mask cannot be read.
     """
-    options = {"queries": queries, "grid": grid, "keypoints": keypoints, "dense": dense}
+    options = {"queries": queries, "grid": grid, "corners": corners, "dense": dense}
     named = [name for name, value in options.items() if value is not None]
     if len(named) != 1:
         got = " and ".join(named) or "none of them"
-        raise InputError(f"expected one of queries, grid, keypoints or dense, got {got}")
+        raise InputError(f"expected one of queries, grid, corners or dense, got {got}")
     at = video.start if at is None else at
     inside = None if mask is None else read_mask(mask, video.size)
     _check_frame(at, frame_range(video))
@@ -60,8 +60,8 @@ def select(
         return grid_queries(grid, video.size, at, inside)
     if dense is not None:
         return every_pixel(dense, video.size, at, inside)
-    if keypoints is not None:
-        return keypoint_queries(video.read(at, at + 1)[0], keypoints, at, inside)
+    if corners is not None:
+        return detect_corners(video.read(at, at + 1)[0], corners, at, inside)
     found = Queries.of(queries if queries is not None else [], at)
     found.check(video.size, frame_range(video))
     return found if inside is None else _inside(found, inside)

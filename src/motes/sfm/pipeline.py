@@ -13,7 +13,7 @@ from motes.common.files import replacing
 from motes.common.progress import Progress, silent
 from motes.edit.defaults import default_tracker
 from motes.errors import FileError, InputError
-from motes.queries.keypoints import keypoints
+from motes.queries.corners import detect_corners
 from motes.queries.points import Queries
 from motes.sfm.checks import MIN_FRAMES
 from motes.sfm.files import write_files
@@ -105,7 +105,7 @@ def track_scene(tracker: Tracker, video: Video, progress: Progress | None = None
     chosen = []
     for at in (video.start + anchors).tolist():
         try:
-            chosen.append(keypoints(video.read(at, at + 1)[0], POINTS, at).txy)
+            chosen.append(detect_corners(video.read(at, at + 1)[0], POINTS, at).txy)
         except InputError:  # a frame without corners
             continue
     if not chosen:

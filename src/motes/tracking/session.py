@@ -40,7 +40,7 @@ class Request:
 
     queries: Points | None = None
     grid: int | tuple[int, int] | None = None
-    keypoints: int | None = None
+    corners: int | None = None
     dense: int | None = None
     mask: Mask | None = None
     at: int | None = None
@@ -116,7 +116,7 @@ class Session:
     @torch.inference_mode()
     def run(self, request: Request) -> Tracks:
         """As `track`, for a request."""
-        selection: dict[str, Any] = {"grid": request.grid, "keypoints": request.keypoints}
+        selection: dict[str, Any] = {"grid": request.grid, "corners": request.corners}
         selection |= {"dense": request.dense, "mask": request.mask, "at": request.at}
         points = select(self.video, request.queries, **selection)
         schedule = self.fitting_schedule(len(points))

@@ -77,7 +77,7 @@ class Tracker:
         queries: Points | None = None,
         *,
         grid: int | tuple[int, int] | None = None,
-        keypoints: int | None = None,
+        corners: int | None = None,
         dense: int | None = None,
         mask: Mask | None = None,
         at: int | None = None,
@@ -96,7 +96,7 @@ class Tracker:
             queries: Rows ``(t, x, y)``, or ``(x, y)`` in frame `at`; pixels of the video.
             grid: Instead of `queries`: ``grid x grid`` or ``(columns, rows)`` points spread over
                 frame `at`.
-            keypoints: Instead of `queries`: the N strongest corners of frame `at`.
+            corners: Instead of `queries`: the N strongest corners of frame `at`.
             dense: Instead of `queries`: every pixel of frame `at`, or every `dense`-th in both
                 directions, in parts if they do not fit into memory together.
             mask: Image file, array or tensor ``[H, W]``, ...: only points inside it are tracked
@@ -123,7 +123,7 @@ class Tracker:
         request = Request(
             queries,
             grid=grid,
-            keypoints=keypoints,
+            corners=corners,
             dense=dense,
             mask=mask,
             at=at,

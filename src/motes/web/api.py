@@ -189,7 +189,7 @@ async def add_region(body: requests.Region, shown: Shown) -> dict[str, Any]:
         lambda: select(
             shown.footage.open(),
             dense=body.spacing,
-            keypoints=body.corners,
+            corners=body.corners,
             mask=mask,
             at=body.at,
         )

@@ -7,7 +7,7 @@ from motes.errors import InputError
 from motes.queries.points import Queries, within
 
 
-def keypoints(
+def detect_corners(
     frame: np.ndarray, count: int, at: int = 0, mask: np.ndarray | None = None
 ) -> Queries:
     """Pick the strongest corners (Shi and Tomasi, "Good features to track", 1994).
@@ -25,7 +25,7 @@ def keypoints(
         InputError: `count` is not positive, or the frame has no corner.
     """
     if count < 1:
-        raise InputError(f"keypoints: expected a positive number of points, got {count}")
+        raise InputError(f"corners: expected a positive number of points, got {count}")
     count = min(count, frame.shape[0] * frame.shape[1])
     grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
     inside = None if mask is None else mask.astype(np.uint8)
@@ -33,7 +33,7 @@ def keypoints(
     corners = cv2.goodFeaturesToTrack(grey, count, 0.005, min_distance, mask=inside)
     if corners is None or not len(corners):
         where = "in the frame" if mask is None else "inside the mask"
-        raise InputError(f"keypoints: expected corners {where}, found none")
+        raise InputError(f"corners: expected some {where}, found none")
     stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 20, 0.01)
     whole = corners.reshape(-1, 2).astype(np.float32)
     refined = cv2.cornerSubPix(grey, whole[:, None].copy(), (3, 3), (-1, -1), stop).reshape(-1, 2)
