@@ -1,5 +1,6 @@
 """Dense flow between frames."""
 
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 
 import cv2
@@ -183,6 +184,37 @@ def test_a_field_is_read_where_the_point_is(size):
 def test_inside_ends_at_the_edges_of_the_pixels():
     xy = torch.tensor([[-0.4, 0.0], [-0.6, 0.0], [9.4, 7.4], [9.6, 7.0], [9.0, 7.6]])
     assert inside(xy, (8, 10)).tolist() == [True, False, True, False, False]
+
+
+def test_a_search_that_is_used_again_finds_what_a_new_one_finds():
+    """A new thread has new searches."""
+    a, b, c = moving(3)[0].numpy()
+    flow_fields.compute_field(b, c, None)
+    flow_fields.compute_field(a[:40, :50].copy(), b[:40, :50].copy(), None)
+    with ThreadPoolExecutor(1) as new:
+        expected = new.submit(flow_fields.compute_field, a, b, None).result()
+    assert np.array_equal(flow_fields.compute_field(a, b, None), expected)
+
+
+def test_the_buffers_of_a_search_are_mapped_once():
+    getrusage = pytest.importorskip("resource").getrusage
+    a, b = moving(2, H=240, W=320)[0].numpy()
+    faults = []
+    for _ in range(3):
+        before = getrusage(0).ru_minflt
+        flow_fields.compute_field(a, b, None)
+        faults.append(getrusage(0).ru_minflt - before)
+    assert faults[2] < 1500 < faults[0]
+
+
+def test_a_thread_keeps_few_searches():
+    made = flow_fields._Searches()
+    first = made.get(0, (40, 50))
+    for width in range(51, 50 + flow_fields.MOST_SEARCHES):
+        made.get(0, (40, width))
+    assert made.get(0, (40, 50)) is first
+    made.get(2, (40, 50))
+    assert len(made._made) == flow_fields.MOST_SEARCHES
 
 
 def test_a_forked_process_searches_too():

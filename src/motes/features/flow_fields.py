@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, reduce
 from hashlib import blake2b
 from os import getpid
-from threading import Lock
+from threading import Lock, local
 
 import cv2
 import numpy as np
@@ -41,6 +41,9 @@ squares of DIFFERENCE_SIDE cells, is smaller by more than COARSE_MARGIN grey lev
 CORRELATION_SIDE, VARIANCE_FLOOR = 5, 16.0
 """Side of the squares whose correlation is the appearance cost, in cells, and a variance that is
 added so that flat squares correlate."""
+
+MOST_SEARCHES = 4
+"""Searches that a thread keeps: fine and coarse ones, for frames of the full and of half the size."""
 
 FLOW_CACHE_BYTES = 320 * 2**20
 """Upper bound of the flow cache, in bytes."""
@@ -367,12 +370,40 @@ def _search(
     before: np.ndarray, after: np.ndarray, scale: int, initial: np.ndarray | None = None
 ) -> np.ndarray:
     """The flow ``[H, W, 2]``, searched down to frames of 1 / 2^scale of the size."""
+    search = _SEARCHES.get(scale, before.shape)
+    return search.calc(before, after, initial)  # type: ignore[arg-type]
+
+
+class _Searches(local):
+    """The searches of a thread; their buffers, 200 bytes a pixel, are used again.
+
+    A new search would map and clear them at each call, a third of its time.
+    """
+
+    def __init__(self) -> None:
+        self._made: OrderedDict[tuple[object, ...], cv2.DISOpticalFlow] = OrderedDict()
+
+    def get(self, scale: int, size_hw: tuple[int, ...]) -> cv2.DISOpticalFlow:
+        """The search for frames of a size, down to 1 / 2^scale of it."""
+        key = scale, size_hw
+        if key not in self._made:
+            self._made[key] = _new_search(scale)
+        self._made.move_to_end(key)
+        if len(self._made) > MOST_SEARCHES:
+            self._made.popitem(last=False)
+        return self._made[key]
+
+
+_SEARCHES = _Searches()
+
+
+def _new_search(scale: int) -> cv2.DISOpticalFlow:
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     search.setFinestScale(scale)
     search.setPatchStride(PATCH_STRIDE)
     search.setGradientDescentIterations(ITERATIONS)
     search.setVariationalRefinementIterations(REFINEMENTS)
-    return search.calc(before, after, initial)  # type: ignore[arg-type]
+    return search
 
 
 def _halved(image: np.ndarray) -> np.ndarray:
