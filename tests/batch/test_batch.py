@@ -132,6 +132,7 @@ def test_a_worker_that_is_killed_costs_its_video_only(clips, tmp_path):
         ("batch . -o out --workers 0", "--workers: expected at least 1, got 0"),
         ("batch . -o file/out", "cannot make the folder file/out"),
         ("batch . -o memory://out", "--ledger: expected a local file"),
+        ("batch . -o out --cluster auto --stretch -1", "--stretch: expected a number of frames"),
         ("batch . -o out --cluster here", "--cluster: expected auto or HOST:PORT"),
         ("batch . -o out --cluster 127.0.0.1:1", "cluster 127.0.0.1:1: cannot be reached"),
     ],

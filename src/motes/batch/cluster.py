@@ -1,5 +1,8 @@
 """A cluster: each video is a task of Ray, which finds a node for it and repeats it if that dies.
 
+While there are fewer videos than nodes have processors, the frames of a long video are encoded by
+further tasks (`motes.batch.split`).  The tracks are the same.
+
 Every node needs motes, and has to reach the videos and the folder of the outputs under the same
 addresses: a shared file system, or remote storage (s3://, gs://).
 """
@@ -11,23 +14,22 @@ import os
 import socket
 from collections import deque
 from collections.abc import Generator, Sequence
-from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 
 from motes.batch.events import Event, failure
 from motes.batch.jobs import Job
 from motes.batch.ledger import DONE, FAILED, RUNNING
+from motes.batch.nodes import RETRIES, prepare_node
+from motes.batch.split import Split
 from motes.batch.storage import is_remote
-from motes.common.files import replacing
 from motes.errors import FileError, InputError, MissingExtraError
 
-RETRIES = 3
-"""How often a task is repeated whose node or process died."""
-
 CONNECT_SECONDS = 5
+
+MAX_AHEAD = 16
+"""Stretches of a video that are encoded at a time, at most: they take memory, and wait for the one
+task that follows the points."""
 
 
 def run_cluster(
@@ -36,6 +38,7 @@ def run_cluster(
     address: str = "auto",
     cpus: float = 1,
     gpus: float = 0,
+    stretch: int | None = None,
 ) -> Generator[Event, None, None]:
     """Run jobs as tasks of Ray.
 
@@ -43,8 +46,10 @@ def run_cluster(
         jobs: In the order in which they are begun.
         folder: Where outputs go, as every node knows it.
         address: Of the cluster; ``"auto"``: one that runs already, else one on this machine.
-        cpus: Processors that a video gets.
-        gpus: GPUs that a video gets, also a fraction.
+        cpus: Processors that a task gets.
+        gpus: GPUs that a video gets, also a fraction; then no video is split.
+        stretch: Frames of the stretches into which longer videos are split; 0: none is; None: by
+            memory, and only long videos while processors are free.
 
     Yields:
         News of the jobs, as they come.
@@ -52,48 +57,72 @@ def run_cluster(
     Raises:
         MissingExtraError: Ray is not installed.
         FileError: The cluster cannot be reached.
+        InputError: The address or the stretch is not possible.
     """
+    if stretch is not None and stretch < 0:
+        raise InputError(f"--stretch: expected a number of frames, or 0, got {stretch}")
     ray = _connected(address)
-    options = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": RETRIES}
-    task = ray.remote(**options)(_task)
-    weights = {path: ray.put(Path(path).read_bytes()) for path in _weights(jobs)}
-    waiting, running = deque(jobs), dict[Any, Job]()
-    at_once = max(1, int(ray.cluster_resources().get("CPU", 1) // max(cpus, 1)))
-    while waiting or running:
-        while waiting and len(running) < at_once:
+    plan = ray.remote(num_cpus=cpus, max_retries=RETRIES)(_plan)
+    task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES)(_task)
+    contents = {path: (ray.put(Path(path).read_bytes()),) for path in _weights(jobs)}
+    waiting, planned, running = deque(jobs), dict[Any, Job](), dict[Any, Job]()
+    slots = max(1, int(ray.cluster_resources().get("CPU", 1) // max(cpus, 1)))
+    while waiting or planned or running:
+        while waiting and len(planned) + len(running) < slots:
             job = waiting.popleft()
-            content = weights.get(job.options.weights or "")
-            call = task.options(memory=_memory(job))
-            running[call.remote(job, _absolute(folder), content, cpus)] = job
+            weights = contents.get(job.options.weights or "", ())
+            planned[plan.remote(job, cpus, *weights)] = job
             yield Event(job, RUNNING, 0)
-        ready, _ = ray.wait(list(running), num_returns=1)
-        job = running.pop(ready[0])
-        try:
-            yield Event(job, DONE, ray.get(ready[0]))
-        except Exception as error:  # of the task, or of its node; it costs this video only
-            yield Event(job, FAILED, failure(getattr(error, "cause", None) or error))
+        (result,), _ = ray.wait([*planned, *running], num_returns=1)
+        if result in planned:
+            job = planned.pop(result)
+            share = slots // (len(waiting) + len(planned) + len(running) + 1)
+            weights = contents.get(job.options.weights or "", ())
+            split = None if gpus else _split(share, stretch, cpus, weights)
+            call = task.options(memory=_planned(ray, result))
+            running[call.remote(job, _absolute(folder), cpus, weights, split)] = job
+        else:
+            yield _outcome(ray, running.pop(result), result)
 
 
-def _task(job: Job, folder: str, weights: bytes | None, cpus: float) -> Any:
+def _split(share: int, stretch: int | None, cpus: float, weights: tuple[Any, ...]) -> Split | None:
+    """How a video that may use `share` slots of the cluster is split; None: not at all."""
+    if stretch == 0 or (stretch is None and share < 2):
+        return None
+    return Split(min(share, MAX_AHEAD), stretch, cpus, weights)
+
+
+def _planned(ray: Any, result: Any) -> int | None:
+    """What a plan says; None if it was not made: what is wrong with a job is said when it runs."""
+    try:
+        memory: int | None = ray.get(result)
+    except ray.exceptions.RayError:
+        return None
+    return memory
+
+
+def _outcome(ray: Any, job: Job, result: Any) -> Event:
+    try:
+        return Event(job, DONE, ray.get(result))
+    except Exception as error:  # of the task, or of its node; it costs this video only
+        return Event(job, FAILED, failure(getattr(error, "cause", None) or error))
+
+
+def _plan(job: Job, cpus: float, weights: bytes | None = None) -> int | None:
+    """On a node: what a task will take, by the plan of its model; None for a remote video."""
+    from motes.batch.work import planned_memory
+
+    return None if is_remote(job.video) else planned_memory(prepare_node(job, cpus, weights))
+
+
+def _task(job: Job, folder: str, cpus: float, weights: tuple[Any, ...], split: Split | None) -> Any:
     """On a node: one video."""
-    import torch
+    import ray
 
     from motes.batch.work import track_video
 
-    torch.set_num_threads(max(1, int(cpus)))
-    if weights is not None and job.options.weights is not None:
-        path = _unpacked(weights, Path(job.options.weights).suffix)
-        job = replace(job, options=replace(job.options, weights=str(path)))
-    return track_video(job, folder)
-
-
-def _unpacked(content: bytes, suffix: str) -> Path:
-    """Weights as a file, written once a node."""
-    path = Path(gettempdir()) / f"motes-weights-{sha256(content).hexdigest()[:16]}{suffix}"
-    if not path.exists():
-        with replacing(path) as temporary:
-            temporary.write_bytes(content)
-    return path
+    content = ray.get(weights[0]) if weights else None
+    return track_video(prepare_node(job, cpus, content), folder, split=split)
 
 
 def _connected(address: str) -> Any:
@@ -127,13 +156,6 @@ def _check_reachable(address: str) -> None:
 
 def _weights(jobs: Sequence[Job]) -> set[str]:
     return {job.options.weights for job in jobs if job.options.weights is not None}
-
-
-def _memory(job: Job) -> int | None:
-    """What the task will take, by the plan of its model; None where the video is not at hand."""
-    from motes.batch.work import planned_memory
-
-    return None if is_remote(job.video) else planned_memory(job)
 
 
 def _absolute(folder: str) -> str:

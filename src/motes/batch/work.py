@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from motes.batch.jobs import Job, Options
 from motes.batch.ledger import Facts
+from motes.batch.split import Split, SplitVideo
 from motes.batch.storage import fetched, is_remote, local_path, stored
-from motes.common.files import check_overwrites, remove
+from motes.common.files import check_overwrites, make_folder, remove
 from motes.errors import MotesError
 from motes.export import save_parts
 from motes.queries import Queries, parse_points
@@ -21,6 +22,7 @@ from motes.tracks import Tracks
 from motes.video import Video, open_video, writer_suffixes
 
 if TYPE_CHECKING:
+    from motes.tracking.recording import Recording
     from motes.tracking.tracker import Tracker
 
 LONG = 2000
@@ -37,6 +39,7 @@ def track_video(
     device: str | None = None,
     memory: int | None = None,
     progress: Callable[[int], object] | None = None,
+    split: Split | None = None,
 ) -> Facts:
     """Track one video and write its outputs, each whole or not at all.
 
@@ -46,6 +49,7 @@ def track_video(
         device: Such as ``"cuda:1"``; by default a GPU if there is one.
         memory: Bytes that tracking may take.
         progress: Called with the number of frames just finished.
+        split: How the frames of a long video are encoded by tasks of a cluster; None: here.
 
     Returns:
         What the ledger says of it.
@@ -59,12 +63,17 @@ def track_video(
         local = [local_path(output) for output in outputs if not is_remote(output)]
         check_overwrites(local, [*video.files, *options.files])
         queries = select(video, **point_choice(options), mask=options.mask, at=options.at)
-        tracker = _tracker(options.model, options.weights, options.dtype, device, memory)
-        parts = _parts(tracker, video, queries, options, recording, progress)
+        tracker = tracker_of(options, device, memory)
+        frames = _split_video(split, job, tracker, video)
+        parts: Iterable[Tracks]
+        if frames or ((video.num_frames or 0) > LONG and not options.backward):
+            parts = _recorded(tracker, video, queries, recording, progress, frames)
+        else:
+            parts = [tracker.track(video, queries, backward=options.backward, progress=progress)]
         for output in outputs:
             with stored(output) as target:
                 _write(parts, video, target)
-        return _facts(parts, video)
+        return _facts(parts, video.problem or (frames.problem if frames else None))
 
 
 def planned_memory(job: Job) -> int | None:
@@ -78,8 +87,7 @@ def planned_memory(job: Job) -> int | None:
     try:
         video = open_video(job.video, start=options.start, end=options.end)
         queries = select(video, **point_choice(options), mask=options.mask, at=options.at)
-        tracker = _tracker(options.model, options.weights, options.dtype, "cpu", None)
-        session = Session(tracker.engine, video, keep=False)
+        session = Session(tracker_of(options).engine, video, keep=False)
         return PROCESS_BYTES + session.plan(len(queries)).peak
     except MotesError:
         return None
@@ -96,31 +104,42 @@ def point_choice(options: Options) -> dict[str, Any]:
     return {"grid": options.grid, "dense": options.dense}
 
 
+def tracker_of(options: Options, device: str | None = None, memory: int | None = None) -> Tracker:
+    """The tracker that a job wants; consecutive videos of a process share it."""
+    return _loaded(options.model, options.weights, options.dtype, device, memory)
+
+
 @lru_cache(maxsize=1)
-def _tracker(
+def _loaded(
     model: str | None, weights: str | None, dtype: str, device: str | None, memory: int | None
 ) -> Tracker:
-    """The tracker of this process; consecutive videos share it."""
     from motes.tracking.load import DEFAULT_MODEL, load
 
     name = model or DEFAULT_MODEL
     return load(name, weights=weights, dtype=dtype, device=device, memory=memory)
 
 
-def _parts(
+def _split_video(
+    split: Split | None, job: Job, tracker: Tracker, video: Video
+) -> SplitVideo | None:
+    """The frames of a video that is long enough to be split."""
+    if split is None or job.options.backward:
+        return None
+    long = (video.num_frames or 0) > (split.frames or LONG)
+    return SplitVideo(split, job, tracker, video) if long else None
+
+
+def _recorded(
     tracker: Tracker,
     video: Video,
     queries: Queries,
-    options: Options,
     folder: Path,
     progress: Callable[[int], object] | None,
-) -> Iterable[Tracks]:
-    """The tracks in consecutive stretches of frames."""
-    if (video.num_frames or 0) > LONG and not options.backward:
-        from motes.tracking.recording import record
+    frames: SplitVideo | None,
+) -> Recording:
+    from motes.tracking.recording import record
 
-        return record(tracker, video, queries, folder, progress=progress)
-    return [tracker.track(video, queries, backward=options.backward, progress=progress)]
+    return record(tracker, video, queries, folder, progress=progress, encoded=frames)
 
 
 @contextmanager
@@ -131,16 +150,17 @@ def _recording_folder(output: str) -> Iterator[Path]:
             yield Path(temporary) / "parts"
         return
     path = local_path(output)
+    make_folder(path.parent)
     folder = path.with_name(f"{path.name}.part")
     yield folder
     remove(folder)
 
 
-def _facts(parts: Iterable[Tracks], video: Video) -> Facts:
+def _facts(parts: Iterable[Tracks], problem: str | None) -> Facts:
     counts = [(p.num_frames, p.num_points, int(p.visible.sum())) for p in parts]
     frames, points = sum(c[0] for c in counts), counts[0][1]
     visible = sum(c[2] for c in counts) / max(frames * points, 1)
-    return Facts(frames, points, round(visible, 6), video.problem)
+    return Facts(frames, points, round(visible, 6), problem)
 
 
 def _write(parts: Iterable[Tracks], video: Video, output: Path) -> None:

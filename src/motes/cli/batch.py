@@ -66,6 +66,13 @@ def command(
     ] = None,
     cpus: Annotated[float, typer.Option(help="With --cluster: processors a video.")] = 1,
     gpus: Annotated[float, typer.Option(help="With --cluster: GPUs a video, also 0.25.")] = 0,
+    stretch: Annotated[
+        int | None,
+        typer.Option(
+            help="With --cluster: frames of the stretches into which long videos are split, so "
+            "that several processors work on one (0: never; default: by memory)."
+        ),
+    ] = None,
     ledger_file: Annotated[
         Path | None,
         typer.Option("--ledger", help="Where the ledger is [OUTPUT/ledger.sqlite]."),
@@ -108,7 +115,7 @@ def command(
         else:
             from motes.batch.cluster import run_cluster
 
-            events = run_cluster(todo, output, cluster, cpus, gpus)
+            events = run_cluster(todo, output, cluster, cpus, gpus, stretch)
         with closing(events):
             _follow(events, ledger, len(jobs), len(jobs) - len(todo))
         _report(ledger, jobs, as_json)
