@@ -32,6 +32,11 @@ def inside(xy: Any, size: tuple[int, int]) -> Any:
 
     Returns:
         Bool ``[...]``; the edges of the picture are inside.
+
+    Example:
+        >>> from motes.coordinates import inside
+        >>> inside(np.array([[0, 0], [95.5, 71.5], [96, 10]]), size=(96, 72)).tolist()
+        [True, True, False]
     """
     W, H = size
     x, y = xy[..., 0], xy[..., 1]
@@ -43,12 +48,23 @@ def to_corner(xy: Any) -> Any:
 
     Args:
         xy: Array or tensor of any shape, pixels.
+
+    Example:
+        >>> from motes.coordinates import to_corner
+        >>> to_corner(np.array([0, 95])).tolist()
+        [0.5, 95.5]
     """
     return xy + 0.5
 
 
 def from_corner(xy: Any) -> Any:
-    """The inverse of `to_corner`."""
+    """The inverse of `to_corner`.
+
+    Example:
+        >>> from motes.coordinates import from_corner
+        >>> from_corner(np.array([0.5, 95.5])).tolist()
+        [0.0, 95.0]
+    """
     return xy - 0.5
 
 
@@ -60,6 +76,13 @@ class Convention:
         summary: One sentence for the documentation.
         forward: From pixels of motes.
         backward: The inverse of `forward`.
+
+    Example:
+        >>> from motes.coordinates import CENTRE_UP
+        >>> CENTRE_UP.from_pixels(np.array([0, 0]), size=(96, 72)).tolist()
+        [0.0, 71.0]
+        >>> CENTRE_UP.to_pixels(np.array([0, 71]), size=(96, 72)).tolist()
+        [0.0, 0.0]
     """
 
     summary: str
@@ -153,12 +176,23 @@ def raster_to_pixels(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     Args:
         points: x/W and y/H, where 0 and 1 are the edges of the image.
         size: ``(W, H)`` of the video.
+
+    Example:
+        >>> from motes.coordinates import raster_to_pixels
+        >>> raster_to_pixels(np.array([0.5, 0.5]), size=(96, 72)).tolist()
+        [47.5, 35.5]
     """
     return UNIT_DOWN.to_pixels(points, size).astype(np.float32)
 
 
 def pixels_to_raster(xy: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The inverse of `raster_to_pixels` (float32)."""
+    """The inverse of `raster_to_pixels` (float32).
+
+    Example:
+        >>> from motes.coordinates import pixels_to_raster
+        >>> pixels_to_raster(np.array([47.5, 35.5]), size=(96, 72)).tolist()
+        [0.5, 0.5]
+    """
     return UNIT_DOWN.from_pixels(xy, size).astype(np.float32)
 
 
@@ -173,6 +207,11 @@ class ResizeRule:
         multiple: With no fixed size, both sides are rounded to multiples of this.
         corners: Whether the centres of the corner pixels are mapped onto each other
             (``align_corners=True``), or the edges of the image.
+
+    Example:
+        >>> from motes.coordinates import ResizeRule
+        >>> ResizeRule(long_side=512, multiple=8).plan(source=(1920, 1080)).target
+        (512, 288)
     """
 
     size: tuple[int, int] | None = None
@@ -201,6 +240,14 @@ class Resize:
         source: ``(W, H)`` of the video.
         target: ``(W, H)`` of the model.
         corners: See `ResizeRule`.
+
+    Example:
+        >>> from motes.coordinates import Resize
+        >>> resize = Resize(source=(640, 480), target=(256, 256))
+        >>> resize.points(np.array([319.5, 239.5])).tolist()
+        [127.5, 127.5]
+        >>> resize.inverse(np.array([127.5, 127.5])).tolist()
+        [319.5, 239.5]
     """
 
     source: tuple[int, int]

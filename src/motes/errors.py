@@ -6,15 +6,39 @@ and ``except OSError`` keep working.  The command line turns every `MotesError` 
 
 
 class MotesError(Exception):
-    """Base class of everything that motes raises on purpose."""
+    """Base class of everything that motes raises on purpose.
+
+    Example:
+        >>> try:
+        ...     motes.open_video("none.mp4")
+        ... except motes.MotesError as error:
+        ...     print(error)
+        none.mp4: expected a video, found no such file or folder
+    """
 
 
 class InputError(MotesError, ValueError):
-    """A value that cannot be used: wrong shape, range, name or content."""
+    """A value that cannot be used: wrong shape, range, name or content.
+
+    Example:
+        >>> try:
+        ...     motes.load("motes-t")
+        ... except ValueError as error:
+        ...     print(type(error).__name__)
+        InputError
+    """
 
 
 class FileError(MotesError, OSError):
-    """A file that cannot be read or written."""
+    """A file that cannot be read or written.
+
+    Example:
+        >>> try:
+        ...     motes.open_video("none.mp4")
+        ... except OSError as error:
+        ...     print(type(error).__name__)
+        FileError
+    """
 
 
 class MissingExtraError(MotesError, ImportError):
@@ -23,6 +47,10 @@ class MissingExtraError(MotesError, ImportError):
     Args:
         feature: What was asked for, as the start of a sentence.
         extra: The extra of the package that brings it.
+
+    Example:
+        >>> print(motes.MissingExtraError("A data frame", "pandas"))
+        A data frame needs an optional part: pip install 'motes[pandas]'
     """
 
     def __init__(self, feature: str, extra: str) -> None:

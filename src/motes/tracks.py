@@ -57,6 +57,17 @@ class Tracks:
 
     Raises:
         InputError: A shape, range or value does not fit; the message states expected and actual.
+
+    Example:
+        >>> tracks = motes.Tracks(
+        ...     xy=[[[10, 20], [11, 20]]], visible=[[True, False]], size=(96, 72), fps=25
+        ... )
+        >>> tracks.queries.tolist()
+        [[0.0, 10.0, 20.0]]
+        >>> tracks.visible[0].tolist(), tracks.confidence[0].tolist()
+        ([True, False], [1.0, 0.0])
+        >>> tracks[:, 1:].start
+        1
     """
 
     xy: np.ndarray
@@ -195,6 +206,10 @@ class Tracks:
 
         Raises:
             InputError: The parts do not cover the same frames of the same video.
+
+        Example:
+            >>> motes.Tracks.concat_points([tracks[:2], tracks[5:]]).ids.tolist()
+            [0, 1, 5, 6, 7, 8]
         """
         first = _same_video(parts)
         if any(p.frames != first.frames for p in parts):
@@ -223,6 +238,10 @@ class Tracks:
 
         Raises:
             InputError: There is a gap or an overlap, or the points differ.
+
+        Example:
+            >>> motes.Tracks.concat_frames([tracks[:, :5], tracks[:, 5:]]) == tracks
+            True
         """
         first = _same_video(parts)
         parts = list(consecutive(parts))
@@ -238,6 +257,10 @@ class Tracks:
         """The fields as arrays and plain numbers, as the file formats store them.
 
         Names, the skeleton and times are left out where there are none.
+
+        Example:
+            >>> sorted(tracks.to_dict())
+            ['confidence', 'fps', 'ids', 'queries', 'size', 'start', 'visible', 'xy']
         """
         fields = {
             "xy": self.xy,
@@ -258,6 +281,10 @@ class Tracks:
 
         Raises:
             InputError: A field is missing, or its value does not fit.
+
+        Example:
+            >>> motes.Tracks.from_dict(tracks.to_dict()) == tracks
+            True
         """
         missing = [name for name in FIELDS if name not in fields]
         if missing:
@@ -276,7 +303,11 @@ class Tracks:
             MissingExtraError: pandas is not installed.
 
         Example:
-            >>> tracks.to_dataframe().query("visible").groupby("id").x.mean()
+            >>> table = tracks[:1].to_dataframe()
+            >>> list(table.columns)
+            ['id', 't', 'x', 'y', 'visible', 'confidence']
+            >>> table.query("visible").groupby("id").x.max().round(1).tolist()
+            [26.5]
         """
         from motes.export.rows import to_columns
 
@@ -309,7 +340,8 @@ class Tracks:
             FileError: The file cannot be written.
 
         Example:
-            >>> tracks.save("shot.nk", first=1001)
+            >>> tracks.save("bike.csv")
+            >>> tracks.save("bike.nk", first=1001)
         """
         from motes.export import Options, save
 
@@ -339,7 +371,9 @@ class Tracks:
             FileError: The file cannot be read.
 
         Example:
-            >>> Tracks.load("shot.nk", size=(1920, 1080), fps=24)
+            >>> tracks.save("bike.nk", first=1001)
+            >>> motes.Tracks.load("bike.nk", size=(96, 72), fps=25, first=1001).frames
+            range(0, 12)
         """
         from motes.export import Footage, load
 

@@ -58,6 +58,14 @@ def run_cluster(
         MissingExtraError: Ray is not installed.
         FileError: The cluster cannot be reached.
         InputError: The address or the stretch is not possible.
+
+    Example:
+        >>> from motes.batch.cluster import run_cluster
+        >>> from motes.batch.jobs import Options, read_jobs
+        >>> inputs = ["s3://bucket/shots/*.mp4"]
+        >>> jobs = read_jobs(inputs, Options(grid=20), ["csv"])  # doctest: +SKIP
+        >>> for event in run_cluster(jobs, "s3://bucket/tracked", gpus=1):  # doctest: +SKIP
+        ...     print(event)
     """
     if stretch is not None and stretch < 0:
         raise InputError(f"--stretch: expected a number of frames, or 0, got {stretch}")

@@ -32,7 +32,13 @@ POINT_CHOICES = ("grid", "points", "queries", "corners", "dense")
 
 @dataclass(frozen=True)
 class Options:
-    """How a video is tracked; names and meanings are those of ``motes track``."""
+    """How a video is tracked; names and meanings are those of ``motes track``.
+
+    Example:
+        >>> from motes.batch.jobs import Options
+        >>> Options(model="lk", grid=10).model
+        'lk'
+    """
 
     model: str | None = None
     weights: str | None = None
@@ -87,6 +93,12 @@ class Job:
         video: A path or a URL.
         options: How it is tracked.
         formats: Suffixes of the outputs without the dot, such as ``"csv"`` or ``"mp4"``.
+
+    Example:
+        >>> from motes.batch.jobs import Options, read_jobs
+        >>> [job] = read_jobs(["bike.mp4"], Options(grid=20), ["csv", "mp4"])
+        >>> job.name, job.formats
+        ('bike', ('csv', 'mp4'))
     """
 
     name: str
@@ -125,7 +137,9 @@ def read_jobs(
         FileError: A path does not exist.
 
     Example:
-        >>> read_jobs(["shots/", "list.csv"], Options(grid=20), ["csv"])  # doctest: +SKIP
+        >>> from motes.batch.jobs import Options, read_jobs
+        >>> [job.name for job in read_jobs(["bike.mp4"], Options(grid=20), ["csv"])]
+        ['bike']
     """
     rows = [row for text in inputs for row in _rows(text, output)]
     if not rows:

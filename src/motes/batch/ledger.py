@@ -45,8 +45,16 @@ class Entry:
         version: Version of motes.
         started: Seconds since 1970; None before the first start.
         seconds: How long it took.
-        frames, points, visible, problem: See `Facts`.
+        frames: See `Facts`.
+        points: See `Facts`.
+        visible: See `Facts`.
+        problem: See `Facts`.
         error: Why it failed.
+
+    Example:
+        >>> from motes.batch.ledger import Ledger
+        >>> with Ledger("tracked/ledger.sqlite") as ledger:  # doctest: +SKIP
+        ...     print([(entry.name, entry.state, entry.seconds) for entry in ledger.entries()])
     """
 
     name: str
@@ -76,8 +84,10 @@ class Ledger:
         FileError: It cannot be opened, or it is not a ledger.
 
     Example:
-        >>> with Ledger("tracked/ledger.sqlite") as ledger:  # doctest: +SKIP
+        >>> from motes.batch.ledger import Ledger
+        >>> with Ledger("ledger.sqlite") as ledger:
         ...     [entry.name for entry in ledger.entries() if entry.state == "failed"]
+        []
     """
 
     def __init__(self, path: Path) -> None:

@@ -67,6 +67,13 @@ def run_local(
 
     Yields:
         News of the jobs, as they come.  Closing the iterator ends the workers.
+
+    Example:
+        >>> from motes.batch.jobs import Options, read_jobs
+        >>> from motes.batch.local import run_local
+        >>> jobs = read_jobs(["shots/"], Options(grid=20), ["csv"])  # doctest: +SKIP
+        >>> for event in run_local(jobs, "tracked", workers=2):  # doctest: +SKIP
+        ...     print(event)
     """
     workers = min(workers, len(jobs))
     free = deque(devices[number % len(devices)] for number in range(workers))

@@ -42,6 +42,12 @@ class Clip:
         video: The frames, decoded on demand.
         tracks: Ground truth, in pixels of `video`, for its frames 0 .. T-1.
         annotated: bool ``[N, T]``; where it is false, nothing is known.
+
+    Example:
+        >>> from motes.data import load
+        >>> clip = load("clips", "clips").entries[0].load()
+        >>> clip.name, clip.tracks.xy.shape
+        ('bike', (9, 12, 2))
     """
 
     name: str
@@ -106,7 +112,14 @@ class Clip:
 
 @dataclass(frozen=True)
 class Entry:
-    """A clip that is not read yet; `load` raises `FileError` if it is unusable."""
+    """A clip that is not read yet; `load` raises `FileError` if it is unusable.
+
+    Example:
+        >>> from motes.data import load
+        >>> entry = load("clips", "clips").entries[0]
+        >>> entry.load().name == entry.name
+        True
+    """
 
     name: str
     load: Callable[[], Clip]
@@ -120,6 +133,11 @@ class Dataset:
         name: Name for users.
         layout: Description for messages.
         find: Lists the clips under a path, and reads as little as possible.
+
+    Example:
+        >>> from motes.data import datasets
+        >>> [dataset.name for dataset in datasets()]
+        ['clips', 'kubric', 'pointodyssey', 'tapvid']
     """
 
     name: str
@@ -135,6 +153,16 @@ class Collection:
         path: Folder or file of the clips.
         entries: The clips, not read yet.
         skipped: The reason for each unusable clip, by name.
+
+    Example:
+        >>> from motes.data import load
+        >>> collection = load("clips", "clips")
+        >>> list(collection.each(lambda clip: clip.tracks.num_points))
+        [9]
+        >>> rng = np.random.default_rng(0)
+        >>> sample = collection.draw(rng, lambda clip: clip.sample(range(4)))
+        >>> sample.video.shape
+        torch.Size([4, 3, 72, 96])
     """
 
     path: Path
@@ -185,7 +213,13 @@ class Collection:
 
 
 def datasets() -> tuple[Dataset, ...]:
-    """All known layouts."""
+    """All known layouts.
+
+    Example:
+        >>> from motes.data import datasets
+        >>> len(datasets()) > 2
+        True
+    """
     return discover("motes.data", Dataset)
 
 
@@ -200,6 +234,12 @@ def load(name: str, path: str | PathLike[str], limit: int | None = None) -> Coll
     Raises:
         InputError: The name is unknown, or the limit is not positive.
         FileError: The path does not exist, or holds nothing in this layout.
+
+    Example:
+        >>> from motes.data import load
+        >>> collection = load("clips", "clips")
+        >>> len(collection), [entry.name for entry in collection.entries]
+        (1, ['bike'])
     """
     known = {dataset.name: dataset for dataset in datasets()}
     if name not in known:

@@ -26,6 +26,12 @@ class Sample:
 
     Raises:
         InputError: The shapes or types do not fit each other.
+
+    Example:
+        >>> from motes.data import load
+        >>> sample = load("clips", "clips").entries[0].load().sample()
+        >>> sample.video.shape, sample.xy.shape
+        (torch.Size([12, 3, 72, 96]), torch.Size([12, 9, 2]))
     """
 
     video: Tensor

@@ -51,6 +51,12 @@ class Look:
 
     Raises:
         InputError: A value is unknown or out of range.
+
+    Example:
+        >>> from motes.edit import Look, attach
+        >>> look = Look(opacity=0.5, blend="multiply")
+        >>> options = {"look": look, "tracker": tracker}
+        >>> _ = attach("bike.mp4", "logo.png", "faint.mp4", to=[(40, 30)], **options)
     """
 
     opacity: float = 1.0
@@ -82,12 +88,6 @@ def attach(
 ) -> Surface:
     """Attach a picture, a clip or a text to a surface, and write the video.
 
-    Example::
-
-        from motes.edit import attach, text
-        attach("wall.mp4", "logo.png", "out.mp4", to=[(80, 40), (200, 50), (198, 140), (78, 130)])
-        attach("shirt.mp4", text("motes"), "out.mp4", to="shirt.png", at=12)
-
     It is hidden where the surface is hidden.
 
     Args:
@@ -112,6 +112,14 @@ def attach(
     Raises:
         InputError: The points or the mask do not fit the video, or an option is unknown.
         FileError: Something cannot be read or written.
+
+    Example:
+        >>> from motes.edit import attach, text
+        >>> corners = [(30, 20), (60, 20), (60, 40), (30, 40)]
+        >>> surface = attach("bike.mp4", "logo.png", "logo.mp4", to=corners, tracker=tracker)
+        >>> surface.kind
+        'homography'
+        >>> _ = attach("bike.mp4", text("motes"), "title.mp4", to="mask.png", tracker=tracker)
     """
     from motes.video import check_output, open_video
 

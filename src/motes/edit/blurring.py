@@ -53,6 +53,12 @@ class Cover:
     Attributes:
         surface: Its motion.
         mask: The region in the reference frame, bool ``[H, W]``.
+
+    Example:
+        >>> from motes.edit import blur
+        >>> [cover] = blur("bike.mp4", [("mask.png", 0)], "covered.mp4", tracker=tracker).covers
+        >>> cover.mask.shape, bool(cover.lost.any())
+        ((72, 96), False)
     """
 
     surface: Surface
@@ -148,6 +154,12 @@ class Blurred:
     Attributes:
         covers: One for each mask.
         lost: Numbers of the frames in which a region was not found.
+
+    Example:
+        >>> from motes.edit import blur
+        >>> result = blur("bike.mp4", [("mask.png", 0)], "blurred.mp4", tracker=tracker)
+        >>> len(result.covers)
+        1
     """
 
     covers: tuple[Cover, ...]
@@ -166,11 +178,6 @@ def blur(
     progress: Progress | None = None,
 ) -> Blurred:
     """Follow regions through a video and blur, pixelate or fill them.
-
-    Example::
-
-        from motes.edit import blur
-        blur("street.mp4", [("face.png", 0), ("face_later.png", 90)], "private.mp4")
 
     The cover is larger than the region, and grows where points of the region are hidden.  Where
     the region is lost, the cover stays at the expected position and grows on; these frames are
@@ -193,6 +200,13 @@ def blur(
         InputError: A mask is empty or does not fit the video, the effect is unknown, or `strict`
             is set and a region is lost.
         FileError: Something cannot be read or written.
+
+    Example:
+        >>> from motes.edit import blur
+        >>> masks = [("mask.png", 0)]
+        >>> result = blur("bike.mp4", masks, "private.mp4", effect="fill", tracker=tracker)
+        >>> result.lost
+        ()
     """
     from motes.video import check_output, open_video
 

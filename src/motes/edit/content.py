@@ -59,6 +59,11 @@ def text(line: str, color: str = "#ffffff") -> Content:
 
     Raises:
         InputError: The text is empty, or the colour is not as it should be.
+
+    Example:
+        >>> from motes.edit import text
+        >>> text("motes", color="#ff8800").frame(0).shape[2]
+        4
     """
     if not line.strip():
         raise InputError("text: expected at least one letter, got none")

@@ -24,15 +24,16 @@ MIN_DEVIATION = 0.1
 def velocity(tracks: Tracks) -> np.ndarray:
     """Velocity of the points, by central differences of visible frames.
 
-    Example::
-
-        speed = np.linalg.norm(velocity(tracks), axis=2)
-
     Args:
         tracks: N points, T frames.
 
     Returns:
         float32 ``[N, T, 2]``, pixels per second; NaN where neither neighbour is visible.
+
+    Example:
+        >>> from motes.edit import velocity
+        >>> np.nanmedian(velocity(tracks), axis=(0, 1)).round().tolist()
+        [25.0, 0.0]
     """
     N, T = tracks.visible.shape
     step = np.full((N, T + 1, 2), np.nan, np.float32)
@@ -62,6 +63,11 @@ def jumps(tracks: Tracks, threshold: float = 6.0) -> np.ndarray:
 
     Raises:
         InputError: The threshold is not positive.
+
+    Example:
+        >>> from motes.edit import jumps
+        >>> jumps(tracks).shape
+        (9, 12)
     """
     _check_positive("threshold", threshold)
     N, T = tracks.visible.shape
@@ -90,6 +96,15 @@ def hampel(tracks: Tracks, window: int = 3, threshold: float = 3.0) -> Tracks:
 
     Raises:
         InputError: The window or the threshold is not positive.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from motes.edit import hampel
+        >>> xy = tracks.xy.copy()
+        >>> xy[0, 5] += 20
+        >>> cleaned = hampel(replace(tracks, xy=xy))
+        >>> bool(np.abs(cleaned.xy[0, 5] - tracks.xy[0, 5]).max() < 2)
+        True
     """
     _check_positive("window", window)
     _check_positive("threshold", threshold)
@@ -129,6 +144,11 @@ def one_euro(tracks: Tracks, cutoff: float = 1.0, speed: float = 0.02) -> Tracks
 
     Raises:
         InputError: `cutoff` is not positive, or `speed` is negative.
+
+    Example:
+        >>> from motes.edit import one_euro
+        >>> one_euro(tracks, cutoff=0.5).xy.shape
+        (9, 12, 2)
     """
     _check_positive("cutoff", cutoff)
     if speed < 0:
@@ -153,10 +173,6 @@ def _share(cutoff: np.ndarray | float, rate: float) -> np.ndarray:
 def resample(tracks: Tracks, fps: Rational | float) -> Tracks:
     """The tracks at another frame rate, by linear interpolation.
 
-    Example::
-
-        slow = resample(tracks, 60)
-
     Args:
         tracks: N points, T frames.
         fps: The new frame rate.
@@ -167,6 +183,11 @@ def resample(tracks: Tracks, fps: Rational | float) -> Tracks:
 
     Raises:
         InputError: The rate is not positive, or there is no frame.
+
+    Example:
+        >>> from motes.edit import resample
+        >>> resample(tracks, 50).num_frames
+        23
     """
     _check_positive("fps", float(fps))
     if not tracks.num_frames:
@@ -205,7 +226,13 @@ def _brackets(known: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def seconds(tracks: Tracks) -> np.ndarray:
-    """Times of the frames in seconds from frame 0 of the video: float64 ``[T]``."""
+    """Times of the frames in seconds from frame 0 of the video: float64 ``[T]``.
+
+    Example:
+        >>> from motes.edit.filters import seconds
+        >>> seconds(tracks)[:3].tolist()
+        [0.0, 0.04, 0.08]
+    """
     if tracks.times is not None:
         return tracks.times
     return np.array(tracks.frames) / float(tracks.fps)

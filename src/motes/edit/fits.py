@@ -87,6 +87,12 @@ class Fit:
     Attributes:
         matrix: float64 ``[3, 3]``, maps pixels of the source to pixels of the target.
         inliers: bool ``[N]``.
+
+    Example:
+        >>> from motes.edit import fit_motion
+        >>> fit = fit_motion(tracks.xy[:, 0], tracks.xy[:, 9], "homography")
+        >>> fit.matrix.shape, fit.inliers.shape
+        ((3, 3), (9,))
     """
 
     matrix: np.ndarray
@@ -107,10 +113,6 @@ def fit_motion(
 ) -> Fit:
     """Fit one motion to pairs of positions; pairs that disagree are left out (RANSAC, MAGSAC).
 
-    Example::
-
-        fit = fit_motion(tracks.xy[:, 0], tracks.xy[:, 9], "homography")
-
     Args:
         source: ``[N, 2]``, positions in pixels.
         target: ``[N, 2]``, positions of the same points in another frame.
@@ -123,6 +125,13 @@ def fit_motion(
     Raises:
         InputError: The kind is unknown, the shapes differ, there are too few pairs, or all pairs
             are degenerate (for example on one line).
+
+    Example:
+        >>> from motes.edit import fit_motion
+        >>> source = np.array([[0, 0], [50, 0], [0, 50], [50, 50]], float)
+        >>> fit = fit_motion(source, source + [3, 1], "translation")
+        >>> fit.matrix.round(3).tolist(), bool(fit.inliers.all())
+        ([[1.0, 0.0, 3.0], [0.0, 1.0, 1.0], [0.0, 0.0, 1.0]], True)
     """
     check_kind(kind)
     source, target = (np.ascontiguousarray(xy, np.float32) for xy in (source, target))
@@ -146,6 +155,12 @@ def apply_motion(matrix: np.ndarray, xy: np.ndarray) -> np.ndarray:
 
     Returns:
         float64 ``[..., N, 2]``.
+
+    Example:
+        >>> from motes.edit.fits import apply_motion
+        >>> shift = np.array([[1, 0, 3], [0, 1, 1], [0, 0, 1]])
+        >>> apply_motion(shift, np.array([[10, 20]])).tolist()
+        [[13.0, 21.0]]
     """
     image = xy @ np.swapaxes(matrix[..., :2, :2], -1, -2) + matrix[..., None, :2, 2]
     weight = xy @ matrix[..., 2, :2, None] + matrix[..., None, 2, 2:]
@@ -160,6 +175,12 @@ class MotionPath:
         matrices: float64 ``[T, 3, 3]``, maps pixels of the reference frame to those of each frame.
         known: bool ``[T]``: whether enough points agree; elsewhere the matrix is interpolated.
         inliers: bool ``[N, T]``: the points that agree with the motion in each frame.
+
+    Example:
+        >>> from motes.edit import fit_path
+        >>> path = fit_path(tracks, reference=0)
+        >>> path.matrices.shape, bool(path.known.all())
+        ((12, 3, 3), True)
     """
 
     matrices: np.ndarray
@@ -179,10 +200,6 @@ def fit_path(
     Points that agree with the common motion in less than half of the frames are left out, so that
     small moving objects do not disturb the motion of the background.
 
-    Example::
-
-        path = fit_path(tracks, reference=tracks.start, kind="homography")
-
     Args:
         tracks: Points that are visible in the reference frame.
         reference: Number of the reference frame.
@@ -196,6 +213,12 @@ def fit_path(
     Raises:
         InputError: The kind or the frame is unknown, or too few points are visible in the reference
             frame.
+
+    Example:
+        >>> from motes.edit import fit_path
+        >>> path = fit_path(tracks, reference=0, kind="translation")
+        >>> path.matrices[9, :2, 2].round().tolist()
+        [9.0, 0.0]
     """
     check_kind(kind)
     if reference not in tracks.frames:

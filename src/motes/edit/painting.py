@@ -47,6 +47,14 @@ class Change:
         original: The same, before the change.
         alpha: float32 ``[H, W]``, 1 where it is changed, with a soft edge.
         surface: The motion of the changed part.
+
+    Example:
+        >>> from motes.edit import paint
+        >>> edited = motes.open_video("bike.mp4")[0].copy()
+        >>> edited[20:40, 30:60] = 255
+        >>> [change] = paint("bike.mp4", [(edited, 0)], "white.mp4", tracker=tracker)
+        >>> change.at, change.edited.shape
+        (0, (72, 96, 3))
     """
 
     at: int
@@ -93,11 +101,6 @@ def paint(
 ) -> tuple[Change, ...]:
     """Carry the changes of edited frames through a video, forward and backward.
 
-    Example::
-
-        from motes.edit import paint
-        paint("bike.mp4", [("frame0_red.png", 0)], "red.mp4")
-
     What differs from the original frame is the change.  It moves and bends with the surface below,
     is hidden where that is hidden, and gets brighter and darker with it.  Between two edited
     frames, one change fades into the other.
@@ -118,6 +121,14 @@ def paint(
         InputError: An edited frame has another size, differs nowhere, or its number is none of the
             video.
         FileError: Something cannot be read or written.
+
+    Example:
+        >>> from motes.edit import paint
+        >>> edited = motes.open_video("bike.mp4")[0].copy()
+        >>> edited[20:40, 30:60] = (255, 0, 0)
+        >>> [change] = paint("bike.mp4", [(edited, 0)], "red.mp4", tracker=tracker)
+        >>> change.alpha.shape
+        (72, 96)
     """
     from motes.video import check_output, open_video
 

@@ -21,10 +21,6 @@ def merge_anchors(parts: Sequence[Tracks], reach: float = 30.0) -> Tracks:
     visibility, confidence and nearness of the anchor (the frame of the query); answers that agree
     are averaged, otherwise the one of larger weight counts.
 
-    Example::
-
-        merged = merge_anchors([from_frame_0, from_frame_90])
-
     Args:
         parts: Tracks of the same frames and number of points; row n is the same point in all.
         reach: Frames over which the weight of an anchor falls to 1/e.
@@ -35,6 +31,13 @@ def merge_anchors(parts: Sequence[Tracks], reach: float = 30.0) -> Tracks:
 
     Raises:
         InputError: The parts differ in their frames, points or video, or `reach` is not positive.
+
+    Example:
+        >>> from motes.edit import merge_anchors
+        >>> session = tracker.session("bike.mp4")
+        >>> parts = [session.track([(t, 30 + t, 20)], backward=True) for t in (0, 11)]
+        >>> merge_anchors(parts).xy[0, 11].round().tolist()
+        [41.0, 20.0]
     """
     if not parts:
         raise InputError("expected at least one Tracks to merge, got none")
@@ -71,10 +74,6 @@ def _weight(part: Tracks, reach: float) -> np.ndarray:
 def choose_points(tracks: Tracks, count: int) -> np.ndarray:
     """Choose good points: visible for long, of high confidence, and spread over the frame.
 
-    Example::
-
-        good = tracks[choose_points(tracks, 50)]
-
     The score of a point is its share of visible frames times its mean confidence there.  Points are
     taken one by one; each time the one with the largest product of score and distance to those
     already chosen.
@@ -88,6 +87,11 @@ def choose_points(tracks: Tracks, count: int) -> np.ndarray:
 
     Raises:
         InputError: `count` is not positive.
+
+    Example:
+        >>> from motes.edit import choose_points
+        >>> tracks[choose_points(tracks, 4)].num_points
+        4
     """
     if count < 1:
         raise InputError(f"count: expected at least 1, got {count}")

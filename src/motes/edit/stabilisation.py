@@ -34,6 +34,13 @@ class Stabilisation:
         after: The same in the stabilised video.
         known: bool ``[T]``: whether the motion of the frame was measured, not interpolated.
         size: Width and height in pixels.
+
+    Example:
+        >>> from motes.edit import stabilise
+        >>> result = stabilise("bike.mp4", "fixed_too.mp4", lock=0)
+        >>> before, after = result.jitter()
+        >>> bool(result.known.all()), result.size
+        (True, (96, 72))
     """
 
     corrections: np.ndarray
@@ -76,12 +83,6 @@ def stabilise(
 ) -> Stabilisation:
     """Stabilise a video: estimate the motion of its background, smooth it, and move the frames.
 
-    Example::
-
-        from motes.edit import stabilise
-        stabilise("shaky.mp4", "steady.mp4")
-        stabilise("shaky.mp4", "fixed.mp4", lock=0, borders="fill")
-
     Args:
         video: Anything that `motes.open_video` takes and that can be read twice.
         out: The file; its suffix chooses the format (.mp4, .gif, or a folder of images).
@@ -101,6 +102,13 @@ def stabilise(
     Raises:
         InputError: An option does not fit, the video has one frame, or has too little to track.
         FileError: The video cannot be read, or the output cannot be written.
+
+    Example:
+        >>> from motes.edit import stabilise
+        >>> result = stabilise("bike.mp4", "fixed.mp4", lock=0, borders="fill")
+        >>> result.corrections.shape
+        (12, 3, 3)
+        >>> _ = stabilise("bike.mp4", "steady.mp4", smoothness=1.0)
     """
     from motes.video import check_output, open_video
 

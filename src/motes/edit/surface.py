@@ -62,6 +62,12 @@ class Surface:
         tracks: Points on the surface.
         reference: Number of the reference frame, in which all points are visible.
         kind: One of `SURFACES`.
+
+    Example:
+        >>> from motes.edit import Surface
+        >>> surface = Surface(tracks, 0, "homography")
+        >>> surface.path.matrices.shape
+        (12, 3, 3)
     """
 
     tracks: Tracks

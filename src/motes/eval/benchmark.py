@@ -31,6 +31,11 @@ class Score:
         seconds: Time from frames in memory to tracks, including all work that the protocol needs,
             such as support points for every query.
         metrics: See `tapvid_metrics`.
+
+    Example:
+        >>> from motes.eval.benchmark import Score
+        >>> Score("lk", "bike", queries=4, frames=12, seconds=0.5, metrics={}).clip
+        'bike'
     """
 
     model: str
@@ -71,6 +76,15 @@ def evaluate(
 
     Raises:
         FileError: No clip could be used.
+
+    Example:
+        >>> from motes.data import load
+        >>> from motes.eval.benchmark import evaluate
+        >>> from motes.eval.protocols import find_protocol
+        >>> clips = load("clips", "clips")
+        >>> for scores in evaluate(clips, {"lk": tracker}, find_protocol("native"), "first"):
+        ...     print(scores[0].clip, scores[0].queries, scores[0].metrics["average_jaccard"] > 0.5)
+        bike 9 True
     """
 
     def measure(clip: Clip) -> list[Score]:
@@ -99,6 +113,13 @@ class Summary:
         clips: Number of clips.
         frames_per_second: Number of all frames divided by the time of all clips.
         metrics: See `tapvid_metrics`.
+
+    Example:
+        >>> from motes.eval.benchmark import Score, summarise
+        >>> metrics = {"average_jaccard": 0.7}
+        >>> scores = [Score("lk", clip, 4, 12, 0.5, metrics) for clip in ("a", "b")]
+        >>> summarise(scores)[0].frames_per_second
+        24.0
     """
 
     model: str
@@ -108,7 +129,18 @@ class Summary:
 
 
 def summarise(scores: list[Score]) -> list[Summary]:
-    """One summary per model, in the order of their first score."""
+    """One summary per model, in the order of their first score.
+
+    Example:
+        >>> from motes.data import load
+        >>> from motes.eval.benchmark import evaluate, summarise
+        >>> from motes.eval.protocols import find_protocol
+        >>> clips = load("clips", "clips")
+        >>> runs = evaluate(clips, {"lk": tracker}, find_protocol("native"), "first")
+        >>> [summary] = summarise([score for scores in runs for score in scores])
+        >>> summary.model, summary.clips
+        ('lk', 1)
+    """
     models = dict.fromkeys(score.model for score in scores)
     return [_summary(model, [s for s in scores if s.model == model]) for model in models]
 

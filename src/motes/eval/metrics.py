@@ -43,6 +43,14 @@ def tapvid_metrics(
 
     Raises:
         InputError: A shape is wrong, or the mode is unknown.
+
+    Example:
+        >>> from motes.eval.metrics import tapvid_metrics
+        >>> true, hidden = np.zeros((1, 3, 2)), np.zeros((1, 3), bool)
+        >>> points = np.array([[[0, 0], [0.5, 0], [3, 0]]])
+        >>> metrics = tapvid_metrics(np.array([0]), true, hidden, points, hidden, "first")
+        >>> metrics["pts_within_1"], metrics["average_pts_within_thresh"]
+        (0.5, 0.8)
     """
     N, T = _check(query_frames, gt_points, gt_occluded, points, occluded, mode)
     gt_occluded, occluded = np.asarray(gt_occluded, bool), np.asarray(occluded, bool)
@@ -70,7 +78,13 @@ def _mean(result: dict[str, float], name: str) -> float:
 
 
 def scored_frames(query_frames: np.ndarray, num_frames: int, mode: Mode) -> np.ndarray:
-    """Bool ``[N, T]``: the scored frames of each query (see `Mode`)."""
+    """Bool ``[N, T]``: the scored frames of each query (see `Mode`).
+
+    Example:
+        >>> from motes.eval.metrics import scored_frames
+        >>> scored_frames(np.array([1]), num_frames=4, mode="first").tolist()
+        [[False, False, True, True]]
+    """
     frames, start = np.arange(num_frames)[None], np.round(query_frames).astype(int)[:, None]
     return frames > start if mode == "first" else frames != start
 
@@ -80,6 +94,11 @@ def check_mode(mode: str) -> Mode:
 
     Raises:
         InputError: The mode is unknown.
+
+    Example:
+        >>> from motes.eval.metrics import check_mode
+        >>> check_mode("strided")
+        'strided'
     """
     for known in get_args(Mode):
         if mode == known:

@@ -39,6 +39,12 @@ class Protocol:
         corner: Whether raster coordinate 0 is the outer corner of the first pixel; else its centre.
         support: Whether joint models get their support points.
         compat: Mode of published CoTrackers (`motes.tracking.official`); None: no special mode.
+
+    Example:
+        >>> from motes.eval.protocols import find_protocol
+        >>> protocol = find_protocol("tapvid")
+        >>> protocol.frame_size((1920, 1080)), protocol.independent
+        ((256, 256), True)
     """
 
     name: str
@@ -127,6 +133,11 @@ def find_protocol(name: str) -> Protocol:
 
     Raises:
         InputError: The name is unknown; the message suggests a similar one.
+
+    Example:
+        >>> from motes.eval.protocols import find_protocol
+        >>> find_protocol("native").summary
+        'as tapvid, but on frames of their own size: what users see'
     """
     known = {protocol.name: protocol for protocol in PROTOCOLS}
     if name not in known:
@@ -143,6 +154,12 @@ def choose_queries(visible: np.ndarray, mode: Mode) -> tuple[np.ndarray, np.ndar
 
     Returns:
         Points and frames, int64 ``[Q]`` each.  A point that is never visible has no query.
+
+    Example:
+        >>> from motes.eval.protocols import choose_queries
+        >>> points, frames = choose_queries(np.array([[False, True, True], [False] * 3]), "first")
+        >>> points.tolist(), frames.tolist()
+        ([0], [1])
     """
     if mode == "first":
         points = np.flatnonzero(visible.any(1))

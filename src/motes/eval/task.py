@@ -36,6 +36,15 @@ class Task:
         mode: Frames of the queries, and frames that are scored.
         size: ``(W, H)`` of the original video.
         fps: Frame rate of the original video.
+
+    Example:
+        >>> from motes.data import load
+        >>> from motes.eval.protocols import find_protocol
+        >>> from motes.eval.task import Task
+        >>> clip = load("clips", "clips").entries[0].load()
+        >>> task = Task.of(clip, find_protocol("native"), "first", max_queries=5)
+        >>> task.score(task.track(tracker))["average_jaccard"] > 0.5
+        True
     """
 
     name: str

@@ -31,12 +31,24 @@ __all__ = [
 
 
 def formats() -> dict[str, Format]:
-    """Every format, by its suffix such as ``".csv"`` or ``".dlc.csv"``."""
+    """Every format, by its suffix such as ``".csv"`` or ``".dlc.csv"``.
+
+    Example:
+        >>> from motes.export import formats
+        >>> formats()[".csv"].lossless
+        True
+    """
     return {f.suffix: f for f in discover("motes.export", Format)}
 
 
 def is_track_file(path: str | PathLike[str]) -> bool:
-    """Whether a format has the suffix of this file name."""
+    """Whether a format has the suffix of this file name.
+
+    Example:
+        >>> from motes.export import is_track_file
+        >>> is_track_file("bike.nk"), is_track_file("bike.mp4")
+        (True, False)
+    """
     return _suffix(path) is not None
 
 
@@ -46,6 +58,11 @@ def find_format(path: str | PathLike[str]) -> Format:
     Raises:
         InputError: No format has this suffix.
         MissingExtraError: What the format needs is not installed.
+
+    Example:
+        >>> from motes.export import find_format
+        >>> find_format("mouse.dlc.csv").suffix
+        '.dlc.csv'
     """
     suffix = _suffix(path)
     if suffix is None:
@@ -73,6 +90,10 @@ def check_output(path: str | PathLike[str], options: Options | None = None) -> N
         InputError: No format writes this suffix, or the format does not have these options.
         MissingExtraError: What the format needs is not installed.
         FileError: It cannot be written; see `check_writable`.
+
+    Example:
+        >>> from motes.export import check_output
+        >>> check_output("bike.dlc.csv")
     """
     find_format(path).settings(options or Options())
     check_writable(path)
@@ -93,6 +114,7 @@ def save(tracks: Tracks, path: str | PathLike[str], options: Options | None = No
         FileError: The file cannot be written.
 
     Example:
+        >>> from motes.export import Options, save
         >>> save(tracks, "shot.nk", Options(first=1001))
     """
     options = options or Options()
@@ -120,6 +142,10 @@ def save_parts(
         InputError: As `save`; or the parts are not stretches of the same tracks.
         MissingExtraError: What the format needs is not installed.
         FileError: The file cannot be written.
+
+    Example:
+        >>> from motes.export import save_parts
+        >>> save_parts([tracks[:, :5], tracks[:, 5:]], "parts.csv")
     """
     check_output(path, options)
     write, parts = find_format(path).write_parts, iter(parts)
@@ -146,7 +172,10 @@ def load(path: str | PathLike[str], footage: Footage | None = None) -> Tracks:
         FileError: The file does not exist or cannot be read.
 
     Example:
-        >>> load("shot.nk", Footage(size=(1920, 1080), fps=24))
+        >>> from motes.export import Footage, Options, load, save
+        >>> save(tracks, "shot.nk", Options(first=1001))
+        >>> load("shot.nk", Footage(size=(96, 72), fps=25, first=1001)).frames
+        range(0, 12)
     """
     footage = footage or Footage()
     file_format = find_format(path)

@@ -30,6 +30,10 @@ class Options:
             format can; ``"drop"`` leaves them out.
         pin: Ids of the top-left, top-right, bottom-right and bottom-left corner of a corner pin, or
             ``"best"`` for four reliable points that are far apart.
+
+    Example:
+        >>> from motes.export import Options, save
+        >>> save(tracks, "shot.nk", Options(first=1001, hidden="drop"))
     """
 
     first: int | None = None
@@ -45,6 +49,11 @@ class Settings:
         first: As in `Options`.
         hidden: As in `Options`.
         pin: As in `Options`.
+
+    Example:
+        >>> from motes.export import Options, find_format
+        >>> find_format("shot.nk").settings(Options(first=1001)).first
+        1001
     """
 
     first: int = 0
@@ -64,6 +73,12 @@ class Footage:
         size: Width and height in pixels.
         fps: Frames per second.
         first: Number that the other program gives to the first frame of the video.
+
+    Example:
+        >>> from fractions import Fraction
+        >>> from motes.export import Footage
+        >>> Footage(size=(1920, 1080), fps=Fraction(24)).require()
+        ((1920, 1080), Fraction(24, 1))
     """
 
     size: tuple[int, int] | None = None
@@ -109,6 +124,14 @@ class Format:
         hidden: What may be done with hidden frames, the default first; empty where it cannot be
             chosen.
         points: Number of points that one file takes; None for any number.
+
+    Example:
+        >>> from motes.export import find_format
+        >>> format = find_format("shot.nk")
+        >>> format.summary
+        'Nuke, a Tracker4 node'
+        >>> format.first, format.hidden
+        (1, ('keep', 'drop'))
     """
 
     suffix: str

@@ -26,7 +26,14 @@ F = TypeVar("F", bound="Features")
 
 
 def map_tensors(value: Any, change: TensorMap) -> Any:
-    """Apply a function to a tensor, or to all tensors in a tuple; other values stay."""
+    """Apply a function to a tensor, or to all tensors in a tuple; other values stay.
+
+    Example:
+        >>> import torch
+        >>> from motes.models.base import map_tensors
+        >>> map_tensors((torch.ones(2), 3), lambda tensor: tensor * 2)
+        (tensor([2., 2.]), 3)
+    """
     if isinstance(value, Tensor):
         return change(value)
     return tuple(map_tensors(v, change) for v in value) if isinstance(value, tuple) else value
@@ -37,6 +44,14 @@ class Features:
     """What a model keeps of frames.
 
     A subclass names its fields: tensors ``[B, T, ...]``, or tuples of such tensors.
+
+    Example:
+        >>> import torch
+        >>> from motes.models.base import FeatureMaps
+        >>> levels = torch.zeros(1, 12, 18, 24, 8), torch.zeros(1, 12, 9, 12, 8)
+        >>> features = FeatureMaps(levels)
+        >>> len(features), len(features[2:5])
+        (12, 3)
     """
 
     @property
@@ -97,6 +112,14 @@ class FeatureMaps(Features):
     Attributes:
         levels: Per level ``[B, T, h, w, C]`` (CoTracker) or ``[B, T, C, h, w]`` (TAPTR), the finest
             first.
+
+    Example:
+        >>> import torch
+        >>> from motes.models.base import FeatureMaps
+        >>> levels = torch.zeros(1, 12, 18, 24, 8), torch.zeros(1, 12, 9, 12, 8)
+        >>> features = FeatureMaps(levels)
+        >>> features.reversed().levels[1].shape
+        torch.Size([1, 12, 9, 12, 8])
     """
 
     levels: tuple[Tensor, ...]
@@ -112,6 +135,15 @@ class Prediction:
         confidence: float32 ``[B, T, N]``, a probability; None where the architecture has none.
         aux: In training mode what the losses need: from `PointModel.advance` one `Trace`, from
             `PointModel.track` a tuple of them, one per window.  None in evaluation mode.
+
+    Example:
+        >>> import torch
+        >>> from motes.models.base import Prediction
+        >>> prediction = Prediction(torch.zeros(1, 12, 4, 2), torch.full((1, 12, 4), 0.8))
+        >>> prediction[:5].xy.shape, prediction.confidence is None
+        (torch.Size([1, 5, 4, 2]), True)
+        >>> round(float(prediction.score.mean()), 2)
+        0.8
     """
 
     xy: Tensor
@@ -173,7 +205,15 @@ class Prediction:
 
 
 def concat_predictions(parts: Sequence[Prediction]) -> Prediction:
-    """Join predictions of consecutive frames."""
+    """Join predictions of consecutive frames.
+
+    Example:
+        >>> import torch
+        >>> from motes.models.base import Prediction, concat_predictions
+        >>> prediction = Prediction(torch.zeros(1, 12, 4, 2), torch.full((1, 12, 4), 0.8))
+        >>> concat_predictions([prediction[:5], prediction[5:]]).xy.shape
+        torch.Size([1, 12, 4, 2])
+    """
     traces = tuple(p.aux for p in parts if p.aux is not None)
     joined = Prediction.combine(parts, lambda values: torch.cat(values, 1))
     return replace(joined, aux=traces or None)
@@ -188,6 +228,13 @@ class Trace:
         xy: Per iteration (or decoder layer) ``[B, S, N, 2]``.
         visibility: Per iteration logits ``[B, S, N]`` (one entry, if predicted once per window).
         confidence: Per iteration logits ``[B, S, N]``; empty where the architecture has none.
+
+    Example:
+        >>> import torch
+        >>> from motes.models.base import Trace
+        >>> trace = Trace(0, xy=(torch.zeros(1, 8, 4, 2),) * 3, visibility=(torch.zeros(1, 8, 4),))
+        >>> len(trace.xy)  # refinements
+        3
     """
 
     start: int
@@ -202,6 +249,12 @@ class State:
 
     A subclass adds tensors (or tuples of tensors) and plain numbers; `select` and `grow` change all
     tensors, so that points can leave and join in mid-stream.
+
+    Example:
+        >>> import torch
+        >>> state = tracker.model.start(torch.tensor([[[0.0, 30, 20], [0, 50, 40]]]))
+        >>> type(state.select(torch.tensor([0]))) is type(state)
+        True
     """
 
     def select(self, points: Tensor) -> Self:
@@ -228,6 +281,13 @@ class Schedule:
         full_last: Move the last window back, so that it is full.
         by_confidence: Merge overlapping windows by confidence, not by recency.
         early: Predict every `step` frames before the first window is full, too.
+
+    Example:
+        >>> from motes.models.base import Schedule
+        >>> Schedule(window=16, step=8, final=8).starts(num_frames=40)
+        [0, 8, 16, 24]
+        >>> Schedule(window=16, step=8, final=8).with_latency(1).step
+        1
     """
 
     window: int | None = None
@@ -275,6 +335,14 @@ class PointModel(nn.Module, ABC):
         joint: Whether points attend to each other, so that the result of one depends on the others.
         point_bytes: Working memory per point and frame of a window, at most, as measured.
         cache_bytes: Upper bound of what `new_cache` holds, in bytes; 0: the model needs no cache.
+
+    Example:
+        >>> import torch
+        >>> frames = torch.from_numpy(motes.open_video("bike.mp4")[:])
+        >>> video = frames.permute(0, 3, 1, 2)[None] / 255
+        >>> prediction = tracker.model(video, torch.tensor([[[0.0, 30, 20]]]))
+        >>> prediction.xy.shape, prediction.visibility.shape
+        (torch.Size([1, 12, 1, 2]), torch.Size([1, 12, 1]))
     """
 
     features_type: ClassVar[type[Features]] = FeatureMaps

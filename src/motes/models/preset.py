@@ -24,6 +24,12 @@ class WeightsInfo:
         embedded: Whether the file is part of this package.
         sha256: Of the file, in hexadecimal, where it is known; downloads are checked against it.
         page: Where people find the file, if it has no address to download from.
+
+    Example:
+        >>> from motes.tracking.load import presets
+        >>> info = presets()["motes-s"].weights
+        >>> info.licence, info.embedded
+        ('Apache-2.0', True)
     """
 
     licence: str
@@ -44,6 +50,11 @@ class Accuracy:
         delta: Points within 1, 2, 4, 8 and 16 pixels, averaged.
         oa: Occlusion accuracy.
         data: Clips and protocol.
+
+    Example:
+        >>> from motes.models.preset import Accuracy
+        >>> Accuracy(aj=64.1, delta=75.1, oa=86.9).aj
+        64.1
     """
 
     aj: float
@@ -61,6 +72,11 @@ class Support:
         local_grid: Side of a grid around each query; 0: none.
         local_extent: Width and height of a local grid, in pixels of the model.
         below: Support points are added when there are fewer queries than this.
+
+    Example:
+        >>> from motes.models.preset import Support
+        >>> Support(global_grid=5, local_grid=4, below=8).local_extent
+        50.0
     """
 
     global_grid: int = 0
@@ -86,6 +102,12 @@ class Preset:
         accuracy: Measured with these weights; None: not measured.
         rename: Pure function from the keys of a checkpoint to those of the module.
         configure: Fits `config` to a checkpoint (for example its window length), given its tensors.
+
+    Example:
+        >>> from motes.tracking.load import presets
+        >>> preset = presets()["cotracker3-online"]
+        >>> preset.name, preset.resize.size, preset.score_with_confidence
+        ('cotracker3-online', (384, 512), True)
     """
 
     name: str

@@ -47,6 +47,13 @@ def load_weights(preset: Preset, path: str | PathLike[str] | None = None) -> Poi
     Raises:
         FileError: The file is missing, truncated, or holds something else than tensors.
         InputError: The tensors do not fit the model; the message names the first that does not.
+
+    Example:
+        >>> from motes.models.weights import load_weights
+        >>> from motes.tracking.load import presets
+        >>> model = load_weights(presets()["motes-s"])
+        >>> type(model).__name__
+        'MotesS'
     """
     file = installed(preset) if path is None else Path(path).expanduser()
     tensors = read_tensors(file)
@@ -74,6 +81,10 @@ def save_weights(model: PointModel, path: str | PathLike[str]) -> None:
 
     Raises:
         FileError: The file cannot be written.
+
+    Example:
+        >>> from motes.models.weights import save_weights
+        >>> save_weights(motes.load("motes-s").model, "copy.safetensors")
     """
     from safetensors.torch import save
 
@@ -87,6 +98,13 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
 
     Raises:
         FileError: The file is missing, truncated, or holds something else than tensors.
+
+    Example:
+        >>> from motes.models.weights import installed, read_tensors
+        >>> from motes.tracking.load import presets
+        >>> tensors = read_tensors(installed(presets()["motes-s"]))
+        >>> tensors["motion.weight"].shape
+        torch.Size([2, 128])
     """
     if not file.is_file():
         raise FileError(f"{file}: no such file")
@@ -178,6 +196,12 @@ def installed(preset: Preset) -> Path:
 
     Raises:
         InputError: They are not installed; the message explains how to get them.
+
+    Example:
+        >>> from motes.models.weights import installed
+        >>> from motes.tracking.load import presets
+        >>> installed(presets()["motes-s"]).name
+        'motes-s.safetensors'
     """
     info = _info(preset)
     if info.embedded:
@@ -192,7 +216,13 @@ def installed(preset: Preset) -> Path:
 
 
 def cache_folder() -> Path:
-    """Folder of fetched weights: ``$MOTES_CACHE``, or the user's cache folder."""
+    """Folder of fetched weights: ``$MOTES_CACHE``, or the user's cache folder.
+
+    Example:
+        >>> from motes.models.weights import cache_folder
+        >>> cache_folder()  # doctest: +SKIP
+        PosixPath('/home/me/.cache/motes')
+    """
     if chosen := os.environ.get("MOTES_CACHE"):
         return Path(chosen).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "motes"
@@ -212,6 +242,11 @@ def fetch(preset: Preset) -> Path:
         MissingExtraError: The file is on the Hugging Face hub, and `huggingface_hub` is missing.
         FileError: There is no network, the file is not the expected one, or the cache cannot be
             written; the message says where to get the file and where to put it by hand.
+
+    Example:
+        >>> from motes.models.weights import fetch
+        >>> from motes.tracking.load import presets
+        >>> fetch(presets()["cotracker3-online"])  # doctest: +SKIP
     """
     info = _info(preset)
     if info.embedded:
@@ -235,14 +270,28 @@ def fetch(preset: Preset) -> Path:
 
 
 def address(info: WeightsInfo) -> str | None:
-    """Address from which weights are downloaded; None if they have no fixed address."""
+    """Address from which weights are downloaded; None if they have no fixed address.
+
+    Example:
+        >>> from motes.models.weights import address
+        >>> from motes.models.preset import WeightsInfo
+        >>> address(WeightsInfo("Apache-2.0", "a.pth", url="https://example.org/a.pth"))
+        'https://example.org/a.pth'
+    """
     if info.url or info.repo is None:
         return info.url
     return f"https://huggingface.co/{info.repo}/resolve/main/{info.filename}"
 
 
 def how_to_get(preset: Preset) -> str:
-    """Instructions for weights that are not in the package, with their licence."""
+    """Instructions for weights that are not in the package, with their licence.
+
+    Example:
+        >>> from motes.models.weights import how_to_get
+        >>> from motes.tracking.load import presets
+        >>> "motes fetch cotracker3-online" in how_to_get(presets()["cotracker3-online"])
+        True
+    """
     info = _info(preset)
     if address(info) is not None:
         return f"run `motes fetch {preset.name}` ({info.licence}), or give a file of weights"

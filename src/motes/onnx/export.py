@@ -41,6 +41,8 @@ def export_model(model: nn.Module, preset: Preset, folder: str | PathLike[str]) 
         FileError: The folder cannot be written.
 
     Example:
+        >>> from motes.onnx.export import export_model
+        >>> tracker = motes.load("cotracker3-online")  # doctest: +SKIP
         >>> export_model(tracker.model, tracker.preset, "exported")  # doctest: +SKIP
     """
     if not isinstance(model, CoTracker3):

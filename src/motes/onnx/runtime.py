@@ -64,6 +64,9 @@ def load_exported(
         FileError: The folder, its description or a graph cannot be read.
         InputError: It holds another model.
         MissingExtraError: ONNX Runtime is not installed.
+
+    Example:
+        >>> motes.load("cotracker3-online", weights="exported", runtime="onnx")  # doctest: +SKIP
     """
     place = Path(folder).expanduser()
     facts = _facts(place)

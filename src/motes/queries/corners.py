@@ -23,6 +23,11 @@ def detect_corners(
 
     Raises:
         InputError: `count` is not positive, or the frame has no corner.
+
+    Example:
+        >>> from motes.queries.corners import detect_corners
+        >>> detect_corners(motes.open_video("bike.mp4")[0], count=5).xy.shape
+        (5, 2)
     """
     if count < 1:
         raise InputError(f"corners: expected a positive number of points, got {count}")

@@ -29,6 +29,11 @@ def every_pixel(
 
     Raises:
         InputError: `spacing` is not in 1 .. max(size), or no point lies in the mask.
+
+    Example:
+        >>> from motes.queries.grid import every_pixel
+        >>> len(every_pixel(2, size=(96, 72)))
+        1728
     """
     if not 1 <= spacing <= max(size):
         raise InputError(f"dense: expected a spacing of 1 to {max(size)} pixels, got {spacing}")
@@ -62,6 +67,11 @@ def grid(
     Raises:
         InputError: `side` is not positive or gives too many points, or no point of the grid lies in
             the mask.
+
+    Example:
+        >>> from motes.queries.grid import grid
+        >>> grid((2, 1), size=(96, 72)).txy.tolist()
+        [[0.0, 23.5, 35.5], [0.0, 71.5, 35.5]]
     """
     columns, rows = _sides(side)
     W, H = size

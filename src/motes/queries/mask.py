@@ -37,8 +37,11 @@ def read_mask(mask: Mask, size: tuple[int, int]) -> np.ndarray:
         InputError: The mask has another size than the video, or is empty.
 
     Example:
+        >>> from motes.queries.mask import read_mask
         >>> read_mask([[0, 1, 1]], size=(3, 1))
         array([[False,  True,  True]])
+        >>> int(read_mask("mask.png", size=(96, 72)).sum())
+        900
     """
     inside = _inside(*_values(mask))
     W, H = size

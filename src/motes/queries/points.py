@@ -36,6 +36,12 @@ class Queries:
 
     Raises:
         InputError: Not ``[N, 3]``, not finite, or a frame number that is not whole.
+
+    Example:
+        >>> txy = np.array([[0, 30, 20.5], [4, 60, 40]])
+        >>> queries = motes.Queries(txy, names=("wheel", "hand"))
+        >>> queries.frames.tolist(), queries.xy.tolist()
+        ([0, 4], [[30.0, 20.5], [60.0, 40.0]])
     """
 
     txy: np.ndarray
@@ -85,6 +91,10 @@ class Queries:
 
         Raises:
             InputError: The rows have another length, or hold something other than numbers.
+
+        Example:
+            >>> motes.Queries.of([(30, 20)], at=4).txy.tolist()
+            [[4.0, 30.0, 20.0]]
         """
         if isinstance(points, Queries):
             return points
@@ -107,6 +117,10 @@ class Queries:
             FileError: The file cannot be read.
             InputError: The header or a row is invalid (the message names the line), or there is
                 no row.
+
+        Example:
+            >>> motes.Queries.read("points.csv").names
+            ('wheel',)
         """
         try:
             content = Path(path).read_text(encoding="utf-8-sig")  # Excel writes a byte order mark
@@ -136,6 +150,11 @@ class Queries:
 
         Raises:
             InputError: A query lies outside the image or in a frame that does not exist.
+
+        Example:
+            >>> motes.Queries.of([(0, 99, 20)]).check(size=(96, 72), frames=range(12))
+            Traceback (most recent call last):
+            motes.errors.InputError: query 0: expected a point inside the 96x72 image, got (99, 20)
         """
         W, H = size
         outside = ~inside(self.xy, size)
@@ -166,6 +185,11 @@ def parse_points(text: str, at: int = 0) -> Queries:
 
     Raises:
         InputError: A point is not two or three numbers.
+
+    Example:
+        >>> from motes.queries import parse_points
+        >>> parse_points("30,20; 5,60,40.5").txy.tolist()
+        [[0.0, 30.0, 20.0], [5.0, 60.0, 40.5]]
     """
     rows = []
     for part in filter(None, (p.strip() for p in text.split(";"))):

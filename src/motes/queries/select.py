@@ -47,6 +47,11 @@ def select(
     Raises:
         InputError: Not exactly one of the four is given, or a query does not fit the video.
         FileError: The mask cannot be read.
+
+    Example:
+        >>> from motes.queries.select import select
+        >>> select(motes.open_video("bike.mp4"), grid=4, mask="mask.png").xy.shape
+        (2, 2)
     """
     options = {"queries": queries, "grid": grid, "corners": corners, "dense": dense}
     named = [name for name, value in options.items() if value is not None]
@@ -68,7 +73,13 @@ def select(
 
 
 def frame_range(video: Video) -> range:
-    """Frame numbers of a video; open-ended (`UNKNOWN_END`) if its length is unknown."""
+    """Frame numbers of a video; open-ended (`UNKNOWN_END`) if its length is unknown.
+
+    Example:
+        >>> from motes.queries.select import frame_range
+        >>> frame_range(motes.open_video("bike.mp4", start=3))
+        range(3, 12)
+    """
     if video.num_frames is None:
         return range(video.start, UNKNOWN_END)
     return range(video.start, video.start + video.num_frames)

@@ -21,6 +21,12 @@ class Painter:
 
     Raises:
         InputError: The style names an unknown look.
+
+    Example:
+        >>> from motes.rendering import Painter
+        >>> painter = Painter(tracks)
+        >>> painter(motes.open_video("bike.mp4")[3], 3).shape
+        (72, 96, 3)
     """
 
     def __init__(self, tracks: Tracks, style: Style | None = None) -> None:

@@ -112,6 +112,11 @@ class Look:
         name: Value of the option ``look``.
         summary: One line of help.
         draw: Draws column ``i`` of a scene on a canvas.
+
+    Example:
+        >>> from motes.rendering import looks
+        >>> looks()["dots"].summary
+        'the current positions, without tails'
     """
 
     name: str
@@ -120,7 +125,13 @@ class Look:
 
 
 def looks() -> dict[str, Look]:
-    """All looks by name."""
+    """All looks by name.
+
+    Example:
+        >>> from motes.rendering import looks
+        >>> sorted(looks())
+        ['arrows', 'dots', 'labels', 'trails']
+    """
     return {look.name: look for look in discover("motes.rendering", Look)}
 
 

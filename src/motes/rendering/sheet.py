@@ -62,6 +62,10 @@ def plot(
         InputError: An option or the suffix is unknown, the tracks are empty, or they were made on
             a video of another size or with other frames, or `out` is the video itself.
         FileError: The video cannot be read, or the file cannot be written.
+
+    Example:
+        >>> from motes.rendering import plot
+        >>> plot("bike.mp4", tracks, "sheet.png", title="bike")
     """
     style = make_style(style, options)
     suffix = Path(out).suffix.lower()

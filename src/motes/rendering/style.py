@@ -29,6 +29,11 @@ class Style:
 
     Raises:
         InputError: A value is unknown or out of its range.
+
+    Example:
+        >>> from motes.rendering import Style
+        >>> style = Style(color="speed", tail=10, background="mono")
+        >>> motes.render("bike.mp4", tracks, "styled.gif", style=style)
     """
 
     look: str = "trails"

@@ -26,10 +26,6 @@ def render(
 ) -> None:
     """Draw tracks over their video and write the frames that the tracks cover.
 
-    Example::
-
-        motes.render("bike.mp4", tracks, "bike_tracks.mp4", color="speed", background="mono")
-
     Args:
         video: Anything that `motes.open_video` takes.
         tracks: The tracks to draw.
@@ -42,6 +38,11 @@ def render(
         InputError: An option is unknown or out of range, the tracks are empty, or they were made
             on a video of another size or with other frames, or `out` is the video itself.
         FileError: The video cannot be read, or the file cannot be written.
+
+    Example:
+        >>> motes.render("bike.mp4", tracks, "bike_tracks.mp4", color="speed", background="mono")
+        >>> len(motes.open_video("bike_tracks.mp4"))
+        12
     """
     from motes.video import open_video, open_writer
 

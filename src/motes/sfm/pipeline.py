@@ -45,11 +45,6 @@ def reconstruct(
 ) -> Reconstruction:
     """Reconstruct the camera's path and a sparse cloud of points from a video.
 
-    Example::
-
-        from motes.sfm import reconstruct
-        reconstruct("orbit.mp4", "orbit/")
-
     Args:
         video: Anything that `motes.open_video` takes and that can be read twice.
         out: A new or an empty folder; it receives COLMAP's text files and database, ``points.ply``,
@@ -65,6 +60,10 @@ def reconstruct(
         InputError: The video is too short, or shows no motion, no parallax or too little texture.
         FileError: The video cannot be read, or the folder cannot be written.
         MissingExtraError: pycolmap is not installed.
+
+    Example:
+        >>> from motes.sfm import reconstruct
+        >>> scene = reconstruct("orbit.mp4", "orbit/")  # doctest: +SKIP
     """
     from motes.video import open_video
 
@@ -97,6 +96,11 @@ def track_scene(tracker: Tracker, video: Video, progress: Progress | None = None
 
     Raises:
         InputError: The video has fewer than three frames, or no corners.
+
+    Example:
+        >>> from motes.sfm.pipeline import track_scene
+        >>> track_scene(tracker, motes.open_video("bike.mp4")).num_frames
+        12
     """
     count = video.num_frames or sum(1 for _ in video)
     if count < MIN_FRAMES:

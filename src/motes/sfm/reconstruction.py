@@ -29,6 +29,26 @@ class Reconstruction:
         num_frames: Frames of the video that were to get a pose.
         size: Width and height of the video.
         fps: Frames per second.
+
+    Example:
+        >>> from motes.sfm import Reconstruction
+        >>> scene = Reconstruction(
+        ...     frames=np.array([0]),
+        ...     rotations=np.eye(3)[None],
+        ...     centres=np.zeros((1, 3)),
+        ...     focal=100.0,
+        ...     principal=(47.5, 35.5),
+        ...     distortion=0.0,
+        ...     points=np.array([[0.0, 0, 5]]),
+        ...     colors=np.zeros((1, 3), np.uint8),
+        ...     ids=np.array([0]),
+        ...     error=0.0,
+        ...     num_frames=1,
+        ...     size=(96, 72),
+        ...     fps=25,
+        ... )
+        >>> scene.project(0, scene.points).tolist()
+        [[47.5, 35.5]]
     """
 
     frames: np.ndarray

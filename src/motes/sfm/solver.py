@@ -43,10 +43,6 @@ def solve(
 
     Points on moving objects are rejected by the solver, while they are fewer than the others.
 
-    Example::
-
-        scene = solve(tracks)
-
     Args:
         tracks: Points that are visible in several frames.
         max_frames: Frames that are solved together, evenly spread; the poses of the other frames
@@ -59,6 +55,11 @@ def solve(
     Raises:
         InputError: There are too few frames or shared points, no parallax, or no solution.
         MissingExtraError: pycolmap is not installed.
+
+    Example:
+        >>> from motes.sfm import solve
+        >>> scene = solve(tracks)  # doctest: +SKIP
+        >>> scene.centres.shape  # doctest: +SKIP
     """
     colmap = require_colmap()
     chosen = _spread(tracks.num_frames, max_frames)

@@ -74,6 +74,12 @@ class SyntheticConfig:
         video_coding: Share of clips that are coded and decoded as H.264 of low quality.
         foreground: Preference for small surfaces when tracks are chosen: 0: in proportion to the
             visible area, 1: the same number on every surface.
+
+    Example:
+        >>> from motes.synthetic import SyntheticConfig
+        >>> config = SyntheticConfig(frames=8, size=(64, 64), points=16, kind="layers")
+        >>> config.kind
+        'layers'
     """
 
     frames: int = 24

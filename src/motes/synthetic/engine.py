@@ -50,6 +50,13 @@ def synthesize(
     Raises:
         InputError: The device cannot be used.
         FileError: The textures cannot be read.
+
+    Example:
+        >>> from motes.synthetic import SyntheticConfig, synthesize
+        >>> config = SyntheticConfig(frames=4, size=(32, 32), points=8, kind="layers")
+        >>> [sample] = synthesize(config, seeds=[0])
+        >>> sample.video.shape, sample.xy.shape
+        (torch.Size([4, 3, 32, 32]), torch.Size([4, 8, 2]))
     """
     if textures is None:
         textures = Textures.of(config)
@@ -74,6 +81,12 @@ class SyntheticClips(IterableDataset[Sample]):
         start: Number of the first clip, to continue an earlier run.
         step: Every `step`-th clip is made: the number of processes, where `start` is the rank.
         device: Of rendering and of the clips.
+
+    Example:
+        >>> from motes.synthetic import SyntheticClips, SyntheticConfig
+        >>> config = SyntheticConfig(frames=4, size=(32, 32), points=8, kind="layers")
+        >>> next(iter(SyntheticClips(config, seed=1))).video.shape
+        torch.Size([4, 3, 32, 32])
     """
 
     def __init__(
@@ -103,7 +116,13 @@ class SyntheticClips(IterableDataset[Sample]):
 
 
 def clip_seed(seed: int, index: int) -> int:
-    """The seed of one clip of a series."""
+    """The seed of one clip of a series.
+
+    Example:
+        >>> from motes.synthetic import clip_seed
+        >>> clip_seed(1, 0) == clip_seed(1, 0), clip_seed(1, 0) == clip_seed(1, 1)
+        (True, False)
+    """
     return (seed << 32) + index
 
 

@@ -55,6 +55,13 @@ def generate(
         InputError: `count` or `workers` is too small, a side is odd, the device cannot be used, or
             the folder holds clips with other settings.
         FileError: The folder cannot be written, or the textures cannot be read.
+
+    Example:
+        >>> from motes.synthetic import SyntheticConfig
+        >>> from motes.synthetic.folder import generate
+        >>> config = SyntheticConfig(frames=4, size=(32, 32), points=8, kind="layers")
+        >>> [file.name for file in generate("generated", config, count=1)]
+        ['00000.npz']
     """
     if count < 1 or workers < 0:
         got = f"{count} clips, {workers} workers"

@@ -32,6 +32,12 @@ class Textures:
 
     Raises:
         FileError: The folder does not exist or holds no image.
+
+    Example:
+        >>> from motes.synthetic import SyntheticConfig, Textures, synthesize
+        >>> config = SyntheticConfig(frames=2, size=(32, 32), points=4, kind="layers")
+        >>> len(synthesize(config, seeds=[0, 1], textures=Textures()))
+        2
     """
 
     def __init__(

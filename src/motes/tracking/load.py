@@ -23,7 +23,13 @@ DTYPES = {t: getattr(torch, t) for t in ("float32", "bfloat16", "float16")}
 
 
 def presets() -> dict[str, Preset]:
-    """Every model that can be named, by its name."""
+    """Every model that can be named, by its name.
+
+    Example:
+        >>> from motes.tracking.load import presets
+        >>> "lk" in presets()
+        True
+    """
     return {p.name: p for p in discover("motes.models", Preset)}
 
 
@@ -94,6 +100,14 @@ def load(
             weights that do not fit, or nothing to compile, or no compiler.
         FileError: The weights cannot be read.
         MissingExtraError: The runtime is not installed.
+
+    Example:
+        >>> tracker = motes.load("lk")
+        >>> tracker.track("bike.mp4", [(0, 30, 20)]).xy.shape
+        (1, 12, 2)
+        >>> weights = "scaled_offline.pth"
+        >>> motes.load("cotracker3-offline", weights=weights, device="cuda")  # doctest: +SKIP
+        Tracker('cotracker3-offline', device='cuda:0', dtype=torch.float32)
     """
     known = presets()
     if name not in known:

@@ -32,6 +32,11 @@ class MemoryPlan:
         points: Number of points that may be tracked together.
         cache: Upper bound of the model's cache (`PointModel.new_cache`), in bytes.
         peak: Bytes that the run is expected to take, at most.
+
+    Example:
+        >>> plan = motes.load("lk", memory="200M").session("bike.mp4").plan(num_points=1000)
+        >>> plan.peak <= plan.limit
+        True
     """
 
     limit: int
@@ -130,6 +135,11 @@ def parse_bytes(text: str | int) -> int:
 
     Raises:
         InputError: The text is not a size, or not positive.
+
+    Example:
+        >>> from motes.tracking.memory import parse_bytes
+        >>> parse_bytes("2G"), parse_bytes(1000)
+        (2147483648, 1000)
     """
     match = re.fullmatch(
         r"(\d{1,20}(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", str(text).strip(), re.IGNORECASE

@@ -53,11 +53,17 @@ Frame = np.ndarray | EncodedFrame
 class Recording:
     """A folder with the tracks of a long video.
 
-        for tracks in Recording(Path("bike.npz.part")):
-            print(tracks.frames)
+    Iterating gives its stretches of frames, one `Tracks` at a time.
 
     Attributes:
         folder: Its path.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from motes.tracking.recording import Recording, record
+        >>> _ = record(tracker, "bike.mp4", motes.Queries.of([(0, 30, 20)]), "bike.part", every=5)
+        >>> [part.frames for part in Recording(Path("bike.part"))]
+        [range(0, 5), range(5, 10), range(10, 12)]
     """
 
     folder: Path
@@ -92,6 +98,12 @@ class Recording:
 
         Raises:
             InputError: Nothing has been recorded yet, or a part is missing.
+
+        Example:
+            >>> from motes.tracking.recording import record
+            >>> queries = motes.Queries.of([(0, 30, 20)])
+            >>> record(tracker, "bike.mp4", queries, "run").tracks().frames
+            range(0, 12)
         """
         return Tracks.concat_frames(list(self))
 
@@ -103,6 +115,11 @@ class Recording:
                 missing.
             MissingExtraError: What the format needs is not installed.
             FileError: The file cannot be written.
+
+        Example:
+            >>> from motes.tracking.recording import record
+            >>> queries = motes.Queries.of([(0, 30, 20)])
+            >>> record(tracker, "bike.mp4", queries, "saved").save("bike.csv")
         """
         save_parts(self, path)
 
@@ -124,10 +141,6 @@ def record(
     A run that was interrupted or killed is continued by running it again: parts of the same
     recording are kept, and tracking continues after them.
 
-        tracker = motes.load("lk")
-        made = record(tracker, "long.mp4", Queries.of([(0, 30, 20)]), "long.part")
-        made.save("long.csv")
-
     Args:
         tracker: Whose model is used.
         video: Anything that `motes.open_video` opens.
@@ -148,6 +161,13 @@ def record(
             weights, settings or queries, or lacks a part.
         FileError: The video cannot be read, the folder cannot be written, or another run writes
             there.  Parts that were written stay readable.
+
+    Example:
+        >>> from motes.tracking.recording import record
+        >>> recording = record(tracker, "bike.mp4", motes.Queries.of([(0, 30, 20)]), "long.part")
+        >>> recording.save("long.csv")
+        >>> recording.complete
+        True
     """
     source = open_video(video)
     facts = _facts(tracker, source, queries, every, latency, iterations)
@@ -203,6 +223,12 @@ def record_live(
         InputError: A query does not fit, or no frame arrived.
         FileError: The folder holds a recording, or cannot be written.  Parts that were written
             stay readable.
+
+    Example:
+        >>> from motes.tracking.recording import record_live
+        >>> frames = iter(motes.open_video("bike.mp4"))  # or 0, the number of a camera
+        >>> record_live(tracker, frames, motes.Queries.of([(0, 30, 20)]), "live").tracks().frames
+        range(0, 12)
     """
     source = open_video(video)
     source.forget()
@@ -235,6 +261,12 @@ def recording_folder(folder: str | PathLike[str]) -> Iterator[Path]:
 
     Raises:
         FileError: It cannot be made, or another run writes there.
+
+    Example:
+        >>> from motes.tracking.recording import recording_folder
+        >>> with recording_folder("locked") as path:
+        ...     print(path)
+        locked
     """
     path = Path(folder).expanduser()
     try:

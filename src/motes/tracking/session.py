@@ -60,6 +60,13 @@ class Session:
         resize: From the pixels of the video to those of the model, and back.
         encoded: The features of the video.
         cache: Intermediate results of the model (`PointModel.new_cache`).
+
+    Example:
+        >>> session = tracker.session("bike.mp4")
+        >>> session.track(grid=3).num_points
+        9
+        >>> int(session.track([(6, 50, 40)], backward=True).visible.sum())
+        12
     """
 
     def __init__(self, engine: Engine, video: Video, keep: bool = True) -> None:
@@ -88,6 +95,11 @@ class Session:
 
         Raises:
             InputError: Not even a single point fits.
+
+        Example:
+            >>> plan = motes.load("lk", memory="200M").session("bike.mp4").plan(num_points=1000)
+            >>> plan.points, plan.limit == 200 * 2**20
+            (1000, True)
         """
         model, frames = self.engine.model, self.video.num_frames or UNKNOWN_FRAMES
         schedule, size = schedule or model.schedule, self.resize.target
@@ -97,7 +109,12 @@ class Session:
         )
 
     def fitting_schedule(self, num_points: int) -> Schedule:
-        """The model's schedule; with windows, if the whole video would take too much memory."""
+        """The model's schedule; with windows, if the whole video would take too much memory.
+
+        Example:
+            >>> tracker.session("bike.mp4").fitting_schedule(num_points=10).window
+            2
+        """
         model = self.engine.model
         try:
             fits = model.schedule.window is not None or self.plan(num_points).points >= num_points
@@ -109,13 +126,24 @@ class Session:
         """Track points; takes what `Tracker.track` takes, but for the video and its range.
 
         Several threads may call it; they wait for each other.
+
+        Example:
+            >>> session = tracker.session("bike.mp4")
+            >>> session.track([(0, 30, 20)]).xy.shape
+            (1, 12, 2)
         """
         with self._lock:
             return self.run(Request(queries, **options))
 
     @torch.inference_mode()
     def run(self, request: Request) -> Tracks:
-        """As `track`, for a request."""
+        """As `track`, for a request.
+
+        Example:
+            >>> from motes.tracking.session import Request
+            >>> tracker.session("bike.mp4").run(Request(grid=3)).num_points
+            9
+        """
         selection: dict[str, Any] = {"grid": request.grid, "corners": request.corners}
         selection |= {"dense": request.dense, "mask": request.mask, "at": request.at}
         points = select(self.video, request.queries, **selection)

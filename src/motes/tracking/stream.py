@@ -49,6 +49,11 @@ class StreamState:
         windows: State of the windows; None before the first frame.
         closed: Whether the video has ended.
         past: Features of the last frames before those of `windows`, for `Stream.look_back`.
+
+    Example:
+        >>> state = tracker.stream([(0, 30, 20)]).state
+        >>> state.model, state.ids.tolist(), state.size
+        ('lk', [0], None)
     """
 
     model: str
@@ -77,16 +82,17 @@ class StreamOptions:
 class Stream:
     """Tracks points through frames of unknown number, in flat memory.
 
-    Frames go in one by one::
-
-        stream = tracker.stream([(0, 120, 80)])
-        for frame in camera:
-            for tracks in stream.push(frame):
-                ...
-        rest = stream.close()
-
     Attributes:
         state: A `StreamState`; replaced, never changed.
+
+    Example:
+        >>> stream = tracker.stream([(0, 30, 20)])
+        >>> for frame in motes.open_video("bike.mp4"):
+        ...     for part in stream.push(frame):
+        ...         last = part.frames[-1]
+        >>> rest = stream.close()
+        >>> last, rest
+        (10, Tracks(1 points, frames 11..11, 96x72, 25 fps, 100% visible))
     """
 
     def __init__(self, engine: Engine, state: StreamState, options: StreamOptions) -> None:
@@ -123,6 +129,11 @@ class Stream:
         Raises:
             InputError: The frame is not RGB uint8, of another size than the first, or comes after
                 `close`; the stream is as it was before.
+
+        Example:
+            >>> stream = tracker.stream([(0, 30, 20)], latency=1)
+            >>> [part.frames for part in stream.push(motes.open_video("bike.mp4")[0])]
+            [range(0, 1)]
         """
         if self.state.closed:
             raise InputError("frame: expected none after the stream was closed, got one")
@@ -143,6 +154,13 @@ class Stream:
 
         Returns:
             Tracks of the frames that had not come out yet; None if there are none.
+
+        Example:
+            >>> stream = tracker.stream([(0, 30, 20)])
+            >>> video = motes.open_video("bike.mp4")
+            >>> parts = [part for frame in video for part in stream.push(frame)]
+            >>> stream.close()
+            Tracks(1 points, frames 11..11, 96x72, 25 fps, 100% visible)
         """
         window_state, prediction = self.state.windows, None
         if window_state is not None:
@@ -165,6 +183,12 @@ class Stream:
 
         Raises:
             InputError: A point lies outside the image, or in a frame that is gone.
+
+        Example:
+            >>> stream = tracker.stream([(0, 30, 20)])
+            >>> _ = stream.push(motes.open_video("bike.mp4")[0])
+            >>> stream.add([(50, 40), (60, 10)])
+            [1, 2]
         """
         queries = Queries.of(points, self.next_frame if at is None else at)
         window_state = self.state.windows
@@ -186,6 +210,12 @@ class Stream:
 
         Raises:
             InputError: An id that is not being tracked.
+
+        Example:
+            >>> stream = tracker.stream([(0, 30, 20), (0, 50, 40)])
+            >>> stream.remove([0])
+            >>> stream.ids
+            [1]
         """
         gone = set(ids)
         if unknown := gone - set(self.ids):
@@ -208,6 +238,13 @@ class Stream:
 
         Raises:
             InputError: The id is not being tracked, or see `add`.
+
+        Example:
+            >>> stream = tracker.stream([(0, 30, 20)])
+            >>> _ = stream.push(motes.open_video("bike.mp4")[0])
+            >>> stream.correct(0, 33.5, 20)
+            >>> stream.ids
+            [0]
         """
         before = self.state
         self.remove([point])
@@ -225,6 +262,13 @@ class Stream:
 
         Returns:
             The ids of the points that were removed.
+
+        Example:
+            >>> stream = tracker.stream([(0, 30, 20)])
+            >>> video = motes.open_video("bike.mp4")
+            >>> parts = [part for frame in video for part in stream.push(frame)]
+            >>> stream.remove_lost(frames=5)
+            []
         """
         lost = (self.state.hidden >= frames) & (self.state.ids != SUPPORT)
         ids = self.state.ids[lost].tolist()
@@ -244,6 +288,13 @@ class Stream:
 
         Raises:
             InputError: A point lies outside the image, or in a frame that is not remembered.
+
+        Example:
+            >>> stream = tracker.stream([(0, 30, 20)], memory=6)
+            >>> video = motes.open_video("bike.mp4")
+            >>> parts = [part for frame in video for part in stream.push(frame)]
+            >>> stream.look_back([(50, 40)]).frames
+            range(6, 12)
         """
         s = self.state
         known = (*s.past, *(s.windows.features if s.windows else ()))
@@ -273,6 +324,12 @@ class Stream:
 
         Raises:
             FileError: The file cannot be written; what was there before stays.
+
+        Example:
+            >>> stream = tracker.stream([(0, 30, 20)])
+            >>> stream.save("stream.pt")
+            >>> tracker.resume("stream.pt").next_frame
+            0
         """
         save({"state": pack(self.state), "options": pack(self.options)}, path)
 

@@ -79,8 +79,13 @@ def encode_stretch(engine: Engine, video: Video, start: int, stop: int) -> Stret
         FileError: The video cannot be read.
 
     Example:
-        >>> stretch = encode_stretch(tracker.engine, video, 500, 600)  # doctest: +SKIP
-        >>> parts = [stream.push(frame) for frame in stretch.frames]  # doctest: +SKIP
+        >>> from motes.tracking.stretches import encode_stretch
+        >>> video = motes.open_video("bike.mp4")
+        >>> stretch = encode_stretch(tracker.engine, video, 0, 12)
+        >>> stream = tracker.stream([(0, 30, 20)])
+        >>> parts = [part for frame in stretch.frames for part in stream.push(frame)]
+        >>> len(stretch.frames), stretch.problem
+        (12, None)
     """
     first = max(start - _overlap(engine.model), video.start)
     to_end = video.num_frames is not None and stop >= video.start + video.num_frames

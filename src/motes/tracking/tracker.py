@@ -29,6 +29,13 @@ class Tracker:
 
     Attributes:
         engine: The model and how it runs.
+
+    Example:
+        >>> tracker = motes.load("lk")
+        >>> tracker
+        Tracker('lk', device='cpu', dtype=torch.float32)
+        >>> tracker.track("bike.mp4", grid=3)
+        Tracks(9 points, frames 0..11, 96x72, 25 fps, 100% visible)
     """
 
     def __init__(
@@ -118,6 +125,13 @@ class Tracker:
         Raises:
             InputError: A query lies outside the image or the frames, a mask has another size, ...
             FileError: The video cannot be read.
+
+        Example:
+            >>> tracks = tracker.track("bike.mp4", [(0, 30, 20), (4, 60, 40.5)])
+            >>> tracks.visible.sum(1).tolist()
+            [12, 8]
+            >>> tracker.track("bike.mp4", grid=(8, 6), mask="mask.png", backward=True).num_points
+            6
         """
         source = open_video(video, start=start, end=end)
         request = Request(
@@ -146,6 +160,11 @@ class Tracker:
 
         Returns:
             The session; ``session.track(...)`` takes what `track` takes.
+
+        Example:
+            >>> session = tracker.session("bike.mp4")
+            >>> session.track([(0, 30, 20)]).num_points, session.track([(3, 50, 40)]).num_points
+            (1, 1)
         """
         return Session(self.engine, open_video(video, start=start, end=end))
 
@@ -180,6 +199,13 @@ class Tracker:
 
         Raises:
             InputError: The latency does not fit the model.
+
+        Example:
+            >>> stream = tracker.stream([(30, 20)], latency=1)
+            >>> with motes.open_video("bike.mp4") as camera:
+            ...     parts = [part for frame in camera for part in stream.push(frame)]
+            >>> motes.Tracks.concat_frames(parts).xy.shape
+            (1, 12, 2)
         """
         options = StreamOptions(latency, support, iterations, memory)
         return begin_stream(self.engine, Queries.of(queries, at), fps, start, options)
@@ -190,5 +216,11 @@ class Tracker:
         Raises:
             FileError: There is no such file, or it is not a saved stream.
             InputError: The stream was made with another model.
+
+        Example:
+            >>> stream = tracker.stream([(30, 20)])
+            >>> stream.save("stream.pt")
+            >>> tracker.resume("stream.pt").ids
+            [0]
         """
         return resume_stream(self.engine, path)

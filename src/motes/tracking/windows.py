@@ -36,6 +36,13 @@ class WindowState:
         done: Start of the last window that was processed; None before the first.
         pending: Predictions of the frames from `emitted` on that are not final yet.
         emitted: Number of frames that are final.
+
+    Example:
+        >>> import torch
+        >>> from motes.tracking import windows
+        >>> state = windows.begin(tracker.model, torch.tensor([[[0.0, 30, 20]]]))
+        >>> state.window, state.seen
+        (2, 0)
     """
 
     queries: Tensor
@@ -69,6 +76,16 @@ def begin(
         queries: ``[B, N, 3]`` (t, x, y) in pixels of the model.
         schedule: How windows follow each other; None: as the model's own `schedule`.
         num_frames: Length of the video; None: not known.
+
+    Example:
+        >>> import torch
+        >>> from motes.tracking import windows
+        >>> frames = torch.from_numpy(motes.open_video("bike.mp4")[:])
+        >>> video = frames.permute(0, 3, 1, 2)[None] / 255
+        >>> model, queries = tracker.model, torch.tensor([[[0.0, 30, 20]]])
+        >>> state = windows.begin(model, queries)
+        >>> state.queries.shape
+        torch.Size([1, 1, 3])
     """
     schedule = schedule or model.schedule
     return WindowState(queries, schedule, model.start(queries, num_frames, schedule))
@@ -92,6 +109,17 @@ def push(
 
     Returns:
         The prediction of the frames that have become final (None: none yet), and the new state.
+
+    Example:
+        >>> import torch
+        >>> from motes.tracking import windows
+        >>> frames = torch.from_numpy(motes.open_video("bike.mp4")[:])
+        >>> video = frames.permute(0, 3, 1, 2)[None] / 255
+        >>> model, queries = tracker.model, torch.tensor([[[0.0, 30, 20]]])
+        >>> state = windows.begin(model, queries)
+        >>> prediction, state = windows.push(model, state, model.encode(video))
+        >>> prediction.xy.shape
+        torch.Size([1, 11, 1, 2])
     """
     known = (*state.features, features)
     state = replace(state, features=known, seen=state.seen + len(features))
@@ -107,7 +135,20 @@ def push(
 def close(
     model: PointModel, state: WindowState, iterations: int | None = None, cache: Any = None
 ) -> tuple[Prediction | None, WindowState]:
-    """Process the remaining frames at the end of the video; every frame becomes final."""
+    """Process the remaining frames at the end of the video; every frame becomes final.
+
+    Example:
+        >>> import torch
+        >>> from motes.tracking import windows
+        >>> frames = torch.from_numpy(motes.open_video("bike.mp4")[:])
+        >>> video = frames.permute(0, 3, 1, 2)[None] / 255
+        >>> model, queries = tracker.model, torch.tensor([[[0.0, 30, 20]]])
+        >>> state = windows.begin(model, queries)
+        >>> prediction, state = windows.push(model, state, model.encode(video))
+        >>> rest, state = windows.close(model, state)
+        >>> state.emitted
+        12
+    """
     if not state.seen:
         return None, state
     done = -1 if state.done is None else state.done
@@ -118,14 +159,31 @@ def close(
 
 
 def select(state: WindowState, points: Tensor) -> WindowState:
-    """Keep only these points (indices or mask)."""
+    """Keep only these points (indices or mask).
+
+    Example:
+        >>> import torch
+        >>> from motes.tracking import windows
+        >>> queries = torch.tensor([[[0.0, 30, 20], [0, 50, 40]]])
+        >>> state = windows.begin(tracker.model, queries)
+        >>> windows.select(state, torch.tensor([1])).queries.tolist()
+        [[[0.0, 50.0, 40.0]]]
+    """
     pending = state.pending and state.pending.points(points)
     memory = state.memory.select(points)
     return replace(state, queries=state.queries[:, points], memory=memory, pending=pending)
 
 
 def grow(state: WindowState, queries: Tensor) -> WindowState:
-    """Add points ``[B, n, 3]`` whose query frames are held or still to come."""
+    """Add points ``[B, n, 3]`` whose query frames are held or still to come.
+
+    Example:
+        >>> import torch
+        >>> from motes.tracking import windows
+        >>> state = windows.begin(tracker.model, torch.tensor([[[0.0, 30, 20]]]))
+        >>> windows.grow(state, torch.tensor([[[2.0, 50, 40]]])).queries.shape
+        torch.Size([1, 2, 3])
+    """
     n = queries.shape[1]
     pending = state.pending and state.pending.grown(n)
     joined = torch.cat([state.queries, queries], 1)

@@ -293,6 +293,12 @@ def read_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     Raises:
         FileError: The file cannot be read.
         InputError: It is not TOML, a key is unknown or missing, or a value does not fit.
+
+    Example:
+        >>> from motes.train.config import read_recipe
+        >>> recipe = read_recipe("recipe.toml", ["train.lr=1e-4"])
+        >>> recipe.model.name, recipe.train.lr
+        ('cotracker3-online', 0.0001)
     """
     return build(Recipe, read_toml(Path(path), overrides))
 
@@ -313,6 +319,11 @@ def read_parts(path: str | Path, overrides: Iterable[str] = ()) -> list[tuple[st
     Raises:
         FileError: See `read_recipe`.
         InputError: The same; or a part has no name.
+
+    Example:
+        >>> from motes.train.config import read_parts
+        >>> [name for name, recipe in read_parts("recipe.toml")]
+        ['']
     """
     own = [text for text in overrides if text.strip().startswith("parts.")]
     rest = [text for text in overrides if text not in own]

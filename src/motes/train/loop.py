@@ -123,6 +123,12 @@ def train(
         InputError: The recipe does not fit the model or the data, or training diverged.
         FileError: Data or weights cannot be read, or results not written.
         MissingExtraError: Lightning Fabric or TensorBoard is not installed.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from motes.train.config import read_recipe
+        >>> from motes.train.loop import train
+        >>> train(read_recipe("recipe.toml"), Path("run"))  # doctest: +SKIP
     """
     fabric = setup()
     return main(fabric, recipe, folder, resume, on_step or (lambda step, metrics: None))
@@ -150,6 +156,12 @@ def train_parts(
         InputError: See `train`.
         FileError: See `train`.
         MissingExtraError: See `train`.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from motes.train.config import read_parts
+        >>> from motes.train.loop import train_parts
+        >>> train_parts(read_parts("recipe.toml"), Path("run"))  # doctest: +SKIP
     """
     best, before = folder / BEST, 0
     weights = None

@@ -36,6 +36,12 @@ class Video:
         start: Number of the first frame.
         end: Number after the last frame; None: to the end of the source.
         deinterlace: Whether only the first field of each frame is shown.
+
+    Example:
+        >>> with motes.open_video("bike.mp4") as video:
+        ...     means = [frame.mean() for frame in video]
+        >>> len(means), video.fps, video.num_frames
+        (12, Fraction(25, 1), 12)
     """
 
     def __init__(
@@ -151,7 +157,13 @@ class Video:
         self.close()
 
     def close(self) -> None:
-        """Close the file or camera that is open for consecutive reads; it can be read again."""
+        """Close the file or camera that is open for consecutive reads; it can be read again.
+
+        Example:
+            >>> video = motes.open_video("bike.mp4")
+            >>> first = video[0]
+            >>> video.close()
+        """
         if isinstance(frames := self._ahead[1], Generator):
             frames.close()
         self._ahead = (-1, iter(()))
@@ -179,6 +191,10 @@ class Video:
 
         Raises:
             InputError: The range runs backwards or begins before the video, or the frames are gone.
+
+        Example:
+            >>> motes.open_video("bike.mp4").read(3, 6).shape
+            (3, 72, 96, 3)
         """
         if not self.start <= start <= stop:
             expected = f"{self.start} <= start <= stop"
@@ -194,7 +210,14 @@ class Video:
         return chunk
 
     def forget(self) -> None:
-        """Say that the next pass is the last one: an iterator's frames are then let go of."""
+        """Say that the next pass is the last one: an iterator's frames are then let go of.
+
+        Example:
+            >>> video = motes.open_video(iter(np.zeros((5, 72, 96, 3), np.uint8)))
+            >>> video.forget()
+            >>> sum(1 for frame in video)
+            5
+        """
         self._source.forget()
 
 
@@ -224,6 +247,15 @@ def open_video(
         FileError: There is no such file, or nothing in it that can be read as a video.
         InputError: The source, its shape or its type is none of the above, or `start` and `end`
             do not fit.
+
+    Example:
+        >>> video = motes.open_video("bike.mp4", start=2, end=8)
+        >>> video.size, video.fps, len(video)
+        ((96, 72), Fraction(25, 1), 6)
+        >>> video[0].shape, video[1:4].shape
+        ((72, 96, 3), (3, 72, 96, 3))
+        >>> sum(1 for frame in motes.open_video(np.zeros((5, 72, 96, 3), np.uint8)))
+        5
     """
     if isinstance(source, Video):
         ends = [e for e in (end, source.end) if e is not None]

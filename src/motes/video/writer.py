@@ -23,7 +23,15 @@ LARGEST_DENOMINATOR = 1_000_000
 
 
 class Writer:
-    """Takes the frames of one output; made by `open_writer`."""
+    """Takes the frames of one output; made by `open_writer`.
+
+    Example:
+        >>> with motes.open_writer("half.mp4", size=(48, 36), fps=25) as writer:
+        ...     for frame in motes.open_video("bike.mp4"):
+        ...         writer.write(frame[::2, ::2])
+        >>> writer.count
+        12
+    """
 
     def __init__(self, sink: Sink, path: Path, size: tuple[int, int]) -> None:
         self.path, self.size = path, size
@@ -39,6 +47,10 @@ class Writer:
         Raises:
             InputError: It is of another shape or type.
             FileError: It cannot be written, for example because the disk is full.
+
+        Example:
+            >>> with motes.open_writer("black.gif", size=(96, 72), fps=10) as writer:
+            ...     writer.write(np.zeros((72, 96, 3), np.uint8))
         """
         W, H = self.size
         if frame.shape != (H, W, 3) or frame.dtype != np.uint8:
@@ -77,6 +89,13 @@ def open_writer(
         InputError: Nothing writes this suffix, `size` or `fps` is not positive, or the block ended
             without a frame.
         FileError: The folder does not exist, or the file cannot be written.
+
+    Example:
+        >>> with motes.open_writer("grey.mp4", size=(96, 72), fps=25) as writer:
+        ...     for value in range(5):
+        ...         writer.write(np.full((72, 96, 3), 50 * value, np.uint8))
+        >>> len(motes.open_video("grey.mp4"))
+        5
     """
     check_output(path)
     if min(size) < 1 or fps <= 0:
@@ -94,6 +113,13 @@ def check_output(path: str | os.PathLike[str]) -> None:
     Raises:
         InputError: Nothing writes this suffix.
         FileError: Its folder does not exist or cannot be written to, or something is in the way.
+
+    Example:
+        >>> from motes.video import check_output
+        >>> check_output("out.mp4")
+        >>> check_output("out.txt")
+        Traceback (most recent call last):
+        motes.errors.InputError: out.txt: expected ..., got .txt
     """
     folder = _kind(path).suffix == ""
     place = Path(path).expanduser()
@@ -103,7 +129,13 @@ def check_output(path: str | os.PathLike[str]) -> None:
 
 
 def writer_suffixes() -> tuple[str, ...]:
-    """The suffixes that `open_writer` knows; the empty one is a folder of images."""
+    """The suffixes that `open_writer` knows; the empty one is a folder of images.
+
+    Example:
+        >>> from motes.video import writer_suffixes
+        >>> ".mp4" in writer_suffixes()
+        True
+    """
     return tuple(kind.suffix for kind in discover("motes.video.sinks", Kind))
 
 
