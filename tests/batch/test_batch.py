@@ -16,7 +16,9 @@ import pytest
 import motes
 from motes.batch.jobs import Options, read_jobs
 from motes.batch.local import run_local
+from motes.batch.work import check_formats, track_video
 from motes.cli import run
+from motes.errors import InputError
 
 COUNT, FRAMES = 6, 8
 
@@ -129,6 +131,8 @@ def test_a_worker_that_is_killed_costs_its_video_only(clips, tmp_path):
         ("batch . -o out --formats xyz", "--formats: expected different formats"),
         ("batch . -o out --formats csv,csv", "--formats: expected different formats"),
         ("batch . -o out --grid 3 --corners 3", "got grid and corners"),
+        ("batch . -o out --formats csv,cornerpin.nk", "clip.mp4: expected 4 points for the format"),
+        ("batch . -o out --formats cornerpin.nk --points 1,2", "cornerpin.nk, got 1"),
         ("batch . -o out --workers 0", "--workers: expected at least 1, got 0"),
         ("batch . -o file/out", "cannot make the folder file/out"),
         ("batch . -o memory://out", "--ledger: expected a local file"),
@@ -145,3 +149,35 @@ def test_bad_input_is_one_line(tmp_path, monkeypatch, capsys, arguments, message
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert message in err
+    assert not (tmp_path / "out/clip.csv").exists()
+
+
+def test_points_that_only_the_video_tells_are_counted_before_it_is_tracked(clips, tmp_path):
+    cv2.imwrite(str(tmp_path / "mask.png"), np.full((48, 64), 255, np.uint8))
+    options = Options(model="lk", grid=3, mask=str(tmp_path / "mask.png"))
+    jobs = read_jobs([str(clips / "b/0.mp4")], options, ["cornerpin.nk"])
+    check_formats(jobs)
+    with pytest.raises(InputError, match=r"expected 4 points for the format cornerpin\.nk, got 9"):
+        track_video(jobs[0], str(tmp_path), progress=pytest.fail)
+
+
+@pytest.mark.parametrize("more", [[], ["--ledger", "other.sqlite"]])
+def test_two_runs_in_one_folder(clips, tmp_path, monkeypatch, capsys, more):
+    monkeypatch.chdir(tmp_path)
+    holder = f"""
+from pathlib import Path
+from motes.cli.batch import _locked
+with _locked(Path({str(tmp_path)!r}) / "ledger.sqlite", {str(tmp_path)!r}):
+    print("locked", flush=True)
+    input()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", holder], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        other.stdout.readline()
+        assert batch(clips, tmp_path, *more) != 0
+        other.communicate(b"\n")
+    err = capsys.readouterr().err
+    assert "another run is writing there now" in err
+    assert err.count("\n") == 1
+    assert not list(tmp_path.glob("*/*.csv"))

@@ -14,8 +14,8 @@ from motes.batch.ledger import Facts
 from motes.batch.split import Split, SplitVideo
 from motes.batch.storage import fetched, is_remote, local_path, stored
 from motes.common.files import check_overwrites, make_folder, remove
-from motes.errors import MotesError
-from motes.export import save_parts
+from motes.errors import InputError, MotesError
+from motes.export import find_format, is_track_file, save_parts
 from motes.queries import Queries, parse_points
 from motes.queries.select import select
 from motes.tracks import Tracks
@@ -63,6 +63,7 @@ def track_video(
         local = [local_path(output) for output in outputs if not is_remote(output)]
         check_overwrites(local, [*video.files, *options.files])
         queries = select(video, **point_choice(options), mask=options.mask, at=options.at)
+        _check_count(job, len(queries))
         tracker = tracker_of(options, device, memory)
         frames = _split_video(split, job, tracker, video)
         parts: Iterable[Tracks]
@@ -74,6 +75,46 @@ def track_video(
             with stored(output) as target:
                 _write(parts, video, target)
         return _facts(parts, video.problem or (frames.problem if frames else None))
+
+
+def check_formats(jobs: Iterable[Job]) -> None:
+    """Raise, before any work is done, if a track file could not be written.
+
+    Raises:
+        InputError: A format takes another number of points than a job has, as far as that is known
+            without its video.
+        MissingExtraError: What a format needs is not installed.
+        FileError: A file of queries cannot be read.
+    """
+    for job in jobs:
+        formats = [find_format(f"x.{suffix}") for suffix in _track_suffixes(job)]
+        if any(found.points for found in formats):
+            count = _known_count(job.options)
+            if count is not None:
+                _check_count(job, count)
+
+
+def _known_count(options: Options) -> int | None:
+    """Number of points that options choose; None if it depends on the video."""
+    if options.mask is not None:
+        return None
+    if options.grid is not None:
+        return options.grid**2
+    queries = point_choice(options).get("queries")
+    return None if queries is None else len(queries)
+
+
+def _check_count(job: Job, count: int) -> None:
+    for suffix in _track_suffixes(job):
+        takes = find_format(f"x.{suffix}").points
+        if takes not in (None, count):
+            raise InputError(
+                f"{job.video}: expected {takes} points for the format {suffix}, got {count}"
+            )
+
+
+def _track_suffixes(job: Job) -> list[str]:
+    return [suffix for suffix in job.formats if is_track_file(f"x.{suffix}")]
 
 
 def planned_memory(job: Job) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from motes.cli._common import JSON_HELP, console, print_json, progress
-from motes.common.files import make_folder
+from motes.common.files import locked, make_folder
 from motes.errors import InputError
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ def command(
     """
     from motes.batch.jobs import POINT_CHOICES, Options, read_jobs
     from motes.batch.ledger import Ledger
+    from motes.batch.work import check_formats
 
     choice: dict[str, Any] = {"grid": grid, "points": points, "queries": queries}
     choice |= {"corners": corners, "dense": dense}
@@ -105,9 +106,10 @@ def command(
     )
     shared.check()
     suffixes = _formats(formats)
-    path = _ledger_path(output, ledger_file)
     jobs = read_jobs(inputs, shared, suffixes, output)
-    with Ledger(path) as ledger:
+    check_formats(jobs)
+    path = _ledger_path(output, ledger_file)
+    with _locked(path, output), Ledger(path) as ledger:
         todo = ledger.missing(jobs, output, again=retry)
         ledger.plan(todo)
         if cluster is None:
@@ -143,6 +145,20 @@ def _ledger_path(output: str, chosen: Path | None) -> Path:
     path = chosen or local_path(output) / LEDGER
     make_folder(path.parent)
     return path
+
+
+@contextmanager
+def _locked(ledger: Path, output: str) -> Iterator[None]:
+    """Let no other run use this ledger, or write into this folder, at the same time."""
+    from motes.batch.storage import is_remote, local_path
+
+    files = {ledger.resolve()}
+    if not is_remote(output):
+        files.add(make_folder(local_path(output)).resolve() / LEDGER)
+    with ExitStack() as stack:
+        for file in sorted(files):
+            stack.enter_context(locked(file.parent, f"{file.name}.lock"))
+        yield
 
 
 def _follow(events: Iterator[Event], ledger: Ledger, total: int, done: int) -> None:

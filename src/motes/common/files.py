@@ -13,6 +13,9 @@ from motes.errors import FileError, InputError
 PROBE = bytes(2**16)
 """Content of the test file that `check_writable` writes and removes."""
 
+LOCK = "lock"
+"""Name of the file that `locked` makes."""
+
 
 @contextmanager
 def replacing(path: str | PathLike[str]) -> Iterator[Path]:
@@ -140,18 +143,19 @@ def make_folder(path: str | PathLike[str]) -> Path:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, name: str = LOCK) -> Iterator[None]:
     """Lock a folder against other processes and threads.
 
     Args:
-        folder: An existing folder; a file ``lock`` is made in it.
+        folder: An existing folder.
+        name: Of a file that is made in it, and stays.
 
     Raises:
         FileError: Another run works there now, or the folder cannot be written.
     """
     from filelock import FileLock, Timeout
 
-    lock = FileLock(folder / LOCK, timeout=0, is_singleton=True)
+    lock = FileLock(folder / name, timeout=0, is_singleton=True)
     try:
         lock.acquire()
     except Timeout:
@@ -164,10 +168,6 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-LOCK = "lock"
-"""Name of the file that `locked` makes."""
 
 
 def check_overwrites(

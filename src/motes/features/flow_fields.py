@@ -43,7 +43,7 @@ CORRELATION_SIDE, VARIANCE_FLOOR = 5, 16.0
 added so that flat squares correlate."""
 
 MOST_SEARCHES = 4
-"""Searches that a thread keeps: fine and coarse ones, for frames of the full and of half the size."""
+"""Searches that a thread keeps: fine and coarse, for frames of the full and of half the size."""
 
 FLOW_CACHE_BYTES = 320 * 2**20
 """Upper bound of the flow cache, in bytes."""
