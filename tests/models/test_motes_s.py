@@ -10,6 +10,7 @@ import torch
 
 import motes
 from detvideo import make_video
+from motes.errors import InputError
 from motes.features.candidates import KINDS, Candidates
 from motes.features.chooser import similarity
 from motes.features.correlation import query_patches
@@ -153,3 +154,19 @@ def test_the_bare_model_takes_a_batch(small):
         found = small.model(torch.cat([video, video.flip(1)]), queries)
     assert torch.allclose(found.xy[0, -1, 0], torch.tensor([37.0, 47]), atol=0.3)
     assert torch.allclose(found.xy[1, -1, 0], torch.tensor([40.0, 50]), atol=0.3)
+
+
+def test_refinement_starts_where_the_configuration_says():
+    xy = torch.randn(1, 2, 3, 3, 2) + 20
+    error = torch.tensor([3.0, 1.0, 2.0]).expand(1, 2, 3, 3)
+    candidates = Candidates(xy, error)
+    for start, expected in ((None, 1), ("flow", 0), ("direct", 2)):
+        model = MOTES_S.build(MotesSConfig(start=start))
+        assert torch.equal(model.initial(candidates, (H, W)).xy, xy[..., expected, :])
+    kinds = ("direct", "half", "flow")
+    assert torch.equal(model.initial(candidates, (H, W), kinds).xy, xy[..., 0, :])
+
+
+def test_an_unknown_start_is_refused():
+    with pytest.raises(InputError, match=r"start: expected one of flow, .* got 'flaw'"):
+        MOTES_S.build(MotesSConfig(start="flaw"))

@@ -6,6 +6,7 @@ import pickle
 import urllib.error
 import zipfile
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from fuzzing import CHANGES, apply, bounded
 from motes.errors import FileError, InputError
 from motes.models import cotracker, cotracker2, cotracker3, naming, weights
+from motes.models.motes_s import MOTES_S, MotesSConfig
 from motes.models.preset import Preset, WeightsInfo
 from motes.models.weights import fetch, installed, load_weights, save_weights
 from motes.tracking.load import presets
@@ -324,3 +326,22 @@ def test_weights_without_an_address_are_described(act, tmp_path, monkeypatch):
 def test_nothing_to_fetch():
     with pytest.raises(InputError, match="lk: needs no weights"):
         fetch(presets()["lk"])
+
+
+def test_the_file_remembers_where_refinement_starts(tmp_path):
+    """Weights that were trained with another start are used with it; a recipe may say its own."""
+    small = MotesSConfig(
+        encoder_widths=(8, 8, 8, 8), encoder_mixed=8, channels=8, width=16, heads=2
+    )
+    preset = replace(MOTES_S, config=replace(small, start="flow"))
+    save_weights(preset.build(preset.config), tmp_path / "flow.safetensors")
+    save_weights(MOTES_S.build(small), tmp_path / "least.safetensors")
+    for file, start, expected in (
+        ("flow", None, "flow"),
+        ("flow", "half", "half"),
+        ("least", None, None),
+        ("least", "flow", "flow"),
+    ):
+        preset = replace(MOTES_S, config=replace(small, start=start))
+        found = load_weights(preset, tmp_path / f"{file}.safetensors")
+        assert found.config.start == expected

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from motes.data.sample import Sample
-from motes.errors import FileError
+from motes.errors import FileError, InputError
 from motes.train.batches import Batch, Draws, Share, batches, draw_queries, seeded
 from motes.train.config import DataConfig, SourceConfig, Stage
 from numbered import Numbers
@@ -38,7 +38,7 @@ def test_samples_do_not_depend_on_where_a_run_was_resumed() -> None:
 def test_a_clip_is_skipped_and_named_whatever_the_exception(error: Exception) -> None:
     config = DataConfig((SourceConfig("numbers"),), attempts=50)
     batch = Draws([Numbers(0.5, error)], config, STAGE, seed=3)
-    skipped = [line for i in range(8) for line in batch[i, 2].skipped]
+    skipped = [line for i in range(8) for line in batch[i, 2, 3].skipped]
     assert set(skipped) == {f"{type(error).__name__}: {error}"}
 
 
@@ -91,3 +91,17 @@ def test_generators_differ_for_every_number() -> None:
         for b in range(20)
     }
     assert len(firsts) == 400
+
+
+def test_the_number_of_points_is_drawn_per_step_for_all_processes_alike() -> None:
+    stage = Stage(1, (4, 4), 2, 200, batch=2, min_points=1)
+    two = [list(batches(draws(stage), 8, 20, Share(rank, 2))) for rank in (0, 1)]
+    counts = [[batch.queries.shape[1] for batch in parts] for parts in two]
+    assert counts[0] == counts[1]
+    assert 1 <= min(counts[0]) < 20 and 120 < max(counts[0]) <= 200
+
+
+@pytest.mark.parametrize("least", [0, 4])
+def test_an_impossible_number_of_points_is_refused(least: int) -> None:
+    with pytest.raises(InputError, match="min_points: expected 1 or more, up to points, got"):
+        Stage(1, (4, 4), 2, 3, min_points=least)

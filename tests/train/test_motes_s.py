@@ -19,11 +19,20 @@ from motes.synthetic import SyntheticConfig
 from motes.train.batches import Draws, seeded
 from motes.train.checkpoint import load_checkpoint
 from motes.train.choosing import ChoosingLearner
-from motes.train.config import LossConfig, ModelConfig, Stage, read_parts
+from motes.train.config import (
+    DataConfig,
+    EvalConfig,
+    LossConfig,
+    ModelConfig,
+    SourceConfig,
+    Stage,
+    read_parts,
+)
 from motes.train.learner import build_model, find_preset
 from motes.train.loop import BEST, LAST, train, train_parts
-from motes.train.rendered import Rendered, RenderedOptions, all_candidates
+from motes.train.rendered import ClipKind, Rendered, RenderedOptions, all_candidates
 from motes.train.sources import build_sources
+from motes.train.validate import Validation
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
@@ -125,7 +134,7 @@ def loss(recipe, file, *names):
     total = 0.0
     with torch.no_grad():
         for index in range(8):
-            b = draws[index, 6]
+            b = draws[index, 6, 24]
             s = b.sample
             given = s.video, s.xy, s.visible, s.valid, b.queries, b.candidates, b.error
             terms = learner(*given)
@@ -231,10 +240,10 @@ def test_a_clip_that_does_not_fit_is_named_and_made_anew(options, caplog, damage
     if damage == "cut off":
         path.write_bytes(path.read_bytes()[:-1000])
     else:
-        source = Rendered.of(RenderedOptions(options.folder, 1, 3, options.look))
+        source = Rendered.of(RenderedOptions(options.folder, 1, 3, look=options.look))
     with caplog.at_level(logging.WARNING):
         found = source.cache.get(0)
-    assert str(path) in caplog.text and "made anew" in caplog.text
+    assert str(path) in caplog.text and "rendered again" in caplog.text
     np.testing.assert_array_equal(found.xy, expected.xy)
     assert source.cache.get(0).anchors.shape == found.anchors.shape
 
@@ -252,3 +261,51 @@ def test_other_data_and_other_models_are_refused(recipe_file, tmp_path):
     flow = build_model(find_preset("flow"), ModelConfig("flow"))
     with pytest.raises(InputError, match="starts from candidates, got DenseFlow"):
         ChoosingLearner(flow, LossConfig("motes-s"), None)
+
+
+def test_clips_for_measuring_are_never_trained_on(options):
+    source = Rendered.of(options)
+    clip = source.held_out(0)
+    assert clip.video.shape == (4, 3, 48, 48) and clip.xy.shape == (4, clip.num_points, 2)
+    trained = {source.draw(seeded(i), STAGE).sample.video.float().mean().item() for i in range(3)}
+    names = sorted(path.stem for path in source.cache.folder.iterdir())
+    assert names == ["000000", "900000"] and len(trained) == 3
+    assert source.share(0, 1)[:9] == [*range(900_000, 900_008), 0]
+    assert sorted(source.share(0, 2) + source.share(1, 2)) == sorted(source.share(0, 1))
+
+
+def test_a_recipe_without_clips_for_measuring_measures_those_held_out(options):
+    config = EvalConfig(number=2, size=(32, 40), frames=3, points=7)
+    draws = Draws([Rendered.of(options)], DataConfig((SourceConfig("rendered"),)), STAGE, seed=0)
+    samples = Validation(config, find_preset("motes-s"), draws).samples
+    assert [s.video.shape for s in samples] == [(3, 3, 32, 40)] * 2
+    assert all(s.num_points == 7 for s in samples)
+
+
+def test_kinds_of_clips_are_mixed_evenly_and_candidates_can_be_left_out(options):
+    long = ClipKind({"frames": 7, "kind": "layers", "movers": [2, 2]}, weight=1.0)
+    mixed = replace(options, clips=2, kinds=(ClipKind(weight=3.0), long), anchor_frames=2)
+    mixed = replace(mixed, candidates=("flow", "direct"))
+    looks = [mixed.look_of(number) for number in range(400)]
+    assert sum(look.frames == 7 for look in looks) == pytest.approx(100, abs=2)
+    assert {look.kind for look in looks if look.frames == 4} == {"layers", "solids"}
+    number = next(n for n, look in enumerate(looks) if look.frames == 7)
+    clip = Rendered.of(mixed).cache.get(number)
+    assert clip.video.shape[0] == 7
+    assert len(np.unique(clip.anchors)) <= 2 and 0 in clip.anchors
+    known = np.isfinite(clip.error).all((0, 1, 2))
+    assert known.tolist() == [kind in ("flow", "direct") for kind in KINDS]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"clips": 0}, "clips: expected a number from 1"),
+        ({"candidates": ("flaw",)}, "unknown kind of candidate 'flaw'; did you mean 'flow'"),
+        ({"kinds": (ClipKind({"layrs": 3}),)}, "did you mean 'layers'"),
+        ({"kinds": (ClipKind({"movers": [3, 1]}),)}, "movers: expected 0 <= low <= high"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(options, changes, message):
+    with pytest.raises(InputError, match=message):
+        replace(options, **changes)

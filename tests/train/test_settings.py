@@ -108,3 +108,16 @@ def test_files_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("a = = 1")
     with pytest.raises(InputError, match="expected TOML"):
         read_toml(tmp_path / "bad.toml")
+
+
+def test_tables_are_laid_over_those_of_the_base(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text("a = [1, 2]\n[t]\nx = 1\ny = 2\n")
+    own = tmp_path / "own.toml"
+    own.write_text('base = "base.toml"\na = [3]\n[t]\ny = 5\n')
+    assert read_toml(own, ["t.z=7"]) == {"a": [3], "t": {"x": 1, "y": 5, "z": 7}}
+    own.write_text('base = "none.toml"')
+    with pytest.raises(FileError, match=r"none\.toml: cannot be read"):
+        read_toml(own)
+    own.write_text("base = 3")
+    with pytest.raises(InputError, match="base: expected the name of a file, got int 3"):
+        read_toml(own)

@@ -83,7 +83,7 @@ def _render(config: DataConfig, part: int, parts: int) -> None:
     if not sources:
         raise InputError("--render: expected a recipe with a source of kind rendered, got none")
     for source in sources:
-        with progress(-(-(source.options.clips - part) // parts), "render", "clips") as advance:
+        with progress(len(source.share(part, parts)), "render", "clips") as advance:
             for _ in source.render(part, parts):
                 advance(1)
         print_line(str(source.cache.folder))

@@ -11,9 +11,10 @@ A model file declares `motes.models.preset.Preset` values.  Trackers drive a mod
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Any, ClassVar, Self, TypeVar
 
 import torch
@@ -335,6 +336,8 @@ class PointModel(nn.Module, ABC):
         joint: Whether points attend to each other, so that the result of one depends on the others.
         point_bytes: Working memory per point and frame of a window, at most, as measured.
         cache_bytes: Upper bound of what `new_cache` holds, in bytes; 0: the model needs no cache.
+        settings: Fields of the configuration that belong to the weights: `save_weights` writes them
+            into the file, and `load_weights` sets them where the configuration has None.
 
     Example:
         >>> import torch
@@ -353,6 +356,7 @@ class PointModel(nn.Module, ABC):
     joint: bool = True
     point_bytes: int = 60_000
     cache_bytes: int = 0
+    settings: Mapping[str, str] = MappingProxyType({})
 
     @property
     def iterated(self) -> tuple[nn.Module, ...]:

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from motes.errors import InputError
 from motes.features.anchors import Anchors
 from motes.features.candidates import (
     HISTORY,
@@ -53,6 +54,7 @@ class CandidateConfig:
     """Candidates, windows and encoder."""
 
     candidates: tuple[str, ...] = ("flow", "half", "direct")  # some of KINDS
+    start: str | None = None  # kind with which refinement starts; None: that of least error
     choosing: bool = True  # False: candidates are only the start of refinement
     frames: int = 16  # refined together
     step: int = 8  # new frames of a window
@@ -133,6 +135,9 @@ class CandidateModel(PointModel):
     def __init__(self, config: CandidateConfig) -> None:
         super().__init__()
         c = self.config = config
+        if c.start not in (None, *KINDS):
+            raise InputError(f"start: expected one of {', '.join(KINDS)}, got {c.start!r}")
+        self.settings = {"start": c.start} if c.start else {}
         window = HISTORY + c.step
         self.kept = window - c.frames + KEPT_FRAMES  # first frames that keep their result
         self.schedule = Schedule(window, c.step, final=self.kept + c.step)
@@ -215,7 +220,7 @@ class CandidateModel(PointModel):
             new,
         )
         candidates = grid.candidates(in_pixels)
-        now = least_error(candidates, grid.network)
+        now = self.initial(candidates, grid.network)
         for span in self._spans(start, T):
             window = tuple(level[:, span] for level in features.levels)
             part, known_now = candidates.frames(span), state.started
@@ -266,6 +271,22 @@ class CandidateModel(PointModel):
         Returns:
             The estimate after each iteration.
         """
+
+    def initial(
+        self, candidates: Candidates, size: tuple[int, int], kinds: Sequence[str] | None = None
+    ) -> Estimate:
+        """Where refinement starts: `config.start`, or the candidate with the smallest error.
+
+        Args:
+            candidates: In cells, errors in pixels.
+            size: Height and width of the frames that the network reads.
+            kinds: Kinds of the candidates; None: those of the configuration.
+        """
+        start, kinds = self.config.start, list(kinds or self.config.candidates)
+        if start in kinds:
+            only = slice(kinds.index(start), kinds.index(start) + 1)
+            candidates = Candidates(candidates.xy[..., only, :], candidates.error[..., only])
+        return least_error(candidates, size)
 
     def kind_indices(self, kinds: Sequence[str] | None) -> list[int]:
         """Indices of kinds of candidates in `KINDS`; None: those of the configuration."""

@@ -26,7 +26,7 @@ from motes.features.chooser import Chooser, similarity
 from motes.features.correlation import Match, PeakCorrelation
 from motes.features.embeddings import OctaveEmbedding, resize_time, time_table
 from motes.features.transformer import ProxyTransformer
-from motes.models.candidate_base import CandidateConfig, CandidateModel, Estimate, least_error
+from motes.models.candidate_base import CandidateConfig, CandidateModel, Estimate
 from motes.models.cotracker3 import displacements
 from motes.models.preset import Accuracy, Preset, Support, WeightsInfo
 
@@ -104,7 +104,7 @@ class MotesS(CandidateModel):
         similar = similarity(levels, support, candidates.xy, self.config.radius)
         mask, error = candidates.error.isfinite(), candidates.error.clamp(max=WORST_ERROR)
         mask = mask & self.config.choosing
-        now = least_error(candidates, size)
+        now = self.initial(candidates, size, kinds)
         history = []
         for _ in range(iterations or self.config.iterations):
             xy = now.xy.detach()

@@ -27,7 +27,6 @@ from motes.models.candidate_base import (
     CandidateConfig,
     CandidateModel,
     Estimate,
-    least_error,
 )
 from motes.models.preset import Preset, Support, WeightsInfo
 
@@ -86,7 +85,7 @@ class TaptrXs(CandidateModel):
         kinds: Sequence[str] | None = None,
     ) -> list[Estimate]:
         """Run the decoder; see `CandidateModel.refine`.  An estimate for each layer in training."""
-        start = least_error(candidates, size)
+        start = self.initial(candidates, size, kinds)
         content = self._content(levels, support, candidates, start, kinds)  # [B, N, S, C]
         position = _normalised(start.xy, size)
         logits = torch.cat([logit(position), torch.zeros_like(position)], -1)

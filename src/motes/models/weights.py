@@ -12,10 +12,12 @@ import pickle
 import urllib.request
 from argparse import Namespace
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.resources import files
 from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -67,7 +69,7 @@ def load_weights(preset: Preset, path: str | PathLike[str] | None = None) -> Poi
 
 def _fitted(preset: Preset, tensors: dict[str, Tensor], file: Path) -> PointModel:
     """The model with these tensors."""
-    config = _configure(preset, tensors, file)
+    config = _with_settings(_configure(preset, tensors, file), file)
     renamed = tensors if file.suffix == ".safetensors" else _renamed(preset, tensors)
     model = preset.build(config)
     if problem := _difference(model, renamed):
@@ -90,7 +92,7 @@ def save_weights(model: PointModel, path: str | PathLike[str]) -> None:
 
     tensors = {name: v.detach().half().contiguous() for name, v in model.state_dict().items()}
     with replacing(path) as temporary:
-        temporary.write_bytes(save(tensors))
+        temporary.write_bytes(save(tensors, dict(model.settings) or None))
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:
@@ -158,6 +160,18 @@ def _configure(preset: Preset, tensors: Mapping[str, Tensor], file: Path) -> obj
         return preset.configure(preset.config, tensors)
     except InputError as error:
         raise InputError(f"{file}: does not fit {preset.name}: {error}") from None
+
+
+def _with_settings(config: Any, file: Path) -> Any:
+    """The configuration, with the fields of which only the file knows the value."""
+    if file.suffix != ".safetensors":
+        return config
+    from safetensors import safe_open
+
+    with safe_open(file, "pt") as content:
+        found = content.metadata() or {}
+    unknown = {name for name in found if getattr(config, name, "") is None}
+    return replace(config, **{name: found[name] for name in unknown}) if unknown else config
 
 
 def _renamed(preset: Preset, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

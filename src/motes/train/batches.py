@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -61,6 +61,14 @@ class Batch:
         return Batch(sample, queries, self.skipped, **moved)
 
 
+@runtime_checkable
+class HoldsOut(Protocol):
+    """A source with clips that are only for measuring."""
+
+    def held_out(self, number: int) -> Sample:
+        """Clip `number` of those that `Source.draw` never uses, without batch axis."""
+
+
 GIVEN = ("candidates", "error")
 """What only some sources give."""
 
@@ -81,17 +89,18 @@ class Draws(Dataset[Batch]):
         self.sources, self.config, self.stage, self.seed = sources, config, stage, seed
         self.weights = torch.tensor([source.weight for source in config.sources])
 
-    def __getitem__(self, place: tuple[int, int]) -> Batch:
+    def __getitem__(self, place: tuple[int, int, int]) -> Batch:
         """Draw until a sample comes; broken ones are recorded.
 
         Args:
-            place: Number of the sample, and how many frames it has.
+            place: Number of the sample, its number of frames, its number of points.
 
         Raises:
             FileError: Too many draws in a row were unusable.
         """
-        index, frames = place
-        stage, skipped = replace(self.stage, frames=frames, longest=None), []
+        index, frames, points = place
+        stage = replace(self.stage, frames=frames, longest=None, points=points, min_points=None)
+        skipped = []
         for attempt in range(self.config.attempts):
             generator = seeded(self.seed, index, attempt)
             source = self.sources[int(torch.multinomial(self.weights, 1, generator=generator))]
@@ -177,10 +186,10 @@ def batches(draws: Draws, first: int, count: int, share: Share) -> Iterator[Batc
         share: Together, the processes take `count * world` batches of consecutive samples.
     """
     size = draws.stage.batch
-    starts = (first + (i * share.world + share.rank) * size for i in range(count))
+    steps = [first + i * share.world * size for i in range(count)]
     loader = DataLoader(
         draws,
-        batch_sampler=[places(draws, start) for start in starts],
+        batch_sampler=[places(draws, step + share.rank * size, step) for step in steps],
         collate_fn=join,
         num_workers=draws.config.workers,
         worker_init_fn=partial(_start_worker, os.getpid()),
@@ -190,12 +199,22 @@ def batches(draws: Draws, first: int, count: int, share: Share) -> Iterator[Batc
     yield from loader
 
 
-def places(draws: Draws, start: int) -> list[tuple[int, int]]:
-    """The samples of the batch that begins with number `start`, all of one length."""
-    stage, frames = draws.stage, draws.stage.frames
+def places(draws: Draws, start: int, step: int) -> list[tuple[int, int, int]]:
+    """The samples of a batch, all of the same numbers of frames and points.
+
+    Args:
+        draws: Of this stage.
+        start: Number of the first sample.
+        step: Number of the first sample of all processes in this step.  It decides the number of
+            points, which is therefore the same in all processes: none waits for another.
+    """
+    stage, frames, points = draws.stage, draws.stage.frames, draws.stage.points
     if stage.longest is not None:
         frames = int(torch.randint(frames, stage.longest + 1, (), generator=seeded(start)))
-    return [(index, frames) for index in range(start, start + stage.batch)]
+    if stage.min_points is not None:
+        share = float(torch.rand((), generator=seeded(step, 1))) ** 2
+        points = stage.min_points + round(share * (points - stage.min_points))
+    return [(index, frames, points) for index in range(start, start + stage.batch)]
 
 
 def _start_worker(parent: int, _: int) -> None:

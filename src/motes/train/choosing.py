@@ -12,7 +12,7 @@ from motes.errors import InputError
 from motes.features.candidates import KINDS, Candidates
 from motes.features.correlation import query_patches
 from motes.models.base import PointModel
-from motes.models.candidate_base import STRIDE, CandidateModel, Estimate, least_error
+from motes.models.candidate_base import STRIDE, CandidateModel, Estimate
 from motes.train.config import LossConfig
 from motes.train.losses import Losses, Target, cell_entropy, masked_mean, matching_loss
 
@@ -107,13 +107,13 @@ class ChoosingLearner(nn.Module):
             history = self.model.refine(
                 window, support, chosen, size, iterations=self.iterations, kinds=self._kinds
             )
-        start = least_error(chosen, size)
+        start = self.model.initial(chosen, size, self._kinds)
         return terms | self._terms(start, history, chosen, target.frames(slice(S)))
 
     @property
     def _kinds(self) -> tuple[str, ...]:
         config = self.model.config
-        return KINDS if config.choosing else config.candidates[:1]
+        return (self.config.candidates or KINDS) if config.choosing else config.candidates[:1]
 
     def _drop_some(self, candidates: Tensor, error: Tensor) -> Candidates:
         """The candidates of this stage, in cells; random kinds, never the first, are missing."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from motes.common.registry import suggest
 from motes.errors import InputError
 from motes.train.limits import LARGEST_SIZE, check_limits
-from motes.train.settings import build, override, read_toml
+from motes.train.settings import build, laid_over, override, read_toml
 
 LOSSES = ("cotracker3", "cotracker2", "taptr", "matching", "motes-s")
 PRECISIONS = ("32-true", "bf16-mixed")
@@ -104,6 +103,8 @@ class Stage:
         frames: Frames per sample.
         longest: With it, each batch has a random number of frames from `frames` to `longest`.
         points: Points per sample.
+        min_points: With it, each step has a random number of points from `min_points` to `points`;
+            small numbers are drawn more often.
         batch: Samples per process and step.
     """
 
@@ -113,6 +114,7 @@ class Stage:
     points: int = 256
     batch: int = 1
     longest: int | None = None
+    min_points: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("steps", "frames", "points", "batch"):
@@ -121,6 +123,9 @@ class Stage:
             raise InputError(f"stage: size: expected a positive height and width, got {self.size}")
         if self.longest is not None and self.longest < self.frames:
             raise InputError(f"stage: longest {self.longest} is less than frames {self.frames}")
+        if self.min_points is not None and not 1 <= self.min_points <= self.points:
+            got = f"{self.min_points} of {self.points}"
+            raise InputError(f"stage: min_points: expected 1 or more, up to points, got {got}")
 
 
 @dataclass(frozen=True)
@@ -142,6 +147,7 @@ class LossConfig:
         choice: Weight of the cross-entropy of the choice among candidates (motes-s).
         softness: Distance in pixels where the position loss begins to flatten (motes-s).
         missing: Share of the candidates but the first that are left out at random (motes-s).
+        candidates: Kinds of candidates from which training chooses (motes-s); empty: all.
     """
 
     kind: str = "cotracker3"
@@ -157,6 +163,7 @@ class LossConfig:
     choice: float = 0.1
     softness: float = 0.5
     missing: float = 0.1
+    candidates: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in LOSSES:
@@ -237,8 +244,9 @@ class EvalConfig:
 
     Attributes:
         every: Steps between two measurements; 0: only at the end.
-        clips: Folder of clips that are not trained on; None: clips of the recipe's own sources
-            that training never sees.
+        clips: Folder of clips that are not trained on; None: clips of the recipe's own sources.
+            Clips of the synthetic engine, rendered ones too, are others than those of training;
+            sources that read folders give other parts of the same clips.
         number: How many clips; 0: all there are.
         size: Height and width at which they are measured.
         frames: At most this many of each clip.
@@ -334,17 +342,8 @@ def read_parts(path: str | Path, overrides: Iterable[str] = ()) -> list[tuple[st
     for part in parts:
         if not isinstance(part.get("name"), str):
             raise InputError(f"{path}: [[parts]]: expected a name in each part")
-    named = [(part.pop("name"), override(_laid_over(tree, part), rest)) for part in parts]
+    named = [(part.pop("name"), override(laid_over(tree, part), rest)) for part in parts]
     return [(name, build(Recipe, table)) for name, table in named]
-
-
-def _laid_over(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables are joined key by key, everything else is replaced."""
-    joined = dict(base)
-    for key, value in changes.items():
-        both = isinstance(value, Mapping) and isinstance(joined.get(key), Mapping)
-        joined[key] = _laid_over(joined[key], value) if both else value
-    return deepcopy(joined)
 
 
 def _positive(name: str, value: float) -> None:

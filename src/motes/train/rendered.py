@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from motes.common.files import replacing
+from motes.common.registry import suggest
 from motes.data.sample import Sample, collate
 from motes.errors import FileError, InputError
 from motes.features.candidates import (
@@ -36,6 +37,8 @@ from motes.features.flow_fields import frame_hashes, grey
 from motes.synthetic import SyntheticConfig, Textures, synthesize
 from motes.train.batches import Batch, numpy_generator
 from motes.train.config import Stage
+from motes.train.limits import check_limits
+from motes.train.settings import amend
 
 log = logging.getLogger("motes.train")
 
@@ -52,6 +55,32 @@ TRIES = 50
 """Number of crops that are drawn before a clip counts as unusable."""
 
 
+FIRST_HELD_OUT = 900_000
+"""Number of the first clip that is only for measuring."""
+
+HELD_OUT_CLIPS = 8
+"""Number of these that are rendered beforehand."""
+
+GOLDEN = 0.6180339887498949
+"""Multiples of it, modulo 1, spread evenly over 0..1: so do the kinds over any stretch of clips."""
+
+
+@dataclass(frozen=True)
+class ClipKind:
+    """One kind of clips in a mix.
+
+    Attributes:
+        look: Fields of the synthetic engine's configuration to change.
+        weight: How many clips are of this kind, relative to the others.
+    """
+
+    look: dict[str, Any] = field(default_factory=dict)
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_limits("rendered: kinds", self, weight=(1e-6, 1e6))
+
+
 @dataclass(frozen=True)
 class RenderedOptions:
     """Settings of the source.
@@ -60,7 +89,11 @@ class RenderedOptions:
         folder: Where clips are kept.
         clips: Number of clips; about 8 MB each.
         anchors: Number of query frames per track: the first visible one, and random ones.
-        look: Configuration of the synthetic engine; layers and solids alternate.
+        anchor_frames: Number of different query frames in a clip: the first one, and others at even
+            distances from a random one on; 0: any.  The direct step takes time for each of them.
+        candidates: Kinds of candidates to compute; the others count as missing.
+        look: Configuration of the synthetic engine; with kind "mixed", layers and solids alternate.
+        kinds: A mix of clips that differ in some fields of `look`; empty: all alike.
         jitter: Share of the tracks whose candidates are shifted together, by about a pixel.
         ready_only: Draw only from clips that exist, while ``motes train --render`` renders others;
             such a run does not repeat exactly.
@@ -69,21 +102,47 @@ class RenderedOptions:
     folder: str
     clips: int = 1000
     anchors: int = 4
+    anchor_frames: int = 0
+    candidates: tuple[str, ...] = KINDS
     look: SyntheticConfig = field(default_factory=SyntheticConfig)
+    kinds: tuple[ClipKind, ...] = ()
     jitter: float = 0.0
     ready_only: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("clips", "anchors"):
-            if getattr(self, name) < 1:
-                raise InputError(
-                    f"rendered: {name}: expected at least 1, got {getattr(self, name)}"
-                )
+        at_least_one = (1, FIRST_HELD_OUT)
+        check_limits("rendered", self, clips=at_least_one, anchors=at_least_one)
+        check_limits("rendered", self, anchor_frames=(0, FIRST_HELD_OUT))
+        if unknown := [kind for kind in self.candidates if kind not in KINDS]:
+            raise suggest(unknown[0], KINDS, "kind of candidate")
+        _ = self.looks  # refuses unknown fields
+
+    @property
+    def looks(self) -> list[SyntheticConfig]:
+        """The look of each kind of clips.
+
+        Raises:
+            InputError: A kind changes a field that there is not.
+        """
+        where = "data.sources.options.kinds.look"
+        return [amend(self.look, kind.look, where) for kind in self.kinds] or [self.look]
+
+    def look_of(self, number: int) -> SyntheticConfig:
+        """The configuration of a clip."""
+        weights = np.array([kind.weight for kind in self.kinds] or [1.0])
+        place = (number * GOLDEN) % 1 * weights.sum()
+        kind = int(np.searchsorted(weights.cumsum()[:-1], place, side="right"))
+        look = self.looks[kind]
+        if look.kind != "mixed":
+            return look
+        return replace(look, kind="layers" if number % 2 else "solids")
 
     def clip_settings(self) -> dict[str, Any]:
         """The settings that, with its number, determine a clip."""
-        settings = {"format": FORMAT, "anchors": self.anchors, "kinds": KINDS}
-        return {**settings, "look": asdict(self.look)}
+        settings = {"format": FORMAT, "anchors": (self.anchors, self.anchor_frames)}
+        looks = [asdict(look) for look in self.looks]
+        weights = [kind.weight for kind in self.kinds]
+        return {**settings, "candidates": self.candidates, "looks": looks, "weights": weights}
 
 
 @dataclass(frozen=True)
@@ -169,13 +228,15 @@ class ClipCache:
 
 def render(options: RenderedOptions, textures: Textures, number: int) -> RenderedClip:
     """Render a clip and compute its candidates."""
-    kind = "layers" if number % 2 else "solids"
-    config = replace(options.look, kind=kind)
+    config = options.look_of(number)
+    textures = textures.looking_like(config)
     sample = synthesize(config, [FIRST_SEED + number], "cpu", textures)[0]
+    generator = torch.Generator().manual_seed(number)
     usable = sample.visible & sample.valid
+    usable &= _anchor_frames(len(usable), options.anchor_frames, generator)[:, None]
     sample = sample.points(usable.any(0))
-    anchors = _draw_anchors(usable[:, usable.any(0)].T, options.anchors, number)
-    candidates = all_candidates(sample, anchors)
+    anchors = _draw_anchors(usable[:, usable.any(0)].T, options.anchors, generator)
+    candidates = all_candidates(sample, anchors, options.candidates)
     A, N = anchors.shape
     return RenderedClip(
         sample.video.numpy(),
@@ -184,23 +245,32 @@ def render(options: RenderedOptions, textures: Textures, number: int) -> Rendere
         sample.valid.T.numpy(),
         anchors.numpy().astype(np.int16),
         candidates.xy[0].unflatten(0, (A, N)).numpy(),
-        candidates.error[0].clamp(max=WORST_ERROR).unflatten(0, (A, N)).half().numpy(),
+        candidates.error[0].unflatten(0, (A, N)).half().numpy(),
     )
 
 
-def _draw_anchors(usable: Tensor, count: int, number: int) -> Tensor:
+def _anchor_frames(frames: int, count: int, generator: torch.Generator) -> Tensor:
+    """Bool ``[T]``: which frames can be query frames; see `RenderedOptions.anchor_frames`."""
+    allowed = torch.full((frames,), not count)
+    others = torch.arange(max(count - 1, 0)) + torch.rand((), generator=generator)
+    allowed[(others * frames / max(count - 1, 1)).long()] = True
+    allowed[0] = True
+    return allowed
+
+
+def _draw_anchors(usable: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Frames int64 ``[A, N]`` of bool ``[N, T]``: the first usable one, the others at random."""
-    generator = torch.Generator().manual_seed(number)
     weights = usable.float()
     drawn = [torch.multinomial(weights, 1, generator=generator)[:, 0] for _ in range(count - 1)]
     return torch.stack([weights.argmax(1), *drawn])
 
 
-def all_candidates(sample: Sample, anchors: Tensor) -> Candidates:
-    """Candidates of all kinds, for each track from each of its anchors, int64 ``[A, N]``.
+def all_candidates(sample: Sample, anchors: Tensor, kinds: Sequence[str] = KINDS) -> Candidates:
+    """Candidates for each track from each of its anchors, int64 ``[A, N]``.
 
     Returns:
-        ``[1, A N, T, K]``, pixels of the sample.
+        ``[1, A N, T, K]``, pixels of the sample, of all K kinds; those that are not in `kinds` are
+        missing: their error is infinite.
     """
     N, t = sample.num_points, anchors.flatten()
     xy = sample.xy[t, torch.arange(N).repeat(len(anchors))]
@@ -208,9 +278,17 @@ def all_candidates(sample: Sample, anchors: Tensor) -> Candidates:
     frames = grey(sample.video[None].float() / 255)
     window = FlowWindow(frames, half_frames(frames), frame_hashes(frames), 0)
     started = torch.ones(queries.shape[:2], dtype=torch.bool)
-    tracks = empty_tracks(KINDS, queries, 0)
+    tracks = empty_tracks(kinds, queries, 0)
     T = sample.num_frames
-    return find_candidates(KINDS, window, tracks, queries, started, started, max_anchors=T)[0]
+    found, _ = find_candidates(kinds, window, tracks, queries, started, started, max_anchors=T)
+    places = [KINDS.index(kind) for kind in kinds]
+    everything = Candidates(
+        found.xy[..., :1, :].repeat(1, 1, 1, len(KINDS), 1),
+        torch.full((*found.error.shape[:-1], len(KINDS)), torch.inf),
+    )
+    everything.xy[..., places, :] = found.xy
+    everything.error[..., places] = found.error.clamp(max=WORST_ERROR)
+    return everything
 
 
 @dataclass(frozen=True)
@@ -232,7 +310,7 @@ class Rendered:
         Raises:
             FileError: The photographs cannot be read.
         """
-        textures = Textures(options.look.textures, options.look.procedural)
+        textures = Textures.of(options.look)
         return Rendered(
             options, ClipCache(options, lambda number: render(options, textures, number))
         )
@@ -252,19 +330,31 @@ class Rendered:
                 return _batch(clip, cut, stage, self.options.jitter, rng)
         raise InputError(f"clip {number}: fewer than {MIN_QUERIES} queries in {TRIES} crops")
 
+    def held_out(self, number: int) -> Sample:
+        """A whole clip that is never drawn; see `HoldsOut`."""
+        clip = self.cache.get(FIRST_HELD_OUT + number)
+        xy = np.ascontiguousarray(clip.xy.swapaxes(0, 1))
+        known = (torch.from_numpy(np.ascontiguousarray(v.T)) for v in (clip.visible, clip.valid))
+        return Sample(torch.from_numpy(clip.video), torch.from_numpy(xy), *known)
+
     def _number(self, rng: np.random.Generator) -> int:
         ready = self.cache.ready(self.options.clips) if self.options.ready_only else []
         return int(rng.choice(ready)) if ready else int(rng.integers(self.options.clips))
 
     def render(self, part: int, parts: int) -> Iterator[int]:
-        """Render missing clips: every `parts`-th, starting from clip `part`.
+        """Render the missing ones of `share`.
 
         Yields:
             The number of each clip, when it exists.
         """
-        for number in range(part, self.options.clips, parts):
+        for number in self.share(part, parts):
             self.cache.get(number)
             yield number
+
+    def share(self, part: int, parts: int) -> list[int]:
+        """Numbers of every `parts`-th clip from `part` on; those for measuring are the first."""
+        held_out = range(FIRST_HELD_OUT, FIRST_HELD_OUT + HELD_OUT_CLIPS)
+        return [*held_out, *range(self.options.clips)][part::parts]
 
 
 @dataclass(frozen=True)

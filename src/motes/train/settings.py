@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tomllib
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import MISSING, fields, is_dataclass, replace
 from pathlib import Path
 from types import NoneType, UnionType
@@ -22,22 +23,42 @@ LONGEST_INDEX = 9
 def read_toml(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
     """Read a TOML file and set values in it.
 
+    Its key ``base`` names another file, relative to it, over whose tables its own are laid.
+
     Args:
         path: The file.
         overrides: ``"table.key=value"``; the value is written as in TOML, but words need no quotes.
             A number selects an entry of a list: ``"data.sources.0.weight=2"``.
 
     Raises:
-        FileError: The file cannot be read.
+        FileError: The file, or the one that its key ``base`` names, cannot be read.
         InputError: It is not TOML, or an override does not fit.
     """
+    tree = _parsed(path)
+    base = tree.pop("base", None)
+    if base is not None:
+        if not isinstance(base, str):
+            raise _mismatch(f"{path}: base", "the name of a file", base)
+        tree = laid_over(_parsed(path.parent / base), tree)
+    return override(tree, overrides)
+
+
+def _parsed(path: Path) -> dict[str, Any]:
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:  # not text, not TOML, or nested without end
         raise InputError(f"{path}: expected TOML ({error})") from error
-    return override(tree, overrides)
+
+
+def laid_over(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Join tables key by key; everything else in `changes` replaces what is in `base`."""
+    joined = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, Mapping) and isinstance(joined.get(key), Mapping)
+        joined[key] = laid_over(joined[key], value) if both else value
+    return deepcopy(joined)
 
 
 def override(tree: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:

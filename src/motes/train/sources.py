@@ -113,9 +113,7 @@ def _synthetic(config: SourceConfig, augment: Augmentation) -> Source:
     if config.path is not None:
         table["textures"] = config.path
     look = build(SyntheticConfig, table, "data.sources.options")
-    return Synthetic(
-        look, Textures(look.textures, look.procedural), config.device or "cpu", augment
-    )
+    return Synthetic(look, Textures.of(look), config.device or "cpu", augment)
 
 
 def _folder(config: SourceConfig, augment: Augmentation) -> Source:

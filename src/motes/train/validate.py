@@ -18,7 +18,7 @@ from motes.data.sample import Sample
 from motes.eval.metrics import tapvid_metrics
 from motes.models.base import PointModel
 from motes.models.preset import Preset
-from motes.train.batches import Draws, Share, draw_queries, seeded
+from motes.train.batches import Draws, HoldsOut, Share, draw_queries, seeded
 from motes.train.config import EvalConfig, Stage
 
 NAMES = {
@@ -58,18 +58,25 @@ class Validation:
             FileError: The folder holds nothing usable.
         """
         c = self.config
-        if self.collection is None:
-            stage = Stage(1, c.size, c.frames, c.points)
-            held_out = Draws(self.draws.sources, self.draws.config, stage, self.draws.seed)
-            return [
-                first(held_out[HELD_OUT + i, c.frames].sample.to("cpu"))
-                for i in range(c.number or 8)
-            ]
-        return list(self.collection.each(self._prepare))
+        if self.collection is not None:
+            return list(self.collection.each(self._prepare))
+        count = c.number or 8
+        holding = [source for source in self.draws.sources if isinstance(source, HoldsOut)]
+        if holding:
+            clips = (holding[i % len(holding)].held_out(i) for i in range(count))
+            return [self._shortened(clip) for clip in clips]
+        stage = Stage(1, c.size, c.frames, c.points)
+        draws = Draws(self.draws.sources, self.draws.config, stage, self.draws.seed)
+        numbers = range(HELD_OUT, HELD_OUT + count)
+        return [first(draws[i, c.frames, c.points].sample.to("cpu")) for i in numbers]
 
     def _prepare(self, clip: Clip) -> Sample:
+        return self._shortened(clip.sample(range(min(self.config.frames, clip.tracks.num_frames))))
+
+    def _shortened(self, sample: Sample) -> Sample:
+        """The first frames of a clip, some of its points, and its size as configured."""
         c = self.config
-        sample = clip.sample(range(min(c.frames, clip.tracks.num_frames)))
+        sample = sample.frames(torch.arange(min(c.frames, sample.num_frames)))
         usable = (sample.visible & sample.valid).any(0).nonzero()[:, 0]
         spread = torch.linspace(0, max(len(usable) - 1, 0), min(c.points, len(usable)))
         return resized(sample.points(usable[spread.long()]), c.size)
