@@ -200,6 +200,8 @@ def setup() -> Any:
         raise MissingExtraError("Training", "train") from error
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     world = int(os.environ.get("WORLD_SIZE", 1))
+    if world > 1:
+        end_with_parent(os.getppid())  # torchrun, which does not outlive a SIGKILL
     local = int(os.environ.get("LOCAL_WORLD_SIZE", world))
     # a recipe may leave parts without a gradient: weights of losses can be 0
     strategy = DDPStrategy(find_unused_parameters=True) if world > 1 else "auto"
