@@ -57,7 +57,9 @@ def run(tmp_path):
 
 def descendants(pid):
     """Processes that a process has started, directly or not."""
-    listed = subprocess.run(["ps", "--ppid", str(pid), "-o", "pid="], capture_output=True, text=True)
+    listed = subprocess.run(
+        ["ps", "--ppid", str(pid), "-o", "pid="], capture_output=True, text=True
+    )
     children = [int(line) for line in listed.stdout.split()]
     return [found for child in children for found in (*descendants(child), child)]
 

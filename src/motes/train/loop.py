@@ -22,6 +22,7 @@ import torch
 
 from motes.common.files import locked, make_folder
 from motes.common.interrupts import deferred_signals
+from motes.common.processes import end_with_parent
 from motes.errors import FileError, InputError, MissingExtraError
 from motes.models.base import PointModel
 from motes.models.preset import Preset
