@@ -86,6 +86,8 @@ def test_jaccard_counts_hits_misses_and_false_alarms(true_hidden, said_hidden, j
     arguments[2][0, 1:], arguments[4][0, 1:] = true_hidden, said_hidden
     result = tapvid_metrics(*arguments)
     assert result["average_jaccard"] == pytest.approx(jaccard, nan_ok=True)
+    arguments[2], arguments[4] = arguments[2].astype(int), arguments[4].astype(int)
+    np.testing.assert_equal(tapvid_metrics(*arguments), result)
 
 
 def test_scored_frames_of_each_mode():
@@ -104,7 +106,9 @@ def test_frames_that_are_not_annotated_do_not_count():
     annotated[:, 5:] = False
     arguments[3][:, 5:] += 99
     arguments[4][:, 5:] = True
+    arguments[3][:, 0] += 99  # the frame of the query, which is annotated, does not count either
     assert set(tapvid_metrics(*arguments, annotated=annotated).values()) == {1.0}
+    assert set(tapvid_metrics(*arguments, annotated=annotated.astype(int)).values()) == {1.0}
 
 
 def test_nothing_to_score_is_nan():
@@ -116,14 +120,18 @@ def test_nothing_to_score_is_nan():
 @pytest.mark.parametrize(
     ("index", "value", "words"),
     [
-        (0, np.zeros(4), r"query_frames: expected shape \[3\], got \[4\]"),
-        (3, np.zeros((3, 7, 2)), r"points: expected shape \[3, 8, 2\], got \[3, 7, 2\]"),
-        (1, np.zeros((3, 8)), r"gt_points: expected shape"),
+        (0, np.zeros(4), r"^query_frames: expected shape \[3\], got \[4\]"),
+        (3, np.zeros((3, 7, 2)), r"^points: expected shape \[3, 8, 2\], got \[3, 7, 2\]"),
+        (1, np.zeros((3, 8)), r"^gt_points: expected shape \[N, T, 2\], got \[3, 8\]"),
+        (1, np.zeros((3, 8, 3)), r"^gt_points: expected shape \[3, 8, 2\], got \[3, 8, 3\]"),
+        (2, np.zeros((3, 7)), r"^gt_occluded: expected shape \[3, 8\], got \[3, 7\]"),
+        (4, np.zeros((3, 7)), r"^occluded: expected shape \[3, 8\], got \[3, 7\]"),
+        (6, np.zeros((3, 7)), r"^annotated: expected shape \[3, 8\], got \[3, 7\]"),
         (5, "last", "mode: expected one of first, strided, got 'last'"),
     ],
 )
 def test_shapes_that_do_not_fit_are_named(index, value, words):
-    arguments = perfect()
+    arguments = [*perfect(), np.ones((3, 8), bool)]
     arguments[index] = value
     with pytest.raises(InputError, match=words):
         tapvid_metrics(*arguments)

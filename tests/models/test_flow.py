@@ -65,6 +65,20 @@ def test_a_long_stream_gives_what_the_whole_video_gives():
     np.testing.assert_allclose(whole.xy[0, -1], [49, 50], atol=0.5)
 
 
+def test_errors_are_kept_from_window_to_window():
+    """The position of a query is exact; what a window has found is the same in the next one."""
+    video = moving(T=7, size=48) + np.random.default_rng(0).normal(0, 8, (7, 48, 48, 3))
+    model = DenseFlow(FlowConfig(deltas=(1, 2), window_step=2)).eval()
+    frames = torch.from_numpy(video).permute(0, 3, 1, 2)[None].float().clamp(0, 255)
+    features, queries = model.encode(frames / 255), torch.tensor([[[0, 20.0, 20.0]]])
+    prediction, first = model.advance(model.start(queries), features[:5], queries, 0)
+    assert prediction.confidence[0, 0, 0] == 1
+    assert (first.inverse_error[0, 0, 1:] < 1).all()
+    _, second = model.advance(first, features[2:], queries, 2)
+    torch.testing.assert_close(second.inverse_error[..., :3], first.inverse_error[..., 2:])
+    torch.testing.assert_close(second.xy[:, :, :3], first.xy[:, :, 2:])
+
+
 def test_a_point_that_leaves_the_image_is_hidden():
     tracks = motes.load("flow").track(moving(step=(4, 0)), [(0, 90, 50)])
     assert not tracks.visible[0, 2:].any()

@@ -112,6 +112,52 @@ def test_in_an_overlap_the_more_confident_window_counts():
     assert window[:, 1].tolist() == [0] * 4 + [4] * 8
 
 
+class Noting(Teller):
+    """Notes what `advance` is given: start, iterations, cache, and frames counted in the state."""
+
+    def __init__(self, window, step):
+        super().__init__(window, step)
+        self.given = []
+
+    def advance(self, state, features, queries, start, iterations=None, cache=None):
+        self.given.append((start, iterations, cache, state.total[0].tolist()))
+        return super().advance(state, features, queries, start)
+
+
+@pytest.mark.parametrize(
+    ("latency", "counted"),
+    [
+        (None, [(0, 0), (4, 8), (8, 16)]),
+        (2, [(0, 0), (0, 0), (0, 0), (0, 0), (2, 8), (4, 16), (6, 24), (8, 32)]),
+    ],
+)
+def test_what_each_window_is_given(latency, counted):
+    """The last window is made by `close`; with a latency, the first ones are not full."""
+    model, cache = Noting(8, 4), object()
+    schedule = model.schedule.with_latency(latency) if latency else None
+    state = windows.begin(model, torch.zeros(1, 1, 3), schedule)
+    for t in range(15):
+        features = model.encode(frames(15)[:, t : t + 1])
+        _, state = windows.push(model, state, features, 3, cache)
+    windows.close(model, state, 3, cache)
+    assert model.given == [(start, 3, cache, [total]) for start, total in counted]
+
+
+def test_points_join_and_leave_between_windows():
+    model, queries = Teller(8, 4), torch.tensor([[[0.0, 1, 1], [0, 2, 2]]])
+    _, state = windows.push(model, windows.begin(model, queries), model.encode(frames(9)))
+    state = windows.grow(state, torch.tensor([[[9.0, 3, 3]]]))
+    assert state.queries[0].tolist() == [[0, 1, 1], [0, 2, 2], [9, 3, 3]]
+    assert state.memory.total.tolist() == [[8, 8, 0]]
+    assert state.pending.xy[0, :, :, 0].tolist() == [[t, t, 0] for t in range(4, 8)]
+    state = windows.select(state, torch.tensor([2, 0]))
+    assert state.queries[0].tolist() == [[9, 3, 3], [0, 1, 1]]
+    assert state.memory.total.tolist() == [[0, 8]]
+    assert state.pending.xy[0, :, :, 0].tolist() == [[0, t] for t in range(4, 8)]
+    part, _ = windows.close(model, state)
+    assert part.xy.shape == (1, 5, 2, 2)
+
+
 @pytest.mark.parametrize(
     ("start", "stop", "lengths", "numbers"),
     [
