@@ -8,6 +8,7 @@ ROOT = Path(motes.__file__).parent
 TESTS = Path(__file__).parent
 
 ELSEWHERE = {
+    "batch/test_cluster.py": "batch/ nodes split",
     "batch/test_batch.py": "batch/ events ledger local work; cli/ batch",
     "cli/test_export.py": "cli/ _exchange",
     "cli/test_track.py": "cli/ _common _outputs _summary demo fetch models",
