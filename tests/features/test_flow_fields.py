@@ -210,11 +210,11 @@ def test_the_buffers_of_a_search_are_mapped_once():
 def test_a_thread_keeps_few_searches():
     made = flow_fields._Searches()
     first = made.get(0, (40, 50))
-    for width in range(51, 50 + flow_fields.MOST_SEARCHES):
+    for width in range(51, 50 + flow_fields.MAX_SEARCHES):
         made.get(0, (40, width))
     assert made.get(0, (40, 50)) is first
     made.get(2, (40, 50))
-    assert len(made._made) == flow_fields.MOST_SEARCHES
+    assert len(made._made) == flow_fields.MAX_SEARCHES
 
 
 def test_a_forked_process_searches_too():

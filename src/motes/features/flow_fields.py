@@ -42,7 +42,7 @@ CORRELATION_SIDE, VARIANCE_FLOOR = 5, 16.0
 """Side of the squares whose correlation is the appearance cost, in cells, and a variance that is
 added so that flat squares correlate."""
 
-MOST_SEARCHES = 4
+MAX_SEARCHES = 4
 """Searches that a thread keeps: fine and coarse, for frames of the full and of half the size."""
 
 FLOW_CACHE_BYTES = 320 * 2**20
@@ -389,7 +389,7 @@ class _Searches(local):
         if key not in self._made:
             self._made[key] = _new_search(scale)
         self._made.move_to_end(key)
-        if len(self._made) > MOST_SEARCHES:
+        if len(self._made) > MAX_SEARCHES:
             self._made.popitem(last=False)
         return self._made[key]
 

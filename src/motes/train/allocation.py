@@ -1,7 +1,7 @@
 """Memory settings for training on a CPU.
 
-Training allocates and frees arrays of tens of megabytes many times a step.  By default the C
-library maps each anew, and the kernel clears it page by page: a third of the time of a step.
+Training allocates and frees arrays of tens of megabytes many times per step.  By default the C
+library maps each of them again, and the kernel clears every page: a third of the time of a step.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4
 """Parameters of ``mallopt`` (malloc.h of the GNU C library)."""
 
 PAD_BYTES = 2**28
-"""Bytes by which the heap grows at a time."""
+"""Step by which the heap grows, in bytes."""
 
 
 def keep_large_arrays() -> bool:
-    """Let freed memory stay with the process, in huge pages where the kernel offers them.
+    """Keep freed memory in the process, in huge pages where the kernel supports them.
 
-    Call it before torch allocates anything.  Settings that the user made in the environment stay.
+    Call it before torch allocates memory.  Settings of the user in the environment have priority.
 
     Returns:
-        Whether anything was set; elsewhere than on Linux with the GNU C library, nothing is.
+        Whether anything was set; it is only on Linux with the GNU C library.
     """
     if not sys.platform.startswith("linux"):
         return False

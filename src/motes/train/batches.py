@@ -1,7 +1,7 @@
-"""Batches: every sample is a function of the seed and its number, whoever makes it and when.
+"""Batches: a sample depends only on the seed and on its number.
 
-That is what makes a resumed run see the same data, and two processes together the same data as one
-process with twice the batch: nothing has to be remembered but how many samples were used.
+Therefore a resumed run sees the same data, and two processes together see the same data as one
+process with twice the batch.  The only state is the number of samples so far.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from motes.train.config import DataConfig, Stage
 
 
 class Source(Protocol):
-    """Where samples come from.  A source keeps no state: the generator decides everything."""
+    """A source of samples, without state: a sample depends only on the generator."""
 
     def draw(self, generator: torch.Generator, stage: Stage) -> Sample | Batch:
-        """A sample of the stage's size, frames and points; a batch of one, if it has its queries.
+        """A sample of the stage's size, frames and points; a batch of one, if it has queries.
 
         Raises:
-            MotesError: This draw hit something unusable; another draw may not.
+            MotesError: This sample is unusable; another draw may succeed.
         """
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one forward pass takes.
+    """Input of one forward pass.
 
     Attributes:
         sample: With a batch axis B.
         queries: float32 ``[B, N, 3]`` (t, x, y), pixels of the sample.
         skipped: Why draws were skipped while the batch was made.
-        candidates: float32 ``[B, N, S, K, 2]``, pixels, of all kinds; None: the model finds them.
+        candidates: float32 ``[B, N, S, K, 2]``, pixels, of all kinds; None: computed by the model.
         error: float32 ``[B, N, S, K]``, pixels.
     """
 
@@ -55,32 +55,32 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
-        given = {name: getattr(self, name) for name in GIVEN}
-        moved = {name: v if v is None else v.to(device) for name, v in given.items()}
+        optional = {name: getattr(self, name) for name in OPTIONAL}
+        moved = {name: v if v is None else v.to(device) for name, v in optional.items()}
         sample, queries = self.sample.to(device), self.queries.to(device)
         return Batch(sample, queries, self.skipped, **moved)
 
 
 @runtime_checkable
 class HoldsOut(Protocol):
-    """A source with clips that are only for measuring."""
+    """A source that keeps clips for validation."""
 
     def held_out(self, number: int) -> Sample:
-        """Clip `number` of those that `Source.draw` never uses, without batch axis."""
+        """Validation clip `number`, without batch axis; `Source.draw` never uses it."""
 
 
-GIVEN = ("candidates", "error")
-"""What only some sources give."""
+OPTIONAL = ("candidates", "error")
+"""Fields of `Batch` that only some sources have."""
 
 
 class Draws(Dataset[Batch]):
     """Sample number i of a run, as a batch of one.
 
     Args:
-        sources: To be mixed.
-        config: Says how often each is drawn, and which frames are queried.
+        sources: The sources, in the order of `config.sources`.
+        config: Weights of the sources, and how queries are chosen.
         stage: The shape of the samples.
-        seed: Of the run.
+        seed: Seed of the run.
     """
 
     def __init__(
@@ -89,16 +89,16 @@ class Draws(Dataset[Batch]):
         self.sources, self.config, self.stage, self.seed = sources, config, stage, seed
         self.weights = torch.tensor([source.weight for source in config.sources])
 
-    def __getitem__(self, place: tuple[int, int, int]) -> Batch:
-        """Draw until a sample comes; broken ones are recorded.
+    def __getitem__(self, key: tuple[int, int, int]) -> Batch:
+        """Draw until a sample is usable; the reasons of the others are in `Batch.skipped`.
 
         Args:
-            place: Number of the sample, its number of frames, its number of points.
+            key: Number of the sample, and its numbers of frames and points.
 
         Raises:
             FileError: Too many draws in a row were unusable.
         """
-        index, frames, points = place
+        index, frames, points = key
         stage = replace(self.stage, frames=frames, longest=None, points=points, min_points=None)
         skipped = []
         for attempt in range(self.config.attempts):
@@ -117,9 +117,9 @@ class Draws(Dataset[Batch]):
 
 
 def seeded(*numbers: int) -> torch.Generator:
-    """A generator whose stream depends on all of the numbers (no negative ones), in this order."""
+    """A generator whose stream depends on all numbers (at least 0) and on their order."""
     state = 0
-    for number in numbers:  # the finaliser of SplitMix64: neighbours end up far apart
+    for number in numbers:  # the finaliser of SplitMix64 separates neighbouring seeds
         state = (state + number + 0x9E3779B97F4A7C15) & (2**64 - 1)
         state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & (2**64 - 1)
         state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & (2**64 - 1)
@@ -128,28 +128,28 @@ def seeded(*numbers: int) -> torch.Generator:
 
 
 def numpy_generator(generator: torch.Generator) -> np.random.Generator:
-    """A NumPy generator that follows from a PyTorch one."""
+    """A NumPy generator, seeded by a PyTorch one."""
     return np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
 
 
 def draw_queries(sample: Sample, first: float, generator: torch.Generator) -> Tensor:
-    """Ask for every point in one of its visible frames, at its true position.
+    """Draw a query for every point: one of its visible frames, and its true position there.
 
     Args:
         sample: T frames, N points, no batch axis.
         first: Share of the points that are queried where they are first visible; the others in
             any visible frame.  A point that is never visible is queried in frame 0.
-        generator: Decides.
+        generator: Source of randomness.
 
     Returns:
         float32 ``[N, 3]`` (t, x, y).
     """
     usable = (sample.visible & sample.valid).T.float().cpu()  # [N, T]
     N = usable.shape[0]
-    never = usable.sum(1, keepdim=True) == 0
-    anywhere = torch.multinomial(usable + never, 1, generator=generator)[:, 0]
+    hidden = usable.sum(1, keepdim=True) == 0  # in all frames
+    random_frame = torch.multinomial(usable + hidden, 1, generator=generator)[:, 0]
     use_first = torch.rand(N, generator=generator) < first
-    t = torch.where(use_first, usable.argmax(1), anywhere) * ~never[:, 0]
+    t = torch.where(use_first, usable.argmax(1), random_frame) * ~hidden[:, 0]
     xy = sample.xy[t, torch.arange(N)]
     return torch.cat([t[:, None].to(xy), xy], 1).nan_to_num()
 
@@ -160,17 +160,17 @@ def join(batches: Sequence[Batch]) -> Batch:
     parts = (torch.cat([getattr(b.sample, name) for b in batches]) for name in names)
     skipped = tuple(line for batch in batches for line in batch.skipped)
     queries = torch.cat([batch.queries for batch in batches])
-    given = [torch.cat(v) if v else None for v in (_given(batches, n) for n in GIVEN)]
-    return Batch(Sample(*parts), queries, skipped, *given)
+    optional = [torch.cat(v) if v else None for v in (_present(batches, n) for n in OPTIONAL)]
+    return Batch(Sample(*parts), queries, skipped, *optional)
 
 
-def _given(batches: Sequence[Batch], name: str) -> list[Tensor]:
+def _present(batches: Sequence[Batch], name: str) -> list[Tensor]:
     return [getattr(batch, name) for batch in batches if getattr(batch, name) is not None]
 
 
 @dataclass(frozen=True)
 class Share:
-    """Which part of the work a process does: number `rank` of `world`."""
+    """The share of a process: number `rank` of `world`."""
 
     rank: int = 0
     world: int = 1
@@ -180,16 +180,17 @@ def batches(draws: Draws, first: int, count: int, share: Share) -> Iterator[Batc
     """The batches of one process.
 
     Args:
-        draws: Of this stage.
+        draws: Samples of this stage.
         first: Number of the first sample, counted over all processes.
-        count: How many batches.
-        share: Together, the processes take `count * world` batches of consecutive samples.
+        count: Number of batches.
+        share: The share of this process; together, the processes take the samples of
+            `count * world` consecutive batches.
     """
     size = draws.stage.batch
     steps = [first + i * share.world * size for i in range(count)]
     loader = DataLoader(
         draws,
-        batch_sampler=[places(draws, step + share.rank * size, step) for step in steps],
+        batch_sampler=[sample_keys(draws, step + share.rank * size, step) for step in steps],
         collate_fn=join,
         num_workers=draws.config.workers,
         worker_init_fn=partial(_start_worker, os.getpid()),
@@ -199,14 +200,14 @@ def batches(draws: Draws, first: int, count: int, share: Share) -> Iterator[Batc
     yield from loader
 
 
-def places(draws: Draws, start: int, step: int) -> list[tuple[int, int, int]]:
-    """The samples of a batch, all of the same numbers of frames and points.
+def sample_keys(draws: Draws, start: int, step: int) -> list[tuple[int, int, int]]:
+    """Keys of `draws` for a batch; all samples have the same numbers of frames and points.
 
     Args:
-        draws: Of this stage.
+        draws: Samples of this stage.
         start: Number of the first sample.
-        step: Number of the first sample of all processes in this step.  It decides the number of
-            points, which is therefore the same in all processes: none waits for another.
+        step: Number of the first sample of all processes in this step.  The number of points
+            depends on it, so that it is the same in all processes, and none waits for another.
     """
     stage, frames, points = draws.stage, draws.stage.frames, draws.stage.points
     if stage.longest is not None:

@@ -1,4 +1,4 @@
-"""The model card of trained weights, made from the record of the run and nothing else."""
+"""The model card of trained weights, made only from the record of the run."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def model_card(record: Mapping[str, Any], measured: str = "") -> str:
     """Write a model card.
 
     Args:
-        record: As ``record.json`` of a run holds it.
-        measured: Table of ``motes eval`` to be quoted, in Markdown.
+        record: Content of ``record.json`` of a run.
+        measured: Table of ``motes eval`` to quote, in Markdown.
 
     Returns:
         Markdown.
@@ -30,9 +30,9 @@ def model_card(record: Mapping[str, Any], measured: str = "") -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-LIMITS = """Trained on the data named above and on nothing else: what does not occur there (smoke,
-water, reflections, very fast motion) may fail.  Positions are given for hidden points too, but they
-are guesses.  Scores above are measured on clips at the size the recipe names."""
+LIMITS = """Trained only on the data above.  Tracking may fail on what does not occur there (smoke,
+water, reflections, very fast motion).  Positions of hidden points are guesses.  The scores above
+are measured on clips of the size in the recipe."""
 
 
 def _head(record: Mapping[str, Any]) -> str:

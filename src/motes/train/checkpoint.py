@@ -1,4 +1,4 @@
-"""Checkpoints: written beside the old one and then put in its place, so that one always stands."""
+"""Checkpoints: a new one is complete before it replaces the old one."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from motes.errors import FileError
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write a checkpoint; whatever happens, `path` holds the old one or the whole new one.
+    """Write a checkpoint; at any moment, `path` holds the old one or the complete new one.
 
     Args:
         path: The file; its folder exists.
         content: Tensors, plain numbers, strings and containers of them.
 
     Raises:
-        FileError: It cannot be written; nothing is left of it.
+        FileError: It cannot be written; the old one stays.
     """
     save(content, path, durable=True)
 

@@ -1,4 +1,4 @@
-"""`Recipe`: everything that decides a training run, read from TOML and never changed."""
+"""`Recipe`: all settings of a training run, read from TOML, frozen."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ PRECISIONS = ("32-true", "bf16-mixed")
 DECAYS = ("cosine", "linear", "steps")
 MAX_WORKERS = 512
 MIN_WEIGHT = 1e-6
-"""Of all sources together."""
+"""Smallest sum of the weights of all sources."""
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What is trained.
+    """The model to train.
 
     Attributes:
-        name: A preset of the registry.
-        weights: File to start from; None: from scratch.
-        parts: Files to take single parts from, such as a pretrained ``backbone``.
+        name: Name of a preset.
+        weights: File of initial weights; None: from scratch.
+        parts: Files of initial weights of single parts, such as a pretrained ``backbone``.
         iterations: Refinements per window in training; None: the preset's.
-        frozen: Parameters whose name starts with one of these stay as they are.
-        config: Fields of the preset's configuration to change, for ablations.
+        frozen: Parameters whose name starts with one of these are not trained.
+        config: Changed fields of the preset's configuration, for ablations.
     """
 
     name: str
@@ -46,14 +46,14 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class SourceConfig:
-    """One place that samples come from.
+    """A source of samples.
 
     Attributes:
-        kind: See `motes.train.data.SOURCES`.
-        weight: How often this source is drawn, relative to the others.
-        path: Folder of the data set, where the kind reads one.
-        device: Where clips are generated or teachers run; None: on the GPU, if there is one and
-            the training process itself prepares samples (``data.workers = 0``), else on the CPU.
+        kind: A key of `motes.train.sources.makers`.
+        weight: Frequency of this source, relative to the others.
+        path: Folder of the data set, for kinds that read one.
+        device: Device on which clips are generated or teachers run; None: the GPU, if there is one
+            and the training process itself prepares samples (``data.workers = 0``), else the CPU.
         options: Further settings of this kind, by name.
     """
 
@@ -69,15 +69,15 @@ class SourceConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Where samples come from and how their queries are chosen.
+    """Sources of samples, and how queries are chosen.
 
     Attributes:
-        sources: Mixed by weight.
-        augment: Fields of `motes.data.augment`'s configuration to change; absent: no augmentation.
-        first_queries: Share of points that are queried where they are first visible; the others
-            are queried in a random visible frame (cotracker.md 13.1: 0.75 online, 0 offline).
-        workers: Processes that prepare samples; 0: the training process itself.
-        attempts: How many broken clips in a row may be skipped before training stops.
+        sources: The sources, mixed by weight.
+        augment: Fields of `motes.data.augment.Augmentation`; absent: no augmentation.
+        first_queries: Share of points whose query is in the frame where they are first visible; the
+            others have it in a random visible frame (CoTracker3: 0.75 online, 0 offline).
+        workers: Number of processes that prepare samples; 0: the training process itself.
+        attempts: Number of consecutive unusable clips after which training stops.
     """
 
     sources: tuple[SourceConfig, ...]
@@ -95,15 +95,15 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stretch of training with samples of one shape: a curriculum is a list of these.
+    """A stage of training with samples of one shape; a curriculum is a list of stages.
 
     Attributes:
         steps: Number of optimiser steps.
         size: Height and width of the crops.
         frames: Frames per sample.
-        longest: With it, each batch has a random number of frames from `frames` to `longest`.
+        longest: If set, each batch has a random number of frames from `frames` to `longest`.
         points: Points per sample.
-        min_points: With it, each step has a random number of points from `min_points` to `points`;
+        min_points: If set, each step has a random number of points from `min_points` to `points`;
             small numbers are drawn more often.
         batch: Samples per process and step.
     """
@@ -130,23 +130,23 @@ class Stage:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the losses; defaults are CoTracker3's (cotracker.md 13.1).
+    """Weights of the losses; the defaults are those of CoTracker3 (arXiv 2410.11831).
 
     Attributes:
         kind: ``cotracker3``, ``cotracker2``, ``taptr`` or ``motes-s``; ``matching`` trains the
             encoder alone.
-        gamma: The last refinement counts 1, the one before it gamma, and so on.
+        gamma: The last refinement has weight 1, the one before it gamma, then gamma^2, ...
         visible: Weight of the position loss where the point is visible.
         occluded: The same where it is hidden.
         visibility: Weight of the visibility cross-entropy.
         confidence: Weight of the confidence cross-entropy.
         huber: Distance in pixels where the position loss turns from quadratic to linear.
-        near: A prediction within this many pixels of the truth counts as confident.
+        near: Target of the confidence: 1 within this distance of the truth in pixels, else 0.
         matching: Weight of `matching_loss` on the finest features, beside the losses of the paper.
         peaks: Weight of the cross-entropy of correlation windows (motes-s).
         choice: Weight of the cross-entropy of the choice among candidates (motes-s).
-        softness: Distance in pixels where the position loss begins to flatten (motes-s).
-        missing: Share of the candidates but the first that are left out at random (motes-s).
+        softness: Distance in pixels at which the position loss turns logarithmic (motes-s).
+        missing: Share of the candidates, without the first kind, that are dropped (motes-s).
         candidates: Kinds of candidates from which training chooses (motes-s); empty: all.
     """
 
@@ -175,28 +175,28 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How the weights are optimised.
+    """Settings of the optimisation.
 
     Attributes:
-        stages: In order; their steps add up to the length of the run.
+        stages: The stages in order; the run has the sum of their steps.
         lr: Largest learning rate of the one-cycle schedule.
         slow: Learning rates of parameters by prefix, as multiples of `lr`.
-        warmup: Share of all steps in which the rate rises from lr / 25.
-        decay: Shape of the way down: ``cosine``, ``linear`` or ``steps``; see `one_cycle`.
+        warmup: Share of all steps in which the rate rises from lr / 25 to lr.
+        decay: Shape of the decay: ``cosine``, ``linear`` or ``steps``; see `one_cycle`.
         floor: Last learning rate of ``cosine`` and ``linear``, as a share of the largest.
-        betas: Of AdamW.
-        weight_decay: Of AdamW.
+        betas: Parameters of AdamW.
+        weight_decay: Parameter of AdamW.
         clip: Largest norm of the gradient.
         ema: Decay of the averaged weights.
         accumulate: Forward and backward passes per optimiser step.
         precision: ``32-true``, or ``bf16-mixed`` where the hardware has it.
         channels_last: Memory layout of the convolutions.
-        seed: Everything random follows from it and the number of the step.
-        log_every: Steps between two lines of the metrics.
+        seed: Seed of the run.
+        log_every: Steps between two lines of the curve.
         save_every: Steps between two checkpoints; 0: only by time.
         save_minutes: Minutes between two checkpoints; 0: only by steps.
-        minutes: End after this many minutes of steps, the learning rate following the time that
-            has passed; such a run does not repeat exactly.  0: all steps.
+        minutes: Ends the run after this time; the learning rate then depends on the time, and the
+            run does not repeat exactly.  0: no limit.
     """
 
     stages: tuple[Stage, ...]
@@ -240,17 +240,17 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class EvalConfig:
-    """The measurement during training: cheap, all points of a clip together.
+    """Validation during training: all points of a clip together, which is cheap.
 
     Attributes:
-        every: Steps between two measurements; 0: only at the end.
-        clips: Folder of clips that are not trained on; None: clips of the recipe's own sources.
-            Clips of the synthetic engine, rendered ones too, are others than those of training;
-            sources that read folders give other parts of the same clips.
-        number: How many clips; 0: all there are.
-        size: Height and width at which they are measured.
-        frames: At most this many of each clip.
-        points: At most this many of each clip.
+        every: Steps between two validations; 0: only at the end.
+        clips: Folder of validation clips; None: clips of the recipe's own sources.  Those of the
+            synthetic engine, also rendered ones, are not used in training; those of folders are
+            other parts of the training clips.
+        number: Number of clips; 0: all.
+        size: Height and width of the frames.
+        frames: Largest number of frames of a clip.
+        points: Largest number of points of a clip.
     """
 
     every: int = 0
@@ -312,14 +312,14 @@ def read_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
 
 
 def read_parts(path: str | Path, overrides: Iterable[str] = ()) -> list[tuple[str, Recipe]]:
-    """Read a recipe of several parts, each of which goes on from the weights of the one before.
+    """Read a recipe of several parts, each of which starts from the weights of the one before.
 
-    A part is an entry of ``[[parts]]`` with a ``name``; its tables are laid over those of the file.
+    A part is an entry of ``[[parts]]`` with a ``name``; its values replace those of the file.
 
     Args:
         path: A TOML file; without parts it is a single recipe, named "".
-        overrides: As for `read_recipe`; they change the tables of the file and win over the parts,
-            but for those that name one (``"parts.0.train.lr=3e-4"``).
+        overrides: As for `read_recipe`; they replace values of the file and of all parts, or of
+            one part (``"parts.0.train.lr=3e-4"``).
 
     Returns:
         Names and recipes, in order.

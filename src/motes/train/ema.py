@@ -1,4 +1,4 @@
-"""Averaged weights: what is measured and released."""
+"""Averaged weights, which are validated and released."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Average:
     """An exponential moving average of a model's parameters; buffers are copied.
 
     Args:
-        model: Whose weights are averaged.
-        decay: Of the average.  It starts lower, so that the first steps are forgotten quickly.
+        model: The model.
+        decay: Decay of the average.  It starts lower, so that the first steps soon lose weight.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -23,7 +23,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take in the model's weights after `step` steps."""
+        """Update the average with the weights after `step` steps."""
         decay = min(self.decay, (1 + step) / (10 + step))
         for name, value in self.model.state_dict().items():
             mean = self.weights[name]

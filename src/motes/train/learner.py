@@ -1,4 +1,4 @@
-"""`Learner`: a model and its loss in one module, which is what every process runs on its batch."""
+"""`Learner`: a model and its loss in one module, which every process runs on its batch."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from motes.train.taptr_losses import taptr_losses
 
 
 class Learner(nn.Module):
-    """Tracks the points of a batch and says how wrong that was.
+    """Tracks the points of a batch and returns the losses.
 
     Args:
-        model: Refined in training mode it leaves traces for the losses.
-        config: Which losses, and their weights.
+        model: In training mode it returns traces for the losses.
+        config: Kinds and weights of the losses.
         iterations: Refinements per window; None: the model's default.
-        bf16: Whether the model may calculate in bfloat16.  This is not left to Fabric, which would
-            also round what goes in: a position of 200 pixels by up to half a pixel.
+        bf16: Whether the model may compute in bfloat16.  Fabric does not do this, because it would
+            round the inputs, too: a position of 200 pixels by up to half a pixel.
     """
 
     def __init__(
@@ -115,15 +115,15 @@ def _new(preset: Preset) -> PointModel:
 
 @torch.no_grad()
 def try_model(model: PointModel, size: tuple[int, int], frames: int) -> None:
-    """Track one point through black frames, to see whether the sizes of a model fit each other.
+    """Track one point through black frames, to check that the sizes of a model fit each other.
 
     Args:
-        model: Its parameters and the random state stay as they are.
+        model: The model; its parameters and the random state are not changed.
         size: Height and width of the frames.
-        frames: Their number.
+        frames: Number of frames.
 
     Raises:
-        InputError: They do not fit.
+        InputError: The sizes do not fit.
     """
     video, query = torch.zeros(1, frames, 3, *size), torch.tensor([[[0.0, 1.0, 1.0]]])
     was_training = model.training
@@ -144,10 +144,10 @@ def _unfit(error: Exception) -> InputError:
 
 
 def load_part(model: nn.Module, name: str, file: Path) -> None:
-    """Take one part of a model from a file.
+    """Load one part of a model from a file.
 
-    The file may hold that part alone, such as a backbone that was trained to classify, or a whole
-    model.  What it holds beyond the part (a classifier, the other parts) is not looked at.
+    The file may hold only that part, such as a backbone of a classifier, or a whole model.  Other
+    tensors in it are ignored.
 
     Raises:
         InputError: The model has no such part, or the file lacks some of its tensors.
@@ -156,23 +156,23 @@ def load_part(model: nn.Module, name: str, file: Path) -> None:
     known = dict(model.named_children())
     if name not in known:
         raise suggest(name, known, "part of the model")
-    tensors, wanted = read_tensors(file), known[name].state_dict()
+    tensors, expected = read_tensors(file), known[name].state_dict()
     prefix, length = f"{name}.", len(name) + 1
     tensors = {k[length:] if k.startswith(prefix) else k: v for k, v in tensors.items()}
-    missing = [key for key in wanted if key not in tensors]
+    missing = [key for key in expected if key not in tensors]
     if missing:
         raise InputError(f"{file}: expected all tensors of {name!r}; missing {missing[0]!r}")
     try:
-        known[name].load_state_dict({key: tensors[key] for key in wanted})
+        known[name].load_state_dict({key: tensors[key] for key in expected})
     except RuntimeError as error:
         raise InputError(f"{file}: does not fit {name!r} ({error})") from error
 
 
 def freeze(model: nn.Module, prefix: str) -> None:
-    """Keep the parameters whose names start with `prefix` as they are.
+    """Exclude parameters whose names start with `prefix` from training.
 
     Raises:
-        InputError: There are none.
+        InputError: There are no such parameters.
     """
     named = [value for name, value in model.named_parameters() if name.startswith(prefix)]
     if not named:
@@ -187,8 +187,8 @@ def optimizer_groups(
     """Parameter groups with their largest learning rate ``peak``.
 
     Args:
-        model: Frozen parameters are left out.
-        lr: Of all parameters but those in `slow`.
+        model: The model; frozen parameters are in no group.
+        lr: Largest learning rate of parameters that are not in `slow`.
         slow: Multiples of `lr` for parameters whose names start with a key.
 
     Raises:
@@ -213,15 +213,15 @@ def optimizer_groups(
 def one_cycle(step: float, steps: int, warmup: float, decay: str, floor: float = 4e-6) -> float:
     """The learning rate at a step, as a share of the largest (Smith & Topin, 2018).
 
-    A function of the step alone, so that there is no scheduler whose state could get lost.
+    It depends only on the step, so a resumed run needs no state of a scheduler.
 
     Args:
-        step: From 0; a run that is limited in time passes a share of its steps.
+        step: Number of the step, from 0; a run with a time limit passes a share of its steps.
         steps: Length of the run.
         warmup: Share of the steps in which it rises from 1/25.
         decay: ``cosine`` or ``linear`` ends at `floor`; ``steps`` is a tenth from two thirds of the
             run on and a hundredth from 13/15 on (TAPTR).
-        floor: Share at the end.
+        floor: Learning rate at the end, as a share of the largest.
     """
     peak = warmup * steps
     if step < peak:

@@ -8,16 +8,16 @@ from typing import Any
 from motes.errors import InputError
 
 LARGEST_SIZE = 2**16
-"""Of anything in the configuration of a model: width, depth, window, ..."""
+"""Largest value of a whole number in the configuration of a model: width, depth, window, ..."""
 
 
 def check_limits(where: str, config: Any, **limits: tuple[float, float]) -> None:
     """Raise unless numbers lie in their ranges.
 
     Args:
-        where: What messages call the table.
+        where: Name of the table in messages.
         config: A dataclass; fields that are None are not checked.
-        limits: Least and largest value by name of the field.
+        limits: Smallest and largest value by name of the field.
 
     Raises:
         InputError: A number is out of its range.
@@ -30,7 +30,7 @@ def check_limits(where: str, config: Any, **limits: tuple[float, float]) -> None
 
 
 def check_model_sizes(config: Any, where: str = "model.config") -> None:
-    """Raise if the configuration of a model asks for something negative or absurdly large.
+    """Raise if a number in the configuration of a model is negative or far too large.
 
     Raises:
         InputError: A whole number is out of range.

@@ -1,8 +1,8 @@
 """The training loop: setup -> main -> fit -> validate.
 
-One file for one device and for many: started by ``torchrun``, every process runs this with its own
-share of the samples, and gradients are averaged.  What a step does depends on the recipe, the
-weights and the number of the step alone, so that a run resumes exactly.
+One file for one device and for many: with ``torchrun``, every process runs this on its share of the
+samples, and gradients are averaged.  A step depends only on the recipe, the weights and the number
+of the step, so a run resumes exactly.
 """
 
 from __future__ import annotations
@@ -52,23 +52,25 @@ log = logging.getLogger("motes.train")
 LAST = "last.ckpt"
 BEST = "best.safetensors"
 MAX_BAD_STEPS = 50
-"""Steps in a row without a finite gradient before a run is given up."""
+"""Number of consecutive steps without a finite gradient after which a run ends with an error."""
 
 OnStep = Callable[[int, Mapping[str, float]], None]
 
 
 @dataclass
 class Progress:
-    """What a checkpoint remembers besides tensors: plain numbers only.
+    """The numbers in a checkpoint, beside its tensors.
 
     Attributes:
-        step: Steps done.
-        seconds: Spent in steps, measurements and checkpoints not counted.
-        skipped: Draws that could not be used, over all processes.
-        bad: Steps in a row whose gradient was not finite.
-        unsaved: Checkpoints that could not be written.
-        best: The largest average Jaccard measured so far, and `best_step` where.
-        sums: Of the metrics since the last line of the curve, over `count` steps.
+        step: Number of finished steps.
+        seconds: Time of all steps, without validation and checkpoints.
+        skipped: Number of samples that could not be used, over all processes.
+        bad: Number of consecutive steps whose gradient was not finite.
+        unsaved: Number of checkpoints that could not be written.
+        best: Largest average Jaccard of the validations, in percent.
+        best_step: Its step.
+        sums: Sums of the metrics over the last `count` steps, for the next line of the curve.
+        count: Number of these steps.
     """
 
     step: int = 0
@@ -84,7 +86,7 @@ class Progress:
 
 @dataclass
 class Run:
-    """Everything that is alive while training."""
+    """All objects of a running training."""
 
     fabric: Any
     recipe: Recipe
@@ -102,18 +104,18 @@ class Run:
 
     @property
     def share(self) -> Share:
-        """The part of this process."""
+        """The share of the samples of this process."""
         return Share(self.fabric.global_rank, self.fabric.world_size)
 
 
 def train(
     recipe: Recipe, folder: Path, *, resume: bool = True, on_step: OnStep | None = None
 ) -> Path:
-    """Train as a recipe says.
+    """Train a model with a recipe.
 
     Args:
-        recipe: What to do.
-        folder: Where the run keeps its checkpoint, curve, record and weights.
+        recipe: Model, data, losses and schedule.
+        folder: Folder of the checkpoint, the curve, the record and the weights.
         resume: Continue from the checkpoint in `folder`, if there is one.
         on_step: Called after every step with its number and the latest metrics.
 
@@ -146,8 +148,8 @@ def train_parts(
 
     Args:
         parts: Names and recipes; see `motes.train.config.read_parts`.
-        folder: Each part has a folder in it; a single part without a name is kept in it directly.
-        resume: Continue from checkpoints; parts that are done are not run again.
+        folder: Each part gets a subfolder of its name; a single part without a name gets `folder`.
+        resume: Continue from checkpoints; finished parts are not run again.
         on_step: Called after every step with its number, counted over all parts.
 
     Returns:
@@ -168,22 +170,22 @@ def train_parts(
     weights = None
     notify = on_step or (lambda step, metrics: None)
     for name, recipe in parts:
-        own = folder / name
-        best = own / BEST
+        subfolder = folder / name
+        best = subfolder / BEST
         if weights is not None and recipe.model.weights is None:
             recipe = replace(recipe, model=replace(recipe.model, weights=str(weights)))
-        if not (resume and _finished(own, recipe)):
+        if not (resume and _finished(subfolder, recipe)):
 
             def count_on(step: int, metrics: Mapping[str, float], before: int = before) -> None:
                 notify(before + step, metrics)
 
-            train(recipe, own, resume=resume, on_step=count_on)
+            train(recipe, subfolder, resume=resume, on_step=count_on)
         weights, before = best, before + recipe.train.steps
     return best
 
 
 def _finished(folder: Path, recipe: Recipe) -> bool:
-    """Whether a run has taken all its steps and left its weights."""
+    """Whether a run has done all its steps and written its weights."""
     if not ((folder / BEST).exists() and (folder / LAST).exists()):
         return False
     progress = load_checkpoint(folder / LAST)["progress"]
@@ -212,7 +214,7 @@ def setup() -> Any:
 
 
 def main(fabric: Any, recipe: Recipe, folder: Path, resume: bool, on_step: OnStep) -> Path:
-    """Build everything, fit, and leave the best weights behind."""
+    """Build everything, fit, and write the best weights."""
     with ExitStack() as resources:
         run = start(fabric, recipe, folder, resume, resources)
         with deferred_signals() as stop:
@@ -224,9 +226,9 @@ def main(fabric: Any, recipe: Recipe, folder: Path, resume: bool, on_step: OnSte
 
 
 def start(fabric: Any, recipe: Recipe, folder: Path, resume: bool, resources: ExitStack) -> Run:
-    """Make the model, its optimiser and the data, and go to where the last checkpoint stood.
+    """Build the model, its optimiser and the data, and load the last checkpoint.
 
-    The folder of the run stays locked until `resources` are closed.
+    The folder of the run is locked until `resources` are closed.
     """
     check_sample_memory(recipe)
     torch.manual_seed(recipe.train.seed)
@@ -263,8 +265,8 @@ def restore(
 ) -> Progress:
     """Load a checkpoint, if there is one.
 
-    The schedule, the data and the losses may be changed between two parts of a run, the model and
-    its optimiser's parameter groups may not.
+    A resumed run may have another schedule, other data and other losses, but not another model or
+    other parameter groups of the optimiser.
 
     Raises:
         FileError: The checkpoint cannot be read.
@@ -273,16 +275,16 @@ def restore(
     if not path.exists():
         return Progress()
     content = load_checkpoint(path)
-    wanted = [{k: group[k] for k in ("peak", "weight_decay")} for group in optimizer.param_groups]
+    settings = [{k: group[k] for k in ("peak", "weight_decay")} for group in optimizer.param_groups]
     try:
         model.load_state_dict(content["model"])
         optimizer.load_state_dict(content["optimizer"])
-        for group, values in zip(optimizer.param_groups, wanted, strict=True):
+        for group, values in zip(optimizer.param_groups, settings, strict=True):
             group.update(values)
         for name, value in content["ema_model"].items():
             average.weights[name].copy_(value)
         progress = build(Progress, content["progress"], "progress")
-    except Exception as error:  # what a file holds may be anything
+    except Exception as error:  # a file may hold anything
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path}: does not continue {recipe.model.name} ({reason})") from error
     log.info("continuing %s after step %d", path.parent, progress.step)
@@ -290,10 +292,10 @@ def restore(
 
 
 def fit(run: Run, on_step: OnStep, stop: Callable[[], bool]) -> None:
-    """All steps that are left, stage by stage.
+    """Run the remaining steps, stage by stage.
 
     Raises:
-        KeyboardInterrupt: It was asked to stop; the checkpoint is written.
+        KeyboardInterrupt: After a signal; the checkpoint is written.
     """
     for draws, first, last, sample in remaining(run):
         passes = run.recipe.train.accumulate
@@ -314,7 +316,7 @@ def fit(run: Run, on_step: OnStep, stop: Callable[[], bool]) -> None:
 
 
 def time_share(run: Run) -> float:
-    """The share of the run's minutes that has passed, for all processes alike; 0 without limit."""
+    """The share of the run's minutes that has passed, equal in all processes; 0 without a limit."""
     minutes = run.recipe.train.minutes
     if not minutes:
         return 0.0
@@ -322,7 +324,7 @@ def time_share(run: Run) -> float:
 
 
 def remaining(run: Run) -> Iterator[tuple[Draws, int, int, int]]:
-    """Per stage that is not over: its draws, first and last step, number of the first sample."""
+    """Per unfinished stage: its draws, first and last step, and number of the first sample."""
     begin = sample = 0
     for draws in run.draws:
         per_step = draws.stage.batch * run.recipe.train.accumulate * run.share.world
@@ -334,7 +336,7 @@ def remaining(run: Run) -> Iterator[tuple[Draws, int, int, int]]:
 
 
 def optimise(run: Run, parts: list[Batch]) -> dict[str, float]:
-    """One step of the optimiser on one or several batches; returns what is worth knowing."""
+    """One step of the optimiser on one or several batches; returns its metrics."""
     config = run.recipe.train
     torch.manual_seed(config.seed + 1_000_003 * run.progress.step + run.share.rank)  # for dropout
     step = time_share(run) * config.steps if config.minutes else run.progress.step
@@ -353,17 +355,17 @@ def optimise(run: Run, parts: list[Batch]) -> dict[str, float]:
 
 
 def backward(run: Run, batch: Batch, share: float) -> dict[str, float]:
-    """Add a batch's share to the gradient; returns the terms of the loss."""
+    """Add the gradient of a batch, times `share`; returns the terms of the loss."""
     batch = batch.to(run.fabric.device)
-    s, given = batch.sample, [v for v in (batch.candidates, batch.error) if v is not None]
-    terms = run.learner(s.video, s.xy, s.visible, s.valid, batch.queries, *given)
+    s, optional = batch.sample, [v for v in (batch.candidates, batch.error) if v is not None]
+    terms = run.learner(s.video, s.xy, s.visible, s.valid, batch.queries, *optional)
     loss = torch.stack(list(terms.values())).sum()
     run.fabric.backward(share * loss)
     return {name: share * term.item() for name, term in {"loss": loss, **terms}.items()}
 
 
 def update(run: Run) -> float:
-    """Change the weights, unless the gradient is not finite; returns its norm.
+    """Update the weights if the gradient is finite; returns its norm.
 
     Raises:
         InputError: The gradient has not been finite for many steps.
@@ -387,7 +389,7 @@ def update(run: Run) -> float:
 
 
 def count(run: Run, metrics: Mapping[str, float], seconds: float) -> None:
-    """Take a step into the sums for the next line of the curve."""
+    """Add the metrics of a step to the sums for the next line of the curve."""
     progress = run.progress
     progress.step += 1
     progress.count += 1
@@ -397,7 +399,7 @@ def count(run: Run, metrics: Mapping[str, float], seconds: float) -> None:
 
 
 def between_steps(run: Run) -> None:
-    """Write the curve, measure and save when it is time to."""
+    """Write the curve, validate and save, whenever it is due."""
     config, step = run.recipe.train, run.progress.step
     if step % config.log_every == 0 or step == config.steps:
         write_curve(run)
@@ -410,7 +412,7 @@ def between_steps(run: Run) -> None:
 
 
 def write_curve(run: Run) -> None:
-    """One line: means over all processes since the last line."""
+    """Write one line: means over all processes since the last line."""
     progress = run.progress
     names = sorted(progress.sums)
     sums = torch.tensor([progress.sums[name] for name in names], device=run.fabric.device)
@@ -427,10 +429,10 @@ def write_curve(run: Run) -> None:
 
 
 def validate(run: Run) -> None:
-    """Measure the averaged weights, and export them if they are the best so far."""
+    """Evaluate the averaged weights, and export them if they are the best so far."""
     with run.average.applied():
-        own = run.validation.measure(run.model, run.share, run.fabric.device)
-    totals = run.fabric.all_reduce(own.to(run.fabric.device), reduce_op="sum")
+        sums = run.validation.measure(run.model, run.share, run.fabric.device)
+    totals = run.fabric.all_reduce(sums.to(run.fabric.device), reduce_op="sum")
     scores = run.validation.scores(totals)
     progress = run.progress
     if not run.curves:
@@ -444,11 +446,11 @@ def validate(run: Run) -> None:
 
 
 def save(run: Run) -> None:
-    """Write a checkpoint; a full disk does not end a run, the checkpoint before stays."""
+    """Write a checkpoint.  If the disk is full, the run goes on, and the old checkpoint stays."""
     run.saved_at = time.monotonic()
     if not run.fabric.is_global_zero:
         return
-    content = {  # with the names that `motes.models.weights` looks for, the averaged weights first
+    content = {  # `motes.models.weights` reads the averaged weights by the name ema_model
         "model": run.model.state_dict(),
         "ema_model": run.average.weights,
         "optimizer": run.optimizer.state_dict(),

@@ -1,8 +1,8 @@
-"""Losses of the CoTracker family, from the refinements that a model records in its traces.
+"""Losses of the CoTracker papers, from the refinements that a model records in its traces.
 
-Written for any number of points: every term is a mean over the points and frames it looks at, taken
-clip by clip and then over the batch, so that two processes with one clip each learn exactly what
-one process learns from both.  Source: cotracker.md, section 13.
+Every term is a mean over its points and frames, first per clip and then over the batch.  Two
+processes with one clip each therefore get the same gradient as one process with both clips.
+Sources: "CoTracker" (arXiv 2307.07635), "CoTracker3" (arXiv 2410.11831).
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from motes.train.config import LossConfig
 Losses = dict[str, Tensor]
 
 TEMPERATURE = 0.07
-"""Cosine similarities are divided by it before they are compared."""
+"""Temperature of the softmax over cosine similarities."""
 
 CORNERS = ((0, 0), (1, 0), (0, 1), (1, 1))
-"""The cells (x, y) around a position, from the one to its upper left on."""
+"""Offsets (x, y) of the four cells around a position from the upper left one."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """The truth about a batch, and which of it counts.
+    """Ground truth of a batch, and a mask for the position losses.
 
     Attributes:
         xy: float32 ``[B, T, N, 2]``, pixels.
         visible: bool ``[B, T, N]``.
-        known: bool ``[B, T, N]``: the truth is known there.
-        counts: bool ``[B, T, N]``: known, and the position counts.
+        known: bool ``[B, T, N]``: the truth is known.
+        counts: bool ``[B, T, N]``: known, and part of the position losses.
     """
 
     xy: Tensor
@@ -45,18 +45,20 @@ class Target:
 
     @staticmethod
     def make(xy: Tensor, visible: Tensor, valid: Tensor, queries: Tensor, online: bool) -> Target:
-        """Online models answer from the frame of the query on, offline models everywhere."""
+        """Online models learn from the frame of the query on, offline models from all frames."""
         t = torch.arange(xy.shape[1], device=xy.device)[:, None]
-        asked = t >= queries[:, None, :, 0] if online else torch.ones_like(valid)
-        known_xy = torch.where(valid[..., None], xy, torch.zeros_like(xy))  # NaN would spread
-        return Target(known_xy, visible, valid, valid & asked)
+        tracked = t >= queries[:, None, :, 0] if online else torch.ones_like(valid)
+        known_xy = torch.where(
+            valid[..., None], xy, torch.zeros_like(xy)
+        )  # NaN would reach all gradients
+        return Target(known_xy, visible, valid, valid & tracked)
 
     def window(self, trace: Trace) -> Target:
         """The frames that a trace covers."""
         return self.frames(slice(trace.start, trace.start + trace.xy[0].shape[1]))
 
     def frames(self, frames: slice | Tensor) -> Target:
-        """Some of the frames."""
+        """The target of some frames."""
         return Target(
             self.xy[:, frames],
             self.visible[:, frames],
@@ -69,8 +71,8 @@ def point_losses(traces: Sequence[Trace], target: Target, config: LossConfig) ->
     """The weighted terms of CoTracker3 or CoTracker2, whose sum is the loss.
 
     Args:
-        traces: One a window.
-        target: Of the whole clip.
+        traces: One per window.
+        target: Ground truth of the whole clip.
         config: Weights; its `kind` selects the paper.
 
     Returns:
@@ -83,7 +85,7 @@ def point_losses(traces: Sequence[Trace], target: Target, config: LossConfig) ->
 
 
 def cotracker3_terms(trace: Trace, target: Target, config: LossConfig) -> Losses:
-    """Terms of one window (section 13.1): Huber where visible, L1 where hidden, cross-entropies."""
+    """Terms of one window: Huber where visible, L1 where hidden, and cross-entropies."""
     seen, hidden = target.counts & target.visible, target.counts & ~target.visible
     terms = {}
     if config.visible:
@@ -101,7 +103,7 @@ def cotracker3_terms(trace: Trace, target: Target, config: LossConfig) -> Losses
 
 
 def _confidence(trace: Trace, target: Target, near: float) -> Tensor:
-    """Whether each refinement landed near the truth; hidden points count as zero, not as absent."""
+    """Cross-entropy of "near the truth" per refinement; hidden points add 0 to the mean."""
     entropies = []
     for xy, z in zip(trace.xy, trace.confidence, strict=True):
         hit = (xy.detach() - target.xy).norm(dim=-1) < near
@@ -110,10 +112,10 @@ def _confidence(trace: Trace, target: Target, near: float) -> Tensor:
 
 
 def cotracker2_terms(trace: Trace, target: Target, config: LossConfig) -> Losses:
-    """Terms of one window (section 13.3): L1 everywhere, visibility balanced between its classes.
+    """Terms of one window: L1 in all frames, and visibility balanced between its two classes.
 
-    The published program divides both by the number of points once more, and takes probabilities
-    for logits; here a logit is a logit and the weights of the recipe do not depend on N.
+    The published code also divides both by the number of points, and uses probabilities as logits.
+    Here the terms do not depend on N, and logits are logits.
     """
     errors = [_l1(xy, target.xy) for xy in trace.xy]
     terms = {"position": config.visible * _discounted(errors, target.counts, config.gamma)}
@@ -128,23 +130,25 @@ def cotracker2_terms(trace: Trace, target: Target, config: LossConfig) -> Losses
 def matching_loss(
     maps: Tensor, stride: int, queries: Tensor, target: Target, frames: Tensor | None = None
 ) -> Tensor:
-    """How hard it is to find each point among all cells of a frame, by its feature alone.
+    """Loss of locating each point among all cells of a frame by its feature alone.
 
     Cross-entropy over the cells of every frame in which the point is visible (InfoNCE; van den Oord
-    et al., 2018).  It teaches the encoder directly, without a transformer in between.
+    et al., 2018).  It trains the encoder directly, without the transformer.
 
     Args:
         maps: Normalised features ``[B, T, h, w, C]``.
         stride: Pixels per cell.
         queries: float32 ``[B, N, 3]`` (t, x, y).
-        target: Of the whole clip.
-        frames: int64 ``[F]``, those that are searched; None: all.
+        target: Ground truth of the whole clip.
+        frames: int64 ``[F]``, frames in which points are located; None: all.
     """
     t = queries[..., 0].long()
-    (own,) = query_patches([maps], t, queries[..., 1:] / stride, radius=0)  # [B, N, 1, C]
-    searched = maps if frames is None else maps[:, frames]
+    (point_features,) = query_patches(
+        [maps], t, queries[..., 1:] / stride, radius=0
+    )  # [B, N, 1, C]
+    maps = maps if frames is None else maps[:, frames]
     target = target if frames is None else target.frames(frames)
-    similar = torch.einsum("bnkc,bthwc->btnhw", own, searched).float() / TEMPERATURE
+    similar = torch.einsum("bnkc,bthwc->btnhw", point_features, maps).float() / TEMPERATURE
     likely = similar.flatten(3).log_softmax(-1)
     h, w = maps.shape[2:4]
     error = cell_entropy(likely, target.xy / stride, (h, w))
@@ -181,7 +185,7 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def _discounted(errors: Sequence[Tensor], mask: Tensor, gamma: float) -> Tensor:
-    """Mean over refinements, the later ones weighing more."""
+    """Weighted mean over refinements; later ones have larger weights."""
     last = len(errors) - 1
     terms = [gamma ** (last - i) * masked_mean(error, mask) for i, error in enumerate(errors)]
     return torch.stack(terms).mean()

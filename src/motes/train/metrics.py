@@ -15,8 +15,8 @@ class Table:
     """A CSV file with one row per step, which a resumed run continues.
 
     Args:
-        path: The file; rows after `step` are dropped, the rest is kept.
-        step: Where the run stands.
+        path: The file; rows after `step` are deleted.
+        step: Number of finished steps of the run.
     """
 
     def __init__(self, path: Path, step: int) -> None:
@@ -27,7 +27,7 @@ class Table:
             self._rewrite(rows)
 
     def add(self, row: Mapping[str, float]) -> None:
-        """Append a row; the first one decides the columns.
+        """Append a row; the first one sets the columns.
 
         Raises:
             FileError: The file cannot be written.
@@ -54,7 +54,7 @@ class Table:
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
-    """The complete rows of a CSV file; none, if there is no such file."""
+    """The complete rows of a CSV file; an empty list if there is no file."""
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:
@@ -67,11 +67,11 @@ def _number(value: float) -> str:
 
 
 class Curves:
-    """Writes what is measured while training; one a run, in the first process.
+    """Writes the curves of a run, in its first process.
 
     Args:
-        folder: Of the run.
-        step: Where the run stands.
+        folder: Folder of the run.
+        step: Number of finished steps of the run.
     """
 
     def __init__(self, folder: Path, step: int) -> None:
@@ -81,7 +81,7 @@ class Curves:
         self.board: Any = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
     def add(self, name: str, row: Mapping[str, float]) -> None:
-        """Write a row of the table ``train`` or ``eval``; it has a ``step``."""
+        """Write a row, with a ``step``, to the table ``train`` or ``eval``."""
         self.tables[name].add(row)
         for key, value in row.items():
             if key != "step":
@@ -89,5 +89,5 @@ class Curves:
         self.board.flush()
 
     def close(self) -> None:
-        """Finish the files."""
+        """Close the files."""
         self.board.close()

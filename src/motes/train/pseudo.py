@@ -1,8 +1,8 @@
-"""Pseudo-labels: real video without ground truth, labelled by trackers that exist already.
+"""Pseudo-labels: real video without ground truth, labelled by existing trackers ("teachers").
 
-CoTracker3, section 3.3 (cotracker.md 13.2): points that are easy to recognise are followed by
-teachers, and the student learns from their tracks.  With several teachers a clip, only what they
-agree on is learned.  Labels are made while training, so that no two steps see the same clip.
+"CoTracker3" (arXiv 2410.11831, section 3.3): teachers track points that are easy to recognise, and
+the student learns from their tracks.  With several teachers per clip, only frames on which they
+agree are used.  Labels are made during training, so that every step sees another clip.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class PseudoOptions:
     """Settings of the source ``pseudo``.
 
     Attributes:
-        teachers: Models of the registry, each ``NAME`` or ``NAME=WEIGHTS``.
-        per_clip: How many of them label a clip, drawn anew for each; 0: all.
-        agree: With several labels, a frame counts where no teacher is farther than this many
-            pixels from the median of all, and they agree on visibility.
-        detector: What makes a good query: ``sift`` or ``corners``.
+        teachers: Names of models, each ``NAME`` or ``NAME=WEIGHTS``.
+        per_clip: Number of teachers that label a clip, drawn at random for each clip; 0: all.
+        agree: With several teachers, a frame is used where all are within this distance in pixels
+            of their median, and agree on visibility.
+        detector: Detector of the query points: ``sift`` or ``corners``.
         query_frames: Number of random frames of the first quarter with queries.
-        max_stride: Largest step between the frames taken.
+        max_stride: Largest step between the frames of a clip.
         iterations: Refinements of iterative teachers; None: their default.
     """
 
@@ -66,10 +66,10 @@ class PseudoLabels:
     """Stretches of real videos with the tracks of teachers.
 
     Attributes:
-        videos: Files.
-        options: How they are labelled.
-        device: Where teachers run.
-        augment: What is done to a clip after it was labelled.
+        videos: Files of the videos.
+        options: Settings of the labels.
+        device: Device of the teachers.
+        augment: Augmentation of a clip, after it is labelled.
     """
 
     videos: tuple[Path, ...]
@@ -166,10 +166,10 @@ def find_queries(
     """Points that are easy to recognise, in random frames of the first quarter.
 
     Returns:
-        float32 ``[count, 3]`` (t, x, y).  With too few, all of them come, and some again.
+        float32 ``[count, 3]`` (t, x, y).  If there are fewer points, some are repeated.
 
     Raises:
-        InputError: Nothing was found.
+        InputError: There are no such points.
     """
     quarter = max(1, len(video) // 4)
     times = rng.integers(quarter, size=min(options.query_frames, count))
@@ -201,23 +201,23 @@ def detect(frame: np.ndarray, count: int, detector: str) -> np.ndarray:
 def merge(
     video: np.ndarray, labels: Sequence[Tracks], agree: float, rng: np.random.Generator
 ) -> Sample:
-    """Make the truth from the labels of one or several teachers.
+    """Make a training sample from the labels of one or several teachers.
 
-    Positions are those of one teacher, drawn at random, from each query on; a frame is valid where
-    all teachers are within `agree` pixels of their median and say the same about visibility.
+    Positions are those of one teacher, drawn at random, from each query on.  A frame is valid where
+    all teachers are within `agree` pixels of their median and agree on visibility.
 
     Args:
         video: uint8 ``[T, H, W, 3]``.
         labels: Tracks of the same N queries.
-        agree: In pixels.
+        agree: Tolerance in pixels.
         rng: Draws the teacher.
     """
     xy = np.stack([tracks.xy for tracks in labels])  # [K, N, T, 2]
     visible = np.stack([tracks.visible for tracks in labels])
     spread = np.linalg.norm(xy - np.median(xy, 0), axis=-1).max(0)
     same = (visible == visible[0]).all(0)
-    asked = np.arange(len(video)) >= labels[0].queries[:, :1]
-    valid = (spread <= agree) & same & asked  # one teacher always agrees with itself
+    tracked = np.arange(len(video)) >= labels[0].queries[:, :1]
+    valid = (spread <= agree) & same & tracked  # one teacher always agrees with itself
     chosen = rng.integers(len(labels))
     return Sample(
         torch.from_numpy(video).permute(0, 3, 1, 2).contiguous(),

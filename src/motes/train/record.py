@@ -1,4 +1,4 @@
-"""The record of a run: how its weights came about, for people and for the model card."""
+"""The record of a run: model, data, settings and results, for people and for the model card."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from motes.train.config import Recipe
 from motes.train.metrics import read_table
 
 CURVE_ROWS = 60
-"""Largest number of rows of the curve in the record; the CSV has all."""
+"""Largest number of rows of the curve in the record; the CSV file has all."""
 
 
 def write_record(
     folder: Path, recipe: Recipe, model: nn.Module, progress: Mapping[str, Any], processes: int
 ) -> None:
-    """Write ``record.json`` and, made from it alone, the model card ``card.md``.
+    """Write ``record.json``, and the model card ``card.md``, which is made from it.
 
     Raises:
         FileError: They cannot be written.
@@ -59,7 +59,7 @@ def _samples(recipe: Recipe, steps: int) -> int:
 
 
 def hardware() -> str:
-    """What the run ran on, in words."""
+    """The hardware of the run, in words."""
     if torch.cuda.is_available():
         return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
     return f"{os.cpu_count()} CPU cores ({platform.machine()})"

@@ -6,14 +6,14 @@ from motes.common.headroom import check_memory
 from motes.train.config import Recipe
 
 PIXEL_BYTES = 3 * 5
-"""Of a pixel while a sample is prepared: three channels in uint8 and in float32."""
+"""Bytes of a pixel while a sample is prepared: three channels in uint8 and in float32."""
 
 POINT_BYTES = 16
-"""Of a point in a frame: position, visibility and validity."""
+"""Bytes of a point in a frame: position, visibility and validity."""
 
 
 def check_sample_memory(recipe: Recipe) -> None:
-    """Raise if the samples of a step, or those that are measured, do not fit into memory.
+    """Raise if the samples of a step, or those of the validation, do not fit into memory.
 
     Raises:
         InputError: They do not fit.

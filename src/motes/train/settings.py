@@ -1,4 +1,4 @@
-"""TOML to frozen dataclasses: unknown keys are named, types are checked, nothing is guessed."""
+"""TOML to frozen dataclasses; unknown keys and wrong types are errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from motes.errors import FileError, InputError
 S = TypeVar("S")
 
 LONGEST_INDEX = 9
-"""Digits of a position in a list."""
+"""Largest number of digits of an index of a list."""
 
 
 def read_toml(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def _parsed(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:  # not text, not TOML, or nested without end
+    except (ValueError, RecursionError) as error:  # not text, not TOML, or nested too deeply
         raise InputError(f"{path}: expected TOML ({error})") from error
 
 

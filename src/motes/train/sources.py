@@ -1,4 +1,4 @@
-"""Where samples come from: generated, read from data sets, or labelled by other trackers."""
+"""Sources of samples: generated clips, data sets, or videos labelled by other trackers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PLAIN = Augmentation(
     erase=0, jitter=0, blur=0, pad=0, scale=(1, 1), scale_step=0, shift_step=0, margin=0,
     flip_x=0, flip_y=0,
 )  # fmt: skip
-"""Only what must be: frames are cropped to the size of the stage."""
+"""No augmentation but a crop: frames get the size of the stage."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class Synthetic:
     """Clips of the synthetic engine, made on the fly.
 
     Attributes:
-        config: What they look like; the stage decides size, frames and points.
-        textures: Photographs that were decoded once.
-        device: Where they are made.
-        augment: What is done to them.
+        config: Settings of the engine; the stage sets size, frames and points.
+        textures: Shared photographs, decoded once.
+        device: Device of the engine.
+        augment: Augmentation of the clips.
     """
 
     config: SyntheticConfig
@@ -56,9 +56,9 @@ class FolderOptions:
     """Settings of sources that read clips from disk.
 
     Attributes:
-        max_stride: Largest step between the frames taken.
-        last_frame: Whether tracks visible in the last frame are candidates too, as CoTracker3
-            offline has it.
+        max_stride: Largest step between the frames of a sample.
+        last_frame: Whether tracks that are visible in the last frame can be chosen, too, as in the
+            training of CoTracker3 offline.
     """
 
     max_stride: int = 1
@@ -71,8 +71,8 @@ class Folder:
 
     Attributes:
         collection: The clips.
-        options: How they are used.
-        augment: What is done to them.
+        options: Settings.
+        augment: Augmentation of the clips.
     """
 
     collection: Collection
@@ -80,7 +80,7 @@ class Folder:
     augment: Augmentation
 
     def draw(self, generator: torch.Generator, stage: Stage) -> Sample:
-        """A stretch of a clip, augmented and cropped; see `Source`."""
+        """Some frames of a clip, augmented and cropped; see `Source`."""
         rng = numpy_generator(generator)
         entry = self.collection.entries[int(rng.integers(len(self.collection)))]
         clip = entry.load()
@@ -89,14 +89,14 @@ class Folder:
         return sample.points(self._choose(sample, stage.points, generator, entry.name))
 
     def _choose(self, sample: Sample, count: int, generator: torch.Generator, name: str) -> Tensor:
-        """Tracks visible in the first or middle (or last) frame, cotracker.md 13.1.
+        """Choose tracks that are visible in the first or middle (or last) frame, as CoTracker3.
 
-        A track visible in several of these is more likely, and may come twice.  With too few
-        candidates all of them come, and some again.
+        A track that is visible in several of these frames is more likely, and may be chosen twice.
+        If there are too few tracks, some are repeated.
         """
-        looked_at = [0, sample.num_frames // 2, *([-1] if self.options.last_frame else [])]
+        frames = [0, sample.num_frames // 2, *([-1] if self.options.last_frame else [])]
         usable = sample.visible & sample.valid
-        candidates = torch.cat([usable[t].nonzero()[:, 0] for t in looked_at])
+        candidates = torch.cat([usable[t].nonzero()[:, 0] for t in frames])
         if not len(candidates):
             raise InputError(f"{name}: no track is visible in the frames that were drawn")
         order = [torch.randperm(len(candidates), generator=generator)]
@@ -144,7 +144,7 @@ def _path(config: SourceConfig) -> str:
 
 
 def makers() -> dict[str, Maker]:
-    """Every kind of source: the engine, pseudo-labels, and each layout of data sets."""
+    """All kinds of sources: the engine, pseudo-labels, and each layout of data sets."""
     layouts: dict[str, Any] = {dataset.name: _folder for dataset in datasets()}
     return {"synthetic": _synthetic, "pseudo": _pseudo, "rendered": _rendered, **layouts}
 

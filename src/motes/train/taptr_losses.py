@@ -1,7 +1,8 @@
-"""Losses of TAPTR and TAPTRv2 (taptrv2.md, section 9): whole sequences, every decoder layer.
+"""Losses of TAPTR and TAPTRv2, over whole videos and all decoder layers.
 
-Positions are compared in normalised units (0 and 1 are the centres of the first and last pixel), so
-that the weights mean the same at every resolution.  Frames up to the query frame do not count.
+Sources: "TAPTR" (arXiv 2403.13042), "TAPTRv2" (arXiv 2407.16291).  Positions are compared in
+normalised units (0 and 1 are the centres of the first and last pixel), so that the weights do not
+depend on the resolution.  Frames up to the query frame are not part of the losses.
 """
 
 from __future__ import annotations
@@ -22,37 +23,39 @@ def taptr_losses(prediction: Prediction, sample: Sample, queries: Tensor) -> dic
     """The weighted terms of the loss.
 
     Args:
-        prediction: Of a model in training mode; its `aux` is a `LayerTrace` of the whole video.
-        sample: The truth, with a batch axis.
+        prediction: Prediction in training mode; its `aux` is a `LayerTrace` of the whole video.
+        sample: Ground truth, with a batch axis.
         queries: ``[B, N, 3]`` (t, x, y).
 
     Returns:
-        Scalars, to be added up: ``position_0``, ..., one a layer; ``update_0``, ..., the same right
-        after the attention-based position update (TAPTRv2 only); ``class``, of the last layer.
+        Scalars, whose sum is the loss: ``position_0``, ..., one per layer; ``update_0``, ..., the
+        same after the attention-based position update (TAPTRv2 only); ``class``, of the last layer.
     """
     trace: LayerTrace = prediction.aux
     t = torch.arange(sample.num_frames, device=queries.device)[:, None]
-    asked = (t > queries[:, None, :, 0]) & sample.valid  # [B, T, N]
+    tracked = (t > queries[:, None, :, 0]) & sample.valid  # [B, T, N]
     scale = sample.xy.new_tensor(sample.size) - 1
-    truth = torch.where(asked[..., None], sample.xy / scale, 0)  # what is unknown may be NaN
-    inside = asked & ((truth >= 0) & (truth <= 1)).all(-1)
-    extra = 1 if trace.moved else 0  # TAPTRv2 divides by one point more than there are
+    truth = torch.where(tracked[..., None], sample.xy / scale, 0)  # unknown positions may be NaN
+    inside = tracked & ((truth >= 0) & (truth <= 1)).all(-1)
+    extra = (
+        1 if trace.moved else 0
+    )  # the published TAPTRv2 divides by the number of points plus one
     terms = {}
     for name, layers in (("position", trace.positions), ("update", trace.moved)):
         for index, logits in enumerate(layers):
-            off = (logits[..., :2].sigmoid() - truth).abs().sum(-1)
-            terms[f"{name}_{index}"] = POSITION_WEIGHT * mean(off, inside, extra)
-    wrong = class_errors(trace.classes[-1], sample.visible)
-    return {**terms, "class": CLASS_WEIGHT * mean(wrong, asked, extra)}
+            distance = (logits[..., :2].sigmoid() - truth).abs().sum(-1)
+            terms[f"{name}_{index}"] = POSITION_WEIGHT * mean(distance, inside, extra)
+    errors = class_errors(trace.classes[-1], sample.visible)
+    return {**terms, "class": CLASS_WEIGHT * mean(errors, tracked, extra)}
 
 
 def mean(values: Tensor, mask: Tensor, extra: int) -> Tensor:
-    """Sum over the mask, over its size plus `extra`: video by video, then over the batch.
+    """Mean over the mask, with its size plus `extra` as divisor: per video, then over the batch.
 
     Args:
         values: ``[B, T, N]``.
         mask: bool ``[B, T, N]``.
-        extra: Added to the size.
+        extra: Added to the divisor.
     """
     total = torch.where(mask, values, 0).sum((1, 2))
     return (total / (mask.sum((1, 2)) + extra).clamp(min=1)).mean()

@@ -1,6 +1,6 @@
-"""The measurement during training: direct and cheap, all points of a clip at once.
+"""Validation during training: all points of a clip at once, which is cheap.
 
-The numbers to publish come from ``motes eval``; these say whether the run gets better.
+These scores show the progress of a run; the scores to publish come from ``motes eval``.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ NAMES = {
     "delta": "average_pts_within_thresh",
     "OA": "occlusion_accuracy",
 }
-"""What is reported, and what `motes.eval` calls it."""
+"""Reported names, and the metrics of `motes.eval` that they stand for."""
 
 HELD_OUT = 1 << 40
-"""Number of the first sample that training never reaches."""
+"""Number of the first validation sample; training stays below it."""
 
 
 class Validation:
-    """Clips that are measured again and again.
+    """The validation clips.
 
     Args:
-        config: Which clips, and how much of them.
-        preset: Its threshold decides which points count as visible.
-        draws: Of the recipe's own sources, for recipes that name no folder of clips.
+        config: Settings of the validation.
+        preset: Its threshold defines which points are visible.
+        draws: Samples of the recipe's sources, for recipes without a folder of clips.
 
     Raises:
-        FileError: The folder of clips does not exist or holds none.
+        FileError: The folder of clips does not exist or is empty.
     """
 
     def __init__(self, config: EvalConfig, preset: Preset, draws: Draws) -> None:
@@ -52,10 +52,10 @@ class Validation:
 
     @cached_property
     def samples(self) -> list[Sample]:
-        """The clips, at the size at which they are measured.
+        """The clips, at the size of the validation.
 
         Raises:
-            FileError: The folder holds nothing usable.
+            FileError: No clip in the folder is usable.
         """
         c = self.config
         if self.collection is not None:
@@ -82,7 +82,7 @@ class Validation:
         return resized(sample.points(usable[spread.long()]), c.size)
 
     def measure(self, model: PointModel, share: Share, device: torch.device) -> Tensor:
-        """The sums of this process's part: one per name in `NAMES`, and the number of clips."""
+        """Sums over the clips of this process: one per name in `NAMES`, and the number of clips."""
         model.eval()
         sums = torch.zeros(len(NAMES) + 1, dtype=torch.float64)
         for sample in self.samples[share.rank :: share.world]:
@@ -93,7 +93,7 @@ class Validation:
 
     @staticmethod
     def scores(sums: Tensor) -> dict[str, float]:
-        """Means over all clips in percent, from the sums of all processes; 0 without any clip."""
+        """Means over all clips in percent, from the sums of all processes; 0 without clips."""
         *totals, clips = sums.tolist()
         return {k: 100 * v / max(clips, 1) for k, v in zip(NAMES, totals, strict=True)}
 
@@ -117,7 +117,7 @@ def score(model: PointModel, preset: Preset, sample: Sample, device: torch.devic
 
 
 def raster(xy: Tensor, sample: Sample) -> np.ndarray:
-    """Pixels ``[T, N, 2]`` to the 256x256 raster in which TAP-Vid measures, ``[N, T, 2]``."""
+    """From pixels ``[T, N, 2]`` to the 256x256 raster of TAP-Vid, ``[N, T, 2]``."""
     size = np.array(sample.size)
     return from_corner(to_corner(xy.transpose(0, 1).numpy()) * (256 / size))
 
