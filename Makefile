@@ -1,4 +1,5 @@
 # make demo: track points through the bundled clip.   make test: run the tests.
+# make parity: every reference output of the published code, also the long ones.
 # make lint: style and types.   make docs: the site, in build/docs.
 # make mutation: faults put into the code that the tests should notice; takes hours.
 PYTHON ?= python3
@@ -13,6 +14,9 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+parity: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "slow or not slow" tests/parity
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -29,6 +29,21 @@ NAMES = {
     "manifest_scaled_online.json": "cotracker3-online",
 }
 
+LONG = {
+    "cotracker1": ("eval_joint", "pred_grid5", "pred_queries", "windowed_b_26f"),
+    "cotracker2": (
+        *("eval_joint", "offline_b_30f", "offline_c_v21_30f", "online_a_stream30"),
+        *("pred_grid5", "pred_online_grid5_v21", "pred_queries"),
+    ),
+    "cotracker3": (
+        *("eval_joint", "offline_b_40f", "online_a_45f", "online_b_stream45"),
+        *("pred_dense", "pred_grid4_qf5_backward", "pred_grid5", "pred_online_queries"),
+        "pred_queries",
+    ),
+}
+"""Fixtures that `make parity` runs and `make test` does not: they take half of the time of all, and
+each repeats with more frames or points what a shorter one of its family shows."""
+
 
 class Golden:
     """One reference fixture: its inputs, made anew, and its outputs."""
@@ -82,8 +97,12 @@ def pytest_generate_tests(metafunc):
             found |= {f"{path.parent.name}-{path.stem}": path for path in paths}
     skip = pytest.mark.skip(reason=f"reference outputs are not here ({FOLDERS[1]})")
     missing = [pytest.param(None, marks=skip, id="missing")]
-    cases = [pytest.param(path, id=name) for name, path in found.items()]
+    cases = [pytest.param(path, id=name, marks=_marks(path)) for name, path in found.items()]
     metafunc.parametrize("golden", cases or missing, indirect=True)
+
+
+def _marks(path):
+    return [pytest.mark.slow] if path.stem in LONG.get(path.parent.name, ()) else []
 
 
 @pytest.fixture
