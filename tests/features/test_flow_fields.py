@@ -2,6 +2,8 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
+from os import getpid
+from threading import Event
 
 import cv2
 import numpy as np
@@ -162,6 +164,43 @@ def test_a_cache_is_bounded():
     cache.put((2,), arrays[2])
     assert [cache.get((i,)) is not None for i in range(3)] == [True, False, True]
     assert cache.nbytes == 200
+
+
+def test_a_field_that_two_threads_need_is_computed_once():
+    cache, started, go, calls = FlowCache(), Event(), Event(), []
+
+    def compute():
+        calls.append(1)
+        started.set()
+        assert go.wait(10)
+        return np.zeros(1)
+
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(cache.get_or_compute, (0,), compute)
+        assert started.wait(10)
+        second = threads.submit(cache.get_or_compute, (0,), compute)
+        go.set()
+        assert first.result(10) is second.result(10) and calls == [1]
+
+
+def test_an_error_reaches_all_who_wait_and_the_field_can_be_requested_again():
+    cache = FlowCache()
+    with pytest.raises(ZeroDivisionError):
+        cache.get_or_compute((0,), lambda: np.zeros(1) / (1 // 0))
+    assert cache.get_or_compute((0,), lambda: np.ones(1)) == 1
+
+
+def test_flow_is_computed_ahead_while_the_cache_is_held(searches):
+    cache, frames = FlowCache(), moving(3)
+    fields(frames, cache=cache).compute_ahead([(0, 1)], [(1, 0)])
+    fields(frames, cache=cache).compute([(0, 1)], [(1, 0)])
+    assert sorted(searches) == [0, 0, 2, 2]
+    hold = Event()
+    busy = [flow_fields._workers(getpid()).submit(hold.wait, 10) for _ in range(2)]
+    fields(frames).compute_ahead([(1, 2)])  # its cache is gone when a thread has time
+    hold.set()
+    fields(frames, cache=cache).compute([(0, 1)])  # comes after
+    assert all(f.result(10) for f in busy) and len(searches) == 4
 
 
 def test_frames_that_are_too_small_are_refused():

@@ -1,3 +1,7 @@
+from functools import partial
+from os import getpid
+from threading import Barrier
+
 import cv2
 import numpy as np
 import pytest
@@ -5,6 +9,7 @@ import torch
 
 import motes
 from motes.errors import InputError
+from motes.features import flow_fields
 from motes.models.flow import DenseFlow, FlowConfig
 
 
@@ -104,3 +109,30 @@ def test_the_bare_model_takes_a_batch():
     assert found.xy.shape == (2, 6, 1, 2)
     assert torch.allclose(found.xy[0, -1, 0], torch.tensor([50.0, 55]), atol=0.3)
     assert torch.allclose(found.xy[1, -1, 0], torch.tensor([40.0, 50]), atol=0.3)
+
+
+@pytest.mark.parametrize("name", ["flow", "motes-s"])
+def test_what_is_computed_ahead_is_all_that_a_window_needs(name, monkeypatch):
+    """All, but for the direct steps of motes-s, which depend on the points."""
+    computed, original = [], flow_fields.FlowFields._predicted_flow
+    monkeypatch.setattr(
+        flow_fields.FlowFields,
+        "_predicted_flow",
+        lambda *arguments: computed.append(arguments[1:]) or original(*arguments),
+    )
+    stream = motes.load(name, memory="2G").stream([(0, 10, 30)], support=False)
+    for frame in moving(T=9, step=(1, 0), size=48):
+        stream.push(frame)
+    finish_ahead()
+    fields = computed.copy()
+    assert len(fields) == (8 + 7 + 3) * 2 * (2 if name == "motes-s" else 1)
+    stream.close()
+    assert computed == fields
+
+
+def finish_ahead():
+    """Wait for the threads that compute flow: both take part in a barrier, at the end."""
+    workers, end = flow_fields._workers(getpid()), Barrier(3)
+    waiting = [workers.submit(partial(end.wait, 30)) for _ in range(2)]
+    end.wait(30)
+    assert all(task.result() is not None for task in waiting)

@@ -206,3 +206,47 @@ def test_memory_follows_when_points_leave_and_join():
     memory = Memory(torch.tensor([[1.0, 2, 3]]))
     assert memory.select(torch.tensor([2, 0])).total.tolist() == [[3, 1]]
     assert memory.grow(2).total.tolist() == [[1, 2, 3, 0, 0]]
+
+
+class Preparing(Teller):
+    """Notes which frames it is told to prepare."""
+
+    cache_bytes, look_back = 10, 2
+
+    def __init__(self):
+        super().__init__(6, 3)
+        self.prepared = []
+
+    def prepare_ahead(self, frames, new, cache):
+        numbers = torch.cat([part.levels[0] for part in frames], 1).flatten().int().tolist()
+        self.prepared.append((numbers[:-new], numbers[-new:]))
+
+
+@dataclass
+class Cache:
+    limit: int = 10
+
+
+def test_new_frames_are_prepared_with_those_before_them():
+    model = Preparing()
+    state = windows.begin(model, torch.tensor([[[4.0, 0, 0], [9, 0, 0]]]))
+    for t in range(0, 12, 3):
+        part = model.encode(frames(12)[:, t : t + 3])
+        _, state = windows.push(model, state, part, cache=Cache())
+    assert model.prepared == [([1, 2], [3, 4, 5]), ([4, 5], [6, 7, 8]), ([7, 8], [9, 10, 11])]
+
+
+@pytest.mark.parametrize("options", [{}, {"cache": Cache(9)}, {"cache": Cache(), "ahead": False}])
+def test_nothing_is_prepared_without_room_for_it_or_when_told_so(options):
+    model = Preparing()
+    state = windows.begin(model, torch.zeros(1, 1, 3))
+    windows.push(model, state, model.encode(frames(3)), **options)
+    assert not model.prepared
+
+
+def test_nothing_is_prepared_without_points():
+    model = Preparing()
+    windows.push(
+        model, windows.begin(model, torch.zeros(1, 0, 3)), model.encode(frames(3)), cache=Cache()
+    )
+    assert not model.prepared

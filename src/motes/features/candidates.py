@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from motes.features.anchors import MAX_ANCHORS, NOT_STARTED, Anchors, follow_anchors
-from motes.features.flow_chain import compute_steps, follow
+from motes.features.flow_chain import compute_steps, compute_steps_ahead, follow
 from motes.features.flow_fields import MIN_SIDE, FlowCache, FlowFields
 from motes.features.rings import RING_POINTS, centre_of_rings, ring
 
@@ -173,6 +173,18 @@ def compute_flow(kinds: Sequence[str], window: FlowWindow, first: int) -> None:
     for source in sources(kinds):
         if window.has(source):
             compute_steps(window.fields(source), first)
+
+
+def compute_flow_ahead(kinds: Sequence[str], window: FlowWindow, first: int) -> None:
+    """Begin with what `compute_flow` computes, in the background, frame by frame.
+
+    Direct steps take few of these steps; where no chain does, they are left to `find_candidates`.
+    """
+    chains = [source for source in sources(kinds) if source.kinds != ("direct",)]
+    for b in range(first, window.length):
+        for source in chains:
+            if window.has(source):
+                compute_steps_ahead(window.fields(source), b)
 
 
 @torch.no_grad()

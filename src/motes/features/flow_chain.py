@@ -65,8 +65,18 @@ def follow(fields: FlowFields, xy: Tensor, error: Tensor) -> tuple[Tensor, Tenso
 def compute_steps(fields: FlowFields, first: int) -> None:
     """Compute the flow of all steps of `follow` that end in frame `first` or in a later one."""
     for b in range(first, fields.num_frames):
-        sources = [b - delta for delta in fields.deltas if delta <= b]
-        fields.compute([(a, b) for a in sources], [(b, a) for a in sources])
+        fields.compute(*_steps_to(fields, b))
+
+
+def compute_steps_ahead(fields: FlowFields, b: int) -> None:
+    """Begin to compute the flow of all steps of `follow` that end in frame b, in the background."""
+    fields.compute_ahead(*_steps_to(fields, b))
+
+
+def _steps_to(fields: FlowFields, b: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Pairs of frames, forward and backward."""
+    sources = [b - delta for delta in fields.deltas if delta <= b]
+    return [(a, b) for a in sources], [(b, a) for a in sources]
 
 
 def step(

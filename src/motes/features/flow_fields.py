@@ -9,12 +9,14 @@ the frames better, a prediction.  Over one frame the prediction is the flow of t
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache, reduce
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
+from functools import lru_cache, partial, reduce
 from hashlib import blake2b
 from os import getpid
 from threading import Lock, local
+from weakref import ReferenceType, ref
 
 import cv2
 import numpy as np
@@ -77,14 +79,43 @@ class FlowCache:
     def __init__(self, limit: int = FLOW_CACHE_BYTES) -> None:
         self.limit, self.nbytes = limit, 0
         self._fields: OrderedDict[tuple[object, ...], np.ndarray] = OrderedDict()
+        self._in_work: dict[tuple[object, ...], Future[np.ndarray]] = {}
         self._lock = Lock()
+
+    def get_or_compute(
+        self, key: tuple[object, ...], compute: Callable[[], np.ndarray]
+    ) -> np.ndarray:
+        """The field of a key; the first thread that needs it computes it, others wait for that."""
+        with self._lock:
+            field = self._get(key)
+            if field is not None:
+                return field
+            in_work = self._in_work.get(key)
+            if in_work is None:
+                promise = self._in_work[key] = Future[np.ndarray]()
+        if in_work is not None:
+            return in_work.result()
+        try:
+            field = compute()
+            self.put(key, field)
+            promise.set_result(field)
+            return field
+        except BaseException as error:
+            promise.set_exception(error)
+            raise
+        finally:
+            with self._lock:
+                del self._in_work[key]
 
     def get(self, key: tuple[object, ...]) -> np.ndarray | None:
         """The field of a key; None if there is none."""
         with self._lock:
-            if key in self._fields:
-                self._fields.move_to_end(key)
-            return self._fields.get(key)
+            return self._get(key)
+
+    def _get(self, key: tuple[object, ...]) -> np.ndarray | None:
+        if key in self._fields:
+            self._fields.move_to_end(key)
+        return self._fields.get(key)
 
     def entries(self) -> dict[tuple[object, ...], np.ndarray]:
         """All fields by their keys, those that were not used for longest first."""
@@ -168,7 +199,19 @@ class FlowFields:
 
         Within a chain a field may need those before it.
         """
-        list(_workers(getpid()).map(lambda chain: [self.flow(*pair) for pair in chain], chains))
+        list(_workers(getpid()).map(self._compute_chain, chains))
+
+    def compute_ahead(self, *chains: Sequence[tuple[int, int]]) -> None:
+        """As `compute`, but in the background, as long as somebody else holds the cache."""
+        without_cache = copy(self)
+        without_cache._cache = FlowCache(0)
+        for chain in chains:
+            task = partial(_compute_ahead, without_cache, ref(self._cache), chain)
+            _workers(getpid()).submit(task)
+
+    def _compute_chain(self, chain: Sequence[tuple[int, int]]) -> None:
+        for pair in chain:
+            self.flow(*pair)
 
     def flow(self, a: int, b: int) -> list[np.ndarray]:
         """Flow from frame a to frame b, with its appearance cost.
@@ -227,22 +270,18 @@ class FlowFields:
         """`compute_field`, or from the cache."""
         inputs = (before, after, predicted)
         key = before.shape, *(_frame_hash(np.ascontiguousarray(a)) for a in inputs)
-        field = self._cache.get(key)
-        if field is None:
-            field = compute_field(before, after, predicted.astype(np.float32))
-            self._cache.put(key, field)
-        return field
+        return self._cache.get_or_compute(
+            key, lambda: compute_field(before, after, predicted.astype(np.float32))
+        )
 
     def _field(self, video: int, a: int, b: int) -> np.ndarray:
         """From the cache, or computed."""
         needed = slice(max(min(a, b) - 1, 0), max(a, b) + 1)  # frames that the flow depends on
         key = self.size_hw, self.deltas, b - a, *self._hashes[video][needed]
-        field = self._cache.get(key)
-        if field is None:
-            frames = self._videos[video]
-            field = compute_field(frames[a], frames[b], self._predicted_flow(video, a, b))
-            self._cache.put(key, field)
-        return field
+        frames = self._videos[video]
+        return self._cache.get_or_compute(
+            key, lambda: compute_field(frames[a], frames[b], self._predicted_flow(video, a, b))
+        )
 
     def _predicted_flow(self, video: int, a: int, b: int) -> np.ndarray | None:
         """The flow ``[h, w, 2]`` that other flows predict; None for the first frame."""
@@ -253,6 +292,16 @@ class FlowFields:
             return None
         frames = self._videos[video]
         return _halved(_search(frames[a - 1], frames[b - 1], COARSE_SCALE))
+
+
+def _compute_ahead(
+    fields: FlowFields, cache: ReferenceType[FlowCache], chain: Sequence[tuple[int, int]]
+) -> None:
+    """Compute a chain for a cache; nothing, once the run that it belongs to is over."""
+    if (found := cache()) is not None:
+        fields = copy(fields)
+        fields._cache = found
+        fields._compute_chain(chain)
 
 
 @lru_cache(maxsize=1)

@@ -336,6 +336,7 @@ class PointModel(nn.Module, ABC):
         joint: Whether points attend to each other, so that the result of one depends on the others.
         point_bytes: Working memory per point and frame of a window, at most, as measured.
         cache_bytes: Upper bound of what `new_cache` holds, in bytes; 0: the model needs no cache.
+        look_back: Number of frames before a new one that `prepare_ahead` reads.
         settings: Fields of the configuration that belong to the weights: `save_weights` writes them
             into the file, and `load_weights` sets them where the configuration has None.
 
@@ -356,6 +357,7 @@ class PointModel(nn.Module, ABC):
     joint: bool = True
     point_bytes: int = 60_000
     cache_bytes: int = 0
+    look_back: int = 0
     settings: Mapping[str, str] = MappingProxyType({})
 
     @property
@@ -387,6 +389,19 @@ class PointModel(nn.Module, ABC):
         Args:
             features: As for `advance`.
             start: As for `advance`.
+            cache: From `new_cache`.
+        """
+        return
+
+    def prepare_ahead(self, frames: Sequence[Any], new: int, cache: Any) -> None:
+        """Begin to fill a cache with what the next windows need of new frames, in the background.
+
+        The results of `advance` do not depend on it.  By default there is nothing to prepare.
+
+        Args:
+            frames: `Features` of the last frames that came in, at least `look_back` and the new
+                ones, or all since the start of the video, in consecutive stretches.
+            new: Number of the new ones, which are the last.
             cache: From `new_cache`.
         """
         return

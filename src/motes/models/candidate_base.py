@@ -28,6 +28,7 @@ from motes.features.candidates import (
     FlowWindow,
     SourceTracks,
     compute_flow,
+    compute_flow_ahead,
     empty_tracks,
     find_candidates,
     half_frames,
@@ -131,6 +132,7 @@ class CandidateModel(PointModel):
 
     features_type = CandidateFeatures
     cache_bytes = FLOW_CACHE_BYTES
+    look_back = HISTORY
 
     def __init__(self, config: CandidateConfig) -> None:
         super().__init__()
@@ -244,6 +246,14 @@ class CandidateModel(PointModel):
         """Compute the flow that ends in the new frames of a window; see `PointModel.prepare`."""
         known = (self.schedule.window or 0) - self.schedule.step if start else 0
         compute_flow(self.config.candidates, flow_window(features, start, cache), known)
+
+    def prepare_ahead(
+        self, frames: Sequence[CandidateFeatures], new: int, cache: FlowCache
+    ) -> None:
+        """Begin with the flow that ends in new frames; see `PointModel.prepare_ahead`."""
+        features = Features.concat([replace(part, levels=()) for part in frames])
+        window = flow_window(features, 0, cache)
+        compute_flow_ahead(self.config.candidates, window, window.length - new)
 
     @abstractmethod
     def refine(

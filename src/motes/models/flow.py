@@ -6,6 +6,7 @@ Long-Term Tracking of Every Pixel", 2024), see `motes.features.flow_chain`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from motes.coordinates import ResizeRule
-from motes.features.flow_chain import compute_steps, follow
+from motes.features.flow_chain import compute_steps, compute_steps_ahead, follow
 from motes.features.flow_fields import (
     FLOW_CACHE_BYTES,
     FlowCache,
@@ -75,7 +76,8 @@ class DenseFlow(PointModel):
         super().__init__()
         self.config = config
         # One frame more than the longest step: its initial flow needs the frame before.
-        window = 1 + max(config.deltas) + config.window_step
+        self.look_back = 1 + max(config.deltas)
+        window = self.look_back + config.window_step
         self.schedule = Schedule(window, config.window_step, final=window)
 
     def new_cache(self, limit: int) -> FlowCache:
@@ -117,6 +119,13 @@ class DenseFlow(PointModel):
         """Compute the flow that ends in the new frames of a window; see `PointModel.prepare`."""
         known = (self.schedule.window or 0) - self.schedule.step if start else 0
         compute_steps(self._fields(features, cache), known)
+
+    def prepare_ahead(self, frames: Sequence[FlowFrames], new: int, cache: FlowCache) -> None:
+        """Begin with the flow that ends in new frames; see `PointModel.prepare_ahead`."""
+        features = Features.concat(frames)
+        fields = self._fields(features, cache)
+        for b in range(len(features) - new, len(features)):
+            compute_steps_ahead(fields, b)
 
     def _fields(self, features: FlowFrames, cache: FlowCache | None) -> FlowFields:
         return FlowFields(features.grey, features.hashes, self.config.deltas, cache)

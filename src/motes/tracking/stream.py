@@ -142,7 +142,12 @@ class Stream:
         features = self._features(frame, self._resize(size))
         with self.engine.autocast():
             prediction, after = windows.push(
-                self.engine.model, before, features, self.options.iterations, self._cache
+                self.engine.model,
+                before,
+                features,
+                self.options.iterations,
+                self._cache,
+                ahead=not isinstance(frame, EncodedFrame),
             )
         past = self._kept((*state.past, *before.features, features), after)
         self.state = replace(state, windows=after, past=past)

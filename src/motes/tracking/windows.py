@@ -97,6 +97,7 @@ def push(
     features: Features,
     iterations: int | None = None,
     cache: Any = None,
+    ahead: bool = True,
 ) -> tuple[Prediction | None, WindowState]:
     """Take in the features of the next frames.
 
@@ -106,6 +107,7 @@ def push(
         features: ``[B or 1, n, ...]`` of the next n frames; one at a time, if there is a latency.
         iterations: See `PointModel.advance`.
         cache: See `PointModel.advance`.
+        ahead: Whether the model may begin with what later windows need, in the background.
 
     Returns:
         The prediction of the frames that have become final (None: none yet), and the new state.
@@ -123,6 +125,8 @@ def push(
     """
     known = (*state.features, features)
     state = replace(state, features=known, seen=state.seen + len(features))
+    if ahead:
+        _prepare_ahead(model, state, len(features), cache)
     if state.schedule.early and state.seen < state.window:
         return _early(model, state, iterations, cache)
     while (start := _next_window(state)) is not None:
@@ -199,6 +203,19 @@ def cut(parts: Sequence[Features], start: int, stop: int) -> tuple[Features, ...
             found.append(part[inside])
         first += len(part)
     return tuple(found)
+
+
+def _prepare_ahead(model: PointModel, state: WindowState, new: int, cache: Any) -> None:
+    """Begin with what the next windows need of new frames, if a point is tracked through them.
+
+    Where memory is so short that the cache is small, the results might not stay in it until then.
+    """
+    if not model.cache_bytes or cache is None or cache.limit < model.cache_bytes:
+        return
+    if bool((state.queries[..., 0] < state.seen).any()):
+        start = max(state.seen - new - model.look_back, state.first)
+        parts = cut(state.features, start - state.first, state.seen - state.first)
+        model.prepare_ahead(parts, new, cache)
 
 
 def _next_window(state: WindowState) -> int | None:
