@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from motes.features.linear import linear
+
 ROWS = 2048
 """Tokens that go through an MLP together on a CPU; what lies between its layers stays cached."""
 
@@ -24,16 +26,16 @@ class Attention(nn.Module):
         """Attend.
 
         Args:
-            x: ``[n, Q, width]``.
+            x: ``[n, Q, width]``, or ``[1, Q, width]`` if it is the same for all n.
             context: ``[n, K, width]``.
             bias: Added to the scores, broadcast to ``[n, heads, Q, K]``.
 
         Returns:
             ``[n, Q, width]``.
         """
-        q = self._split(self.to_q(x))
-        k, v = (self._split(half) for half in self.to_kv(context).chunk(2, -1))
-        return self.to_out(attend(q, k, v, bias).transpose(1, 2).flatten(2))
+        q = self._split(linear(self.to_q, x)).expand(len(context), -1, -1, -1)
+        k, v = (self._split(half) for half in linear(self.to_kv, context).chunk(2, -1))
+        return linear(self.to_out, attend(q, k, v, bias).transpose(1, 2).flatten(2))
 
     def _split(self, x: Tensor) -> Tensor:
         d = x.shape[-1] // self.heads
@@ -68,7 +70,7 @@ class MLP(nn.Module):
         return torch.cat([self._map(part) for part in x.flatten(0, -2).split(ROWS)]).view_as(x)
 
     def _map(self, x: Tensor) -> Tensor:
-        return self.fc2(F.gelu(self.fc1(x), approximate="tanh"))
+        return linear(self.fc2, linear(self.fc1, x, "tanh"))
 
 
 def plain_norm(x: Tensor) -> Tensor:
@@ -87,8 +89,8 @@ class SelfBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Update tokens ``[n, L, width]``."""
         y = plain_norm(x)
-        x = x + self.attention(y, y)
-        return x + self.mlp(plain_norm(x))
+        x = self.attention(y, y).add_(x)
+        return self.mlp(plain_norm(x)).add_(x)
 
 
 class CrossBlock(nn.Module):
@@ -101,9 +103,9 @@ class CrossBlock(nn.Module):
         self.mlp = MLP(width, ratio)
 
     def forward(self, x: Tensor, context: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Update tokens ``[n, Q, width]``; `context` and `bias` as in `Attention`."""
-        x = x + self.attention(plain_norm(x), self.norm_context(context), bias)
-        return x + self.mlp(plain_norm(x))
+        """Update tokens; arguments and result as in `Attention`."""
+        x = self.attention(plain_norm(x), self.norm_context(context), bias).add_(x)
+        return self.mlp(plain_norm(x)).add_(x)
 
 
 def init_linear(module: nn.Module) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from motes.features.linear import linear
 from motes.features.sampling import Outside, blend, by_kernel, neighbourhood, patches
 
 WORKING_SET = 2**22
@@ -120,7 +120,7 @@ class PatchCorrelation(nn.Module):
 
     def describe(self, volume: Tensor) -> Tensor:
         """Embed correlations ``[n, S, (2r+1)^4]`` as ``[n, S, out]``."""
-        return self.fc2(F.gelu(self.fc1(volume)))
+        return linear(self.fc2, linear(self.fc1, volume, "none"))
 
 
 class Match(NamedTuple):

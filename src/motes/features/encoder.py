@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from motes.features.enlarged import conv_of_joined
+
 
 def instance_norm(x: Tensor) -> Tensor:
     """Normalise each channel of each frame over its pixels.
@@ -89,7 +91,8 @@ class ResidualBlock(nn.Module):
         y = instance_norm(self.conv1(x)).relu_()
         y = instance_norm(self.conv2(y)).relu_()
         skip = x if self.shortcut is None else instance_norm(self.shortcut(x))
-        return (skip + y).relu_()
+        y = y + skip if torch.is_grad_enabled() else y.add_(skip)
+        return y.relu_()
 
 
 class FrameEncoder(nn.Module):
@@ -142,8 +145,7 @@ class FrameEncoder(nn.Module):
         for stage in self.stages:
             x = stage(x)
             stages.append(x)
-        joined = torch.cat([resize(x, size) for x in stages], 1)
-        return stages[0], instance_norm(self.mix(joined)).relu_()
+        return stages[0], instance_norm(conv_of_joined(self.mix, stages, size)).relu_()
 
 
 class FineEncoder(nn.Module):

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from motes.features.attention import CrossBlock, SelfBlock, init_linear
+from motes.features.linear import linear
 
 
 class ProxyTransformer(nn.Module):
@@ -59,22 +60,36 @@ class ProxyTransformer(nn.Module):
         Returns:
             ``[B, N, T, width]``.
         """
-        B, N, T, _ = tokens.shape
-        virtual = self.virtual_tracks.expand(B, -1, T, -1)
-        x = torch.cat([self.input(tokens), virtual.to(tokens.dtype)], 1)  # [B, N + V, T, width]
-        M = virtual.shape[1]
+        B, T, M = len(tokens), tokens.shape[2], self.virtual_tracks.shape[1]
         to_points, to_virtual = mask_biases(
             known, M if self.as_published else None, T, tokens.dtype
         )
+        points = linear(self.input, tokens)  # [B, N, T, width]
+        # Until they attend to points, virtual tracks are the same in all frames and videos.
+        virtual = self.virtual_tracks.to(tokens.dtype)  # [1, M, 1, width]
         rounds = zip(self.time, self.gather, self.virtual, self.spread, strict=True)
         for time, gather, among, spread in rounds:
-            x = time(x.flatten(0, 1)).unflatten(0, (B, N + M))
-            x = x.transpose(1, 2).flatten(0, 1)  # [B T, N + V, width]
-            points, virtual = x.split([N, M], 1)
+            points, virtual = (_by_frame(_over_time(time, x)) for x in (points, virtual))
             virtual = among(gather(virtual, points, to_points))
             points = spread(points, virtual, to_virtual)
-            x = torch.cat([points, virtual], 1).unflatten(0, (B, T)).transpose(1, 2)
-        return x[:, :N]
+            points, virtual = (_by_point(x, B) for x in (points, virtual))
+        return points
+
+
+def _over_time(block: nn.Module, x: Tensor) -> Tensor:
+    """Apply a block to the frames of each point; ``[B, N, T, width]`` to the same."""
+    updated: Tensor = block(x.flatten(0, 1))
+    return updated.unflatten(0, x.shape[:2])
+
+
+def _by_frame(x: Tensor) -> Tensor:
+    """``[B, N, T, width]`` to ``[B T, N, width]``."""
+    return x.transpose(1, 2).flatten(0, 1)
+
+
+def _by_point(x: Tensor, videos: int) -> Tensor:
+    """``[B T, N, width]`` to ``[B, N, T, width]``."""
+    return x.unflatten(0, (videos, -1)).transpose(1, 2)
 
 
 def mask_biases(
