@@ -18,7 +18,9 @@ from motes.edit.content import Content, open_content
 from motes.edit.defaults import default_tracker
 from motes.edit.filters import seconds
 from motes.edit.fits import apply_motion, frame_corners, from_corners
+from motes.edit.occlusion import visible_pixels
 from motes.edit.output import write_video
+from motes.edit.recovery import recovered
 from motes.edit.region import bounding_box, track_region
 from motes.edit.surface import MESH, SURFACES, Surface
 from motes.errors import InputError
@@ -220,7 +222,7 @@ def track_target(
         tracks = tracker.track(video, queries, backward=True, progress=advance)
     count = None if target.points is None else len(target.points)
     default = MESH if count is None else KIND_OF_POINTS.get(count, "homography")
-    return Surface(tracks, target.at, kind or default)
+    return recovered(Surface(tracks, target.at, kind or default), video)
 
 
 def attached_frames(
@@ -228,7 +230,7 @@ def attached_frames(
 ) -> Iterator[np.ndarray]:
     """The frames of a video with content on a surface, uint8 ``[H, W, 3]``."""
     cut = _soft_mask(target.mask) if target.points is None else None
-    reference = _reference(video, target.at) if look.shading else None
+    reference = video.read(target.at, target.at + 1)[0].astype(np.float32)
     times = seconds(surface.tracks)
     for column, frame in enumerate(video):
         window = surface.window(column, target.box)
@@ -240,9 +242,10 @@ def attached_frames(
         placed = Placed(picture, target.box, cut)
         layer = smeared(surface, column, window, look.shutter, placed)
         source = surface.source(column, window)
-        visible = surface.visibility(column, source)
-        if reference is not None:
-            layer[..., :3] *= shading(frame[window], sample(reference, source), visible)
+        expected = sample(reference, source)
+        visible = visible_pixels(surface, column, source, frame[window], expected)
+        if look.shading:
+            layer[..., :3] *= shading(frame[window], expected, visible)
         yield over(frame, window, layer * (look.opacity * visible)[..., None], look.blend)
 
 
@@ -269,10 +272,6 @@ class Placed:
 
 def _soft_mask(mask: np.ndarray | None) -> np.ndarray | None:
     return None if mask is None else cv2.GaussianBlur(mask.astype(np.float32), (0, 0), MASK_EDGE)
-
-
-def _reference(video: Video, at: int) -> np.ndarray:
-    return video.read(at, at + 1)[0].astype(np.float32)
 
 
 def _reduced(picture: np.ndarray, box: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from motes.common.registry import suggest
 from motes.edit.compositing import sample
 from motes.edit.defaults import default_tracker
 from motes.edit.output import write_video
+from motes.edit.recovery import recovered
 from motes.edit.region import bounding_box, track_region
 from motes.edit.surface import Surface, Window
 from motes.errors import InputError
@@ -231,7 +232,8 @@ def blur(
 
 
 def _cover(tracker: Tracker, video: Video, mask: np.ndarray, at: int, advance: Progress) -> Cover:
-    return Cover(Surface(track_region(tracker, video, mask, at, advance), at), mask)
+    surface = Surface(track_region(tracker, video, mask, at, advance), at)
+    return Cover(recovered(surface, video), mask)
 
 
 def describe_lost(lost: Sequence[int]) -> str:

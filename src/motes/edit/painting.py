@@ -16,7 +16,9 @@ from motes.common.progress import Progress, silent
 from motes.edit.compositing import over, sample, shading
 from motes.edit.content import read_rgba
 from motes.edit.defaults import default_tracker
+from motes.edit.occlusion import visible_pixels
 from motes.edit.output import write_video
+from motes.edit.recovery import recovered
 from motes.edit.region import bounding_box, track_region
 from motes.edit.surface import Surface
 from motes.errors import InputError
@@ -79,10 +81,11 @@ class Change:
         if window is None:
             return canvas
         source = self.surface.source(column, window)
-        visible = self.surface.visibility(column, source)
+        expected = sample(self.original, source)
+        visible = visible_pixels(self.surface, column, source, frame[window], expected)
         color = sample(self.edited, source)
         if relight:
-            color = color * shading(frame[window], sample(self.original, source), visible)
+            color = color * shading(frame[window], expected, visible)
         alpha = sample(self.alpha, source) * visible
         part = canvas[window]
         part[..., :3] = (color / 255).clip(0, 1) * alpha[..., None]
@@ -178,7 +181,7 @@ def _surface(
 ) -> Surface:
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * AROUND + 1, 2 * AROUND + 1))
     region = cv2.dilate((alpha > 0.5).astype(np.uint8), kernel)
-    return Surface(track_region(tracker, video, region, at, advance), at)
+    return recovered(Surface(track_region(tracker, video, region, at, advance), at), video)
 
 
 def painted_frames(

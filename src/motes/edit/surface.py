@@ -12,7 +12,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from motes.edit.fits import KINDS, MotionPath, apply_motion, check_kind, fit_path
+from motes.edit.fits import KINDS, TOLERANCE, MotionPath, apply_motion, check_kind, fit_path
 from motes.errors import InputError
 from motes.tracks import Tracks
 
@@ -103,21 +103,35 @@ class Surface:
     def path(self) -> MotionPath:
         """The mean motion from the reference frame to every frame."""
         least = int(np.ceil(FOUND_SHARE * len(self.points)))
+        return fit_path(self.tracks, self.reference, *self.mean_motion, least)
+
+    @cached_property
+    def mean_motion(self) -> tuple[str, float]:
+        """The kind of the mean motion, and the distance in pixels up to which a point agrees."""
         if self.kind != MESH:
-            return fit_path(self.tracks, self.reference, self.kind, min_inliers=least)
+            return self.kind, TOLERANCE
         kind = "affine" if len(self.points) >= 12 else "translation"
-        tolerance = max(3.0, MESH_TOLERANCE * self.diameter)
-        return fit_path(self.tracks, self.reference, kind, tolerance, least)
+        return kind, max(3.0, MESH_TOLERANCE * self.diameter)
 
     @cached_property
     def visible(self) -> np.ndarray:
         """The points that are visible and not far from the mean motion, bool ``[N, T]``."""
-        expected = apply_motion(self.path.matrices, self.points).swapaxes(0, 1)
-        distance = np.linalg.norm(self.tracks.xy - expected, axis=2)
+        columns = enumerate(self.path.matrices)
+        return np.stack([self.follow(i, matrix) for i, matrix in columns], 1)
+
+    def follow(self, column: int, matrix: np.ndarray) -> np.ndarray:
+        """The visible points of a frame that are not far from a motion, bool ``[N]``.
+
+        Args:
+            column: Index of the frame in the tracks.
+            matrix: ``[3, 3]``, from the reference frame.
+        """
+        expected = apply_motion(matrix, self.points)
+        distance = np.linalg.norm(self.tracks.xy[:, column] - expected, axis=1)
         pixels, diameters = WRONG[self.kind == MESH]
-        scale = np.sqrt(np.abs(np.linalg.det(self.path.matrices[:, :2, :2])))
-        limit = np.maximum(pixels, diameters * self.diameter * scale)
-        return np.asarray(self.tracks.visible & (distance <= limit))
+        scale = np.sqrt(abs(np.linalg.det(matrix[:2, :2])))
+        limit = max(pixels, diameters * self.diameter * scale)
+        return np.asarray(self.tracks.visible[:, column] & (distance <= limit))
 
     @cached_property
     def seen(self) -> np.ndarray:

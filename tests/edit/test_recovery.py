@@ -1,0 +1,100 @@
+"""A textured square that moves, and something that covers it for a while."""
+
+import cv2
+import numpy as np
+import pytest
+
+from motes.edit.occlusion import visible_pixels
+from motes.edit.recovery import recovered
+from motes.edit.surface import Surface
+from motes.tracks import Tracks
+from motes.video import open_video
+
+SIDE, COVERED = 48, range(4, 8)
+
+
+def texture(seed, shape=(SIDE, SIDE)):
+    noise = np.random.default_rng(seed).uniform(0, 255, (*shape, 3)).astype(np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), 2)
+    return (128 + 6 * (smooth - 128)).clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def clip():
+    """Frames, and the true positions [N, T, 2] of a lattice on the square."""
+    background, square, cover = texture(0, (120, 200)), texture(1), texture(2, (70, 70))
+    frames, corners = [], [(20 + 7 * t, 30 + t) for t in range(12)]
+    for t, (x, y) in enumerate(corners):
+        frame = background.copy()
+        frame[y : y + SIDE, x : x + SIDE] = square
+        if t in COVERED:
+            frame[20:90, x - 12 : x + 58] = cover
+        frames.append(frame)
+    lattice = np.stack(np.meshgrid(np.arange(7, 42, 3), np.arange(7, 42, 3)), -1).reshape(-1, 1, 2)
+    return np.stack(frames), (lattice + np.array(corners)).astype(np.float32)
+
+
+def tracked(xy, case):
+    """What a tracker says that loses the square, or that stays on its cover."""
+    xy, visible = xy.copy(), np.ones(xy.shape[:2], bool)
+    if case == "lost":
+        visible[:, COVERED.start :] = False
+        xy[:, COVERED.start :] = xy[:, COVERED.start, None]
+    if case == "drifts":
+        xy[:, COVERED.stop :] = xy[:, COVERED.stop - 1, None]
+    return Surface(Tracks(xy, visible, size=(200, 120)), 0)
+
+
+@pytest.mark.parametrize("case", ["followed", "lost", "drifts"])
+def test_visible_points_look_as_in_the_reference_frame(clip, case):
+    frames, truth = clip
+    found = recovered(tracked(truth, case), open_video(frames))
+    shown = [t for t in range(12) if t not in COVERED]
+    error = np.linalg.norm(found.tracks.xy - truth, axis=2)[:, shown]
+    assert found.visible[:, COVERED.start : COVERED.stop].mean() < 0.2
+    assert found.visible[:, shown].mean() > 0.8
+    assert error[found.visible[:, shown]].max() < 0.5
+
+
+def test_backward_from_a_later_reference_frame(clip):
+    frames, truth = clip
+    last = tracked(truth[:, ::-1], "lost")
+    tracks = Tracks(last.tracks.xy[:, ::-1], last.tracks.visible[:, ::-1], size=(200, 120))
+    found = recovered(Surface(tracks, 11), open_video(frames))
+    assert found.visible[:, : COVERED.start].mean() > 0.8
+    error = np.linalg.norm(found.tracks.xy - truth, axis=2)
+    assert error[:, 0][found.visible[:, 0]].max() < 0.5
+
+
+def test_few_points_stay_as_they_are(clip):
+    frames, truth = clip
+    surface = tracked(truth[:4], "lost")
+    assert recovered(surface, open_video(frames)) is surface
+
+
+def test_a_plain_surface_stays_as_the_tracker_says(clip):
+    _, truth = clip
+    surface = tracked(truth, "lost")
+    found = recovered(surface, open_video(np.full((12, 120, 200, 3), 90, np.uint8)))
+    np.testing.assert_array_equal(found.visible, surface.visible)
+
+
+@pytest.mark.parametrize(("cover", "exact"), [(texture(3, (120, 200)), True), (None, False)])
+def test_colours_give_the_edge_of_an_occluder(clip, cover, exact):
+    frames, truth = clip
+    window = slice(30, 78), slice(20, 68)
+    frame = frames[0].copy()
+    if cover is not None:
+        frame[:, 44:] = cover[:, 44:]
+    visible = np.ones((len(truth), 2), bool)
+    visible[:, 1] = truth[:, 0, 0] < 50  # 6 pixels too far
+    xy = np.repeat(truth[:, :1], 2, 1)
+    surface = Surface(Tracks(xy, visible, size=(200, 120)), 0)
+    source = surface.source(1, window)
+    expected = frames[0][window].astype(np.float32)
+    share = visible_pixels(surface, 1, source, frame[window], expected)
+    if exact:
+        np.testing.assert_array_equal(share[4:-4, 4:20] > 0.5, True)
+        np.testing.assert_array_equal(share[4:-4, 26:-4] > 0.5, False)
+    else:  # nothing covers it: texture that agrees is visible
+        assert share.mean() > 0.95
