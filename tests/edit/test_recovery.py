@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 import pytest
 
-from motes.edit.occlusion import visible_pixels
 from motes.edit.recovery import recovered
 from motes.edit.surface import Surface
 from motes.tracks import Tracks
@@ -77,24 +76,3 @@ def test_a_plain_surface_stays_as_the_tracker_says(clip):
     surface = tracked(truth, "lost")
     found = recovered(surface, open_video(np.full((12, 120, 200, 3), 90, np.uint8)))
     np.testing.assert_array_equal(found.visible, surface.visible)
-
-
-@pytest.mark.parametrize(("cover", "exact"), [(texture(3, (120, 200)), True), (None, False)])
-def test_colours_give_the_edge_of_an_occluder(clip, cover, exact):
-    frames, truth = clip
-    window = slice(30, 78), slice(20, 68)
-    frame = frames[0].copy()
-    if cover is not None:
-        frame[:, 44:] = cover[:, 44:]
-    visible = np.ones((len(truth), 2), bool)
-    visible[:, 1] = truth[:, 0, 0] < 50  # 6 pixels too far
-    xy = np.repeat(truth[:, :1], 2, 1)
-    surface = Surface(Tracks(xy, visible, size=(200, 120)), 0)
-    source = surface.source(1, window)
-    expected = frames[0][window].astype(np.float32)
-    share = visible_pixels(surface, 1, source, frame[window], expected)
-    if exact:
-        np.testing.assert_array_equal(share[4:-4, 4:20] > 0.5, True)
-        np.testing.assert_array_equal(share[4:-4, 26:-4] > 0.5, False)
-    else:  # nothing covers it: texture that agrees is visible
-        assert share.mean() > 0.95

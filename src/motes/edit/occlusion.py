@@ -45,6 +45,15 @@ def visible_pixels(
 
     Returns:
         float32 ``[h, w]`` in [0, 1].
+
+    Example:
+        >>> from motes.edit.occlusion import visible_pixels
+        >>> surface = Surface(tracks, 0)
+        >>> frame = motes.open_video("bike.mp4")[0]
+        >>> window = slice(0, frame.shape[0]), slice(0, frame.shape[1])
+        >>> source = surface.source(0, window)
+        >>> float(visible_pixels(surface, 0, source, frame, frame.astype(np.float32)).min())
+        1.0
     """
     share = surface.visibility(column, source)
     shown, hidden = _certain(share > 0.95), _certain(share < 0.05)

@@ -78,6 +78,12 @@ def recovered(surface: Surface, video: Video) -> Surface:
 
     Returns:
         A surface with the same points.  Points without texture stay as the tracker says.
+
+    Example:
+        >>> from motes.edit.recovery import recovered
+        >>> surface = Surface(tracks, 0)
+        >>> recovered(surface, motes.open_video("bike.mp4")).points.shape == surface.points.shape
+        True
     """
     tracks = surface.tracks
     if len(surface.points) < MIN_POINTS:
