@@ -11,7 +11,7 @@ from motes.tracks import Tracks
 from motes.video import Video
 
 FIRST_HELP = "Number that the other program gives to the first frame of the video."
-HIDDEN_HELP = "Frames in which a point is hidden: keep or drop.  (default: as the format has it)"
+HIDDEN_HELP = "Frames in which a point is hidden: keep or drop.  (default: depends on the format)"
 PIN_HELP = (
     "Corner pins: ids of the top-left, top-right, bottom-right and bottom-left point, or best.  "
     "(default: the four points; best with --mask)"

@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 
 from motes.cli._common import console, progress
+from motes.cli._options import DEVICE, MODEL_NAME, PICTURE_OUTPUT, VIDEO
 from motes.common.files import check_overwrites
 from motes.errors import InputError
 
 
 def command(
-    video: Annotated[str, typer.Argument(help="A video file, a folder of images, a glob, a URL.")],
+    video: Annotated[str, VIDEO],
     to: Annotated[
         str,
         typer.Option(
@@ -19,30 +20,28 @@ def command(
             "(clockwise from the top left), more points, or a mask image."
         ),
     ],
-    output: Annotated[
-        str, typer.Option("--output", "-o", help="Where to write: .mp4, .gif or FOLDER/.")
-    ],
+    output: Annotated[str, PICTURE_OUTPUT],
     content: Annotated[
         str | None, typer.Argument(help="A picture (alpha is kept) or a clip (it is repeated).")
     ] = None,
     text: Annotated[str | None, typer.Option(help="A line of text, instead of a file.")] = None,
     color: Annotated[str, typer.Option(help="Colour of the text.")] = "#ffffff",
     at: Annotated[int | None, typer.Option(help="Frame of --to; default: the first.")] = None,
-    width: Annotated[float | None, typer.Option(help="Width in pixels of frame --at.")] = None,
+    width: Annotated[float | None, typer.Option(help="Width of the content in pixels.")] = None,
     motion: Annotated[
         str | None,
         typer.Option(
             help="translation, similarity, affine, homography or mesh (bends); default: by --to."
         ),
     ] = None,
-    opacity: Annotated[float, typer.Option(help="Up to 1.")] = 1.0,
+    opacity: Annotated[float, typer.Option(help="Opacity of the content, up to 1.")] = 1.0,
     blend: Annotated[str, typer.Option(help="normal, multiply, screen or add.")] = "normal",
     shutter: Annotated[float, typer.Option(help="Motion blur: exposure in frames, 0 to 1.")] = 0.0,
     shading: Annotated[
-        bool, typer.Option("--shading", help="Take over light and shadow of the surface.")
+        bool, typer.Option("--shading", help="Apply the light and shadow of the surface.")
     ] = False,
-    model: Annotated[str | None, typer.Option(help="See: motes models.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
+    model: Annotated[str | None, MODEL_NAME] = None,
+    device: Annotated[str | None, DEVICE] = None,
 ) -> None:
     """Attach a picture, a clip or a text to a surface.
 

@@ -1,4 +1,4 @@
-"""``motes batch``: many videos with one command; what is done stays done."""
+"""``motes batch``: many videos with one command; finished videos are not tracked again."""
 
 from __future__ import annotations
 
@@ -11,6 +11,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from motes.cli._common import JSON_HELP, console, print_json, progress
+from motes.cli._options import (
+    AT,
+    BACKWARD,
+    CORNERS,
+    DENSE,
+    DTYPE,
+    END,
+    GRID,
+    MASK,
+    MODEL,
+    MODEL_NAME,
+    POINT_LIST,
+    QUERIES,
+    START,
+    WEIGHTS,
+)
 from motes.common.files import locked, make_folder
 from motes.errors import InputError
 
@@ -20,14 +36,15 @@ if TYPE_CHECKING:
     from motes.batch.local import Event
 
 LEDGER = "ledger.sqlite"
+CLUSTER = "Cluster"
 
 
 def command(
     inputs: Annotated[
         list[str],
         typer.Argument(
-            help="Folders, globs, videos, or a manifest: a .csv, .json or .parquet table with the "
-            "column path, and columns named as the options below."
+            help="Folders, globs, videos, or a table (.csv, .json, .parquet) with the column path; "
+            "columns that are named as the options below hold their values for each video."
         ),
     ],
     output: Annotated[
@@ -35,56 +52,64 @@ def command(
     ],
     formats: Annotated[
         str,
-        typer.Option(help="Suffixes of outputs, separated by commas; mp4 draws the tracks."),
+        typer.Option(
+            help="Suffixes of the outputs, separated by commas; mp4: a video with the tracks."
+        ),
     ] = "npz",
-    model: Annotated[str | None, typer.Option(help="See: motes models.")] = None,
-    weights: Annotated[str | None, typer.Option(help="Checkpoint to use instead.")] = None,
-    dtype: Annotated[str, typer.Option(help="Number type: $dtypes.")] = "float32",
-    grid: Annotated[
-        int | None, typer.Option(help="Points a side, evenly spread (default: 20).")
-    ] = None,
-    points: Annotated[str | None, typer.Option(help='"x,y;x,y" or "t,x,y;t,x,y", pixels.')] = None,
-    queries: Annotated[str | None, typer.Option(help="CSV file with the header t,x,y.")] = None,
-    corners: Annotated[int | None, typer.Option(help="The N strongest corners.")] = None,
-    dense: Annotated[int | None, typer.Option(help="Every pixel (1), every 2nd (2).")] = None,
-    mask: Annotated[str | None, typer.Option(help="Image: only points where it is not 0.")] = None,
-    at: Annotated[
-        int | None, typer.Option(help="Frame of the points (default: the first).")
-    ] = None,
-    backward: Annotated[bool, typer.Option(help="Also track towards the start.")] = False,
-    start: Annotated[int, typer.Option(help="First frame.")] = 0,
-    end: Annotated[int | None, typer.Option(help="Frame to stop before.")] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes (default: one per core or GPU).")
-    ] = None,
+    grid: Annotated[int | None, GRID] = None,
+    points: Annotated[str | None, POINT_LIST] = None,
+    queries: Annotated[str | None, QUERIES] = None,
+    corners: Annotated[int | None, CORNERS] = None,
+    dense: Annotated[int | None, DENSE] = None,
+    mask: Annotated[str | None, MASK] = None,
+    at: Annotated[int | None, AT] = None,
+    start: Annotated[int, START] = 0,
+    end: Annotated[int | None, END] = None,
+    backward: Annotated[bool, BACKWARD] = False,
+    model: Annotated[str | None, MODEL_NAME] = None,
+    weights: Annotated[str | None, WEIGHTS] = None,
+    dtype: Annotated[str, DTYPE] = "float32",
     device: Annotated[
-        str | None, typer.Option(help="cpu, cuda, or several: cuda:0,cuda:1.")
+        str | None,
+        typer.Option(help="cpu, cuda, or several: cuda:0,cuda:1.", rich_help_panel=MODEL),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of processes.  (default: one per core or GPU)", rich_help_panel=MODEL
+        ),
     ] = None,
     cluster: Annotated[
         str | None,
-        typer.Option(help="Run on Ray: its address, or auto (one that runs, else this machine)."),
+        typer.Option(
+            help="Address of a Ray cluster, or auto (a running one, else this machine).",
+            rich_help_panel=CLUSTER,
+        ),
     ] = None,
-    cpus: Annotated[float, typer.Option(help="With --cluster: processors a video.")] = 1,
-    gpus: Annotated[float, typer.Option(help="With --cluster: GPUs a video, also 0.25.")] = 0,
+    cpus: Annotated[float, typer.Option(help="CPUs per video.", rich_help_panel=CLUSTER)] = 1,
+    gpus: Annotated[
+        float, typer.Option(help="GPUs per video, such as 0.25.", rich_help_panel=CLUSTER)
+    ] = 0,
     stretch: Annotated[
         int | None,
         typer.Option(
-            help="With --cluster: frames of the stretches into which long videos are split, so "
-            "that several processors work on one (0: never; default: by memory)."
+            help="Number of frames of the parts into which long videos are split, so that several "
+            "CPUs work on one video; 0: no split.  (default: by memory)",
+            rich_help_panel=CLUSTER,
         ),
     ] = None,
     ledger_file: Annotated[
         Path | None,
-        typer.Option("--ledger", help="Where the ledger is [OUTPUT/ledger.sqlite]."),
+        typer.Option("--ledger", help="File of the ledger.  (default: OUTPUT/ledger.sqlite)"),
     ] = None,
-    retry: Annotated[bool, typer.Option(help="Try failed videos again.")] = True,
+    retry: Annotated[bool, typer.Option(help="Track failed videos again.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Track many videos.
 
-    Each video is tracked by itself; one that fails costs nothing else. A ledger
-    (OUTPUT/ledger.sqlite) knows what is done: the same command again does only what is new,
-    changed, failed or interrupted.
+    Each video is tracked separately; if one fails, the others go on.  A ledger
+    (OUTPUT/ledger.sqlite) records finished videos: the same command again tracks only videos that
+    are new, changed, failed or interrupted.
 
     Examples:
       motes batch shots/ -o tracked --grid 10 --formats csv,mp4
@@ -162,7 +187,7 @@ def _locked(ledger: Path, output: str) -> Iterator[None]:
 
 
 def _follow(events: Iterator[Event], ledger: Ledger, total: int, done: int) -> None:
-    """Write every change of state into the ledger, and show it."""
+    """Write all changes of state to the ledger, and show them."""
     from motes.batch.ledger import DONE, FAILED
     from motes.batch.storage import redacted
 
@@ -180,7 +205,7 @@ def _follow(events: Iterator[Event], ledger: Ledger, total: int, done: int) -> N
 
 
 def _report(ledger: Ledger, jobs: Sequence[Job], as_json: bool) -> None:
-    """Say what came out; exit with 1 if anything failed."""
+    """Print the results; exit with 1 if a video failed."""
     from motes.batch.ledger import DONE, FAILED
 
     names = {job.name for job in jobs}

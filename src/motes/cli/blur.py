@@ -6,26 +6,25 @@ from typing import Annotated
 import typer
 
 from motes.cli._common import console, pair_with_frames, progress
+from motes.cli._options import DEVICE, MODEL_NAME, PICTURE_OUTPUT, VIDEO
 from motes.common.files import check_overwrites
 
 
 def command(
-    video: Annotated[str, typer.Argument(help="A video file, a folder of images, a glob, a URL.")],
+    video: Annotated[str, VIDEO],
     mask: Annotated[
-        list[Path], typer.Option(help="Image of the region: what is not 0. Repeatable.")
+        list[Path], typer.Option(help="Image of the region: pixels that are not 0.  Repeatable.")
     ],
-    output: Annotated[
-        str, typer.Option("--output", "-o", help="Where to write: .mp4, .gif or FOLDER/.")
-    ],
+    output: Annotated[str, PICTURE_OUTPUT],
     at: Annotated[
         list[int] | None, typer.Option(help="Frame of each --mask; default: the first.")
     ] = None,
     effect: Annotated[str, typer.Option(help="blur, pixelate or fill.")] = "blur",
     strict: Annotated[
-        bool, typer.Option("--strict", help="A frame in which the region is lost is an error.")
+        bool, typer.Option("--strict", help="Fail if the region is lost in a frame.")
     ] = False,
-    model: Annotated[str | None, typer.Option(help="See: motes models.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
+    model: Annotated[str | None, MODEL_NAME] = None,
+    device: Annotated[str | None, DEVICE] = None,
 ) -> None:
     """Blur a region of a video.
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from motes.cli._common import print_line, progress
+from motes.cli._options import MODEL_NAME
 from motes.common.files import make_folder
 
 
@@ -14,11 +15,11 @@ def command(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")] = Path(
         "motes_demo"
     ),
-    model: Annotated[str | None, typer.Option(help="See: motes models.")] = None,
+    model: Annotated[str | None, MODEL_NAME] = None,
 ) -> None:
-    """Track a grid of points through a bundled clip, and say where the pictures are.
+    """Track a grid of points through a bundled clip, and print where the results are.
 
-    The clip is a highway filmed by a shaky camera.  The folder then holds the video with its trails
+    The clip is a highway filmed by a shaky camera.  The folder then holds the video with trails
     (tracks.mp4), a sheet with the paths of the whole clip (sheet.png) and the numbers (tracks.csv).
     """
     from motes.rendering import plot, render

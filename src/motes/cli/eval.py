@@ -16,6 +16,7 @@ from motes.cli._common import (
     warn,
 )
 from motes.cli._names import file_name
+from motes.cli._options import DEVICE, DTYPE
 from motes.common.files import make_folder
 from motes.errors import InputError
 
@@ -37,11 +38,11 @@ def command(
         str,
         typer.Option(help="One of $protocols."),
     ] = "tapvid",
-    mode: Annotated[str, typer.Option(help="Queries: first or strided.")] = "first",
+    mode: Annotated[str, typer.Option(help="Queries of a point: first, or strided.")] = "first",
     limit: Annotated[int | None, typer.Option(help="Only the first N clips.", min=1)] = None,
     points: Annotated[int | None, typer.Option(help="At most N queries per clip.", min=1)] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
-    dtype: Annotated[str, typer.Option(help="Number type: $dtypes.")] = "float32",
+    device: Annotated[str | None, DEVICE] = None,
+    dtype: Annotated[str, DTYPE] = "float32",
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Folder for numbers, predictions and charts."),
@@ -50,7 +51,7 @@ def command(
 ) -> None:
     """Measure models on clips with known tracks, with the TAP-Vid metrics.
 
-    Prints one table.  With -o, also writes scores.csv and scores.json (every clip), charts, and the
+    Prints a table.  With -o, also writes scores.csv and scores.json (every clip), charts, and the
     predictions: DIR/predictions/MODEL/CLIP.npz, in pixels of the original video.
 
     Examples:

@@ -16,13 +16,14 @@ from motes.cli._exchange import (
     parse_ids,
     parse_options,
 )
+from motes.cli._options import MASK
 from motes.cli._outputs import check_counts
 from motes.common.files import check_overwrites
 from motes.errors import InputError
 from motes.export import Footage, check_output, load, save_parts
 from motes.tracks import Tracks
 
-POINTS, OTHER, SOURCE = "Which points", "Files of other programs", "What the input does not say"
+POINTS, OTHER, SOURCE = "Points", "Files of other programs", "Facts that the input file lacks"
 
 
 def command(
@@ -44,7 +45,7 @@ def command(
     ] = None,
     mask: Annotated[
         Path | None,
-        typer.Option(help="Image: only points where it is not 0.", rich_help_panel=POINTS),
+        MASK,
     ] = None,
     at: Annotated[
         int | None,
@@ -57,19 +58,19 @@ def command(
     pin: Annotated[str | None, typer.Option(help=PIN_HELP, rich_help_panel=OTHER)] = None,
     video: Annotated[
         str | None,
-        typer.Option(help="The video; gives size and frame rate.", rich_help_panel=SOURCE),
+        typer.Option(help="The video, for its size and frame rate.", rich_help_panel=SOURCE),
     ] = None,
     size: Annotated[
         str | None, typer.Option(help="Size of the video: 1920x1080.", rich_help_panel=SOURCE)
     ] = None,
     fps: Annotated[
         str | None,
-        typer.Option(help="Its frame rate: 25, 30000/1001.", rich_help_panel=SOURCE),
+        typer.Option(help="Frame rate of the video: 25, 30000/1001.", rich_help_panel=SOURCE),
     ] = None,
     source_first_frame: Annotated[
         int | None,
         typer.Option(
-            help="Number that the program which wrote the input gives to the first frame.",
+            help="Number of the first frame in the input file.",
             rich_help_panel=SOURCE,
         ),
     ] = None,

@@ -6,17 +6,18 @@ from typing import Annotated
 import typer
 
 from motes.cli._common import print_line
+from motes.cli._options import WEIGHTS
 
 
 def command(
     name: Annotated[str, typer.Argument(help="A CoTracker3; see: motes models.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="New or empty folder.")],
-    weights: Annotated[Path | None, typer.Option(help="Checkpoint to use instead.")] = None,
+    weights: Annotated[Path | None, WEIGHTS] = None,
 ) -> None:
     """Write a model as ONNX files, for programs without Python.
 
-    The folder gets encoder.onnx, patches.onnx, update.onnx and config.json, which says how they fit
-    together.  Here they run with motes.load(NAME, runtime="onnx", weights=FOLDER).
+    The folder gets encoder.onnx, patches.onnx, update.onnx and config.json, which describes their
+    inputs and outputs.  They run in motes with motes.load(NAME, runtime="onnx", weights=FOLDER).
 
     Example:
       motes export-model cotracker3-online -o exported

@@ -8,7 +8,7 @@ from motes.cli._common import print_line
 
 
 def command(name: Annotated[str, typer.Argument(help="A model; see: motes models.")]) -> None:
-    """Download the official weights of a model, and show under which licence they are."""
+    """Download the official weights of a model, and show their licence."""
     from motes.common.registry import suggest
     from motes.models.weights import address, fetch
     from motes.tracking.load import presets

@@ -7,18 +7,19 @@ import cv2
 import typer
 
 from motes.cli._common import console
+from motes.cli._options import VIDEO
 from motes.common.files import check_overwrites, replacing
 from motes.errors import InputError
 
 
 def command(
-    video: Annotated[str, typer.Argument(help="A video file, a folder of images, a glob, a URL.")],
+    video: Annotated[str, VIDEO],
     output: Annotated[Path, typer.Option("--output", "-o", help="The image, .png.")],
     at: Annotated[int, typer.Option(help="Number of the frame.")] = 0,
 ) -> None:
     """Write one frame of a video as an image, without loss.
 
-    To draw a mask on it, or to change it for: motes paint.
+    For drawing a mask on it, or changing it for motes paint.
 
     Example:
       motes frame bike.mp4 --at 12 -o frame12.png

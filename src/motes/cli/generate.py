@@ -13,28 +13,28 @@ from motes.errors import InputError
 
 def command(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the clips.")],
-    count: Annotated[int, typer.Option(help="Clips that the folder will have.", min=1)] = 100,
+    count: Annotated[int, typer.Option(help="Number of clips in the folder.", min=1)] = 100,
     frames: Annotated[int, typer.Option(help="Frames per clip.", min=2)] = 24,
     size: Annotated[str, typer.Option(help="Width x height (320x240) or one side.")] = "256",
     points: Annotated[int, typer.Option(help="Tracks per clip.", min=1)] = 256,
     textures: Annotated[
-        Path | None, typer.Option(help="Folder of photographs; default: patterns made of numbers.")
+        Path | None, typer.Option(help="Folder of photographs.  (default: procedural patterns)")
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same clips.")] = 0,
     kind: Annotated[
         str, typer.Option(help="layers (sliding shapes), solids (a 3-D world) or mixed.")
     ] = "mixed",
-    device: Annotated[str, typer.Option(help="Where pictures are made, such as cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Device that renders, such as cuda.")] = "cpu",
     workers: Annotated[
         int | None,
-        typer.Option(help="Processes; default: one per core, none but this one on other devices."),
+        typer.Option(help="Number of processes.  (default: one per core; 1 with --device)"),
     ] = None,
 ) -> None:
     """Make clips with known tracks, for training and for testing.
 
     Each clip is NAME.mp4 with NAME.npz, as `motes eval clips` and training read them.
-    Clips that the folder has already are kept: the same command continues a run that was
-    interrupted, and a larger --count adds more.
+    Existing clips are kept: the same command continues an interrupted run, and a larger --count
+    adds clips.
 
     Examples:
       motes generate -o clips --count 500 --size 256

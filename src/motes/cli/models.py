@@ -22,7 +22,7 @@ INDENT = "  "
 def command(
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
-    """List the models: parameters, accuracy, licence of the weights, and whether they are here."""
+    """List the models: parameters, accuracy, and licence and presence of the weights."""
     from motes.tracking.load import DEFAULT_MODEL, presets
 
     if as_json:

@@ -6,26 +6,25 @@ from typing import Annotated
 import typer
 
 from motes.cli._common import console, pair_with_frames, progress
+from motes.cli._options import DEVICE, MODEL_NAME, PICTURE_OUTPUT, VIDEO
 from motes.common.files import check_overwrites
 
 
 def command(
-    video: Annotated[str, typer.Argument(help="A video file, a folder of images, a glob, a URL.")],
+    video: Annotated[str, VIDEO],
     edit: Annotated[
         list[Path],
         typer.Option(help="A frame, changed in any program, as PNG. Repeatable."),
     ],
-    output: Annotated[
-        str, typer.Option("--output", "-o", help="Where to write: .mp4, .gif or FOLDER/.")
-    ],
+    output: Annotated[str, PICTURE_OUTPUT],
     at: Annotated[
         list[int] | None, typer.Option(help="Number of each edited frame; default: the first.")
     ] = None,
     relight: Annotated[
-        bool, typer.Option(help="The change gets brighter and darker with its surface.")
+        bool, typer.Option(help="Adapt the change to light and shadow of its surface.")
     ] = True,
-    model: Annotated[str | None, typer.Option(help="See: motes models.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
+    model: Annotated[str | None, MODEL_NAME] = None,
+    device: Annotated[str | None, DEVICE] = None,
 ) -> None:
     """Carry the change of a frame through the whole video.
 

@@ -24,7 +24,7 @@ def command(
     video: Annotated[
         str | None, typer.Option(help="The video that was tracked; default: a plain background.")
     ] = None,
-    title: Annotated[str | None, typer.Option(help="Default: the name of the video.")] = None,
+    title: Annotated[str | None, typer.Option(help="Title.  (default: name of the video)")] = None,
     color: Annotated[
         str, typer.Option(help="One of $colors, or one colour as '#ff8800'.")
     ] = "position",

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from motes.cli._common import console
+from motes.cli._options import MEMORY, MODEL_NAME
 from motes.errors import MissingExtraError
 
 PACKAGES = ("fastapi", "uvicorn", "websockets")
@@ -20,17 +21,14 @@ def command(
         Path | None, typer.Argument(help="A video file or a folder of images to open.")
     ] = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; others than 127.0.0.1 need a token.")
+        str, typer.Option(help="Address to listen on; other addresses than 127.0.0.1 need a token.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0: any free one.", min=0, max=65535)] = 0,
-    model: Annotated[str | None, typer.Option(help="See: motes models.")] = None,
-    memory: Annotated[
-        str | None,
-        typer.Option(help="What tracking may take, such as 2G; default: by what is free."),
-    ] = None,
+    port: Annotated[int, typer.Option(help="Port; 0: any free one.", min=0, max=65535)] = 0,
+    model: Annotated[str | None, MODEL_NAME] = None,
+    memory: Annotated[str | None, MEMORY] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
 ) -> None:
-    """Open the page to click points, watch them tracked, correct them and export.
+    """Open a web page to click points, track and correct them, and export the tracks.
 
     The page can open the videos of this folder (or of the folder of VIDEO).  Only programs on this
     machine reach it; with another --host, the printed address holds a secret token.
@@ -38,7 +36,7 @@ def command(
     Examples:
       motes serve
 
-      motes serve bike.mp4 --model taptrv2-s
+      motes serve bike.mp4 --model flow
 
       motes serve --host 0.0.0.0 --port 8080 --no-browser
     """

@@ -6,16 +6,17 @@ from typing import Annotated
 import typer
 
 from motes.cli._common import console, progress
+from motes.cli._options import DEVICE, MODEL_NAME, VIDEO
 
 
 def command(
-    video: Annotated[str, typer.Argument(help="A video file, a folder of images, a glob, a URL.")],
+    video: Annotated[str, VIDEO],
     output: Annotated[Path, typer.Option("--output", "-o", help="A new folder.")],
     frames: Annotated[
         int, typer.Option(help="Frames that are solved together; the others get poses afterwards.")
     ] = 60,
-    model: Annotated[str | None, typer.Option(help="See: motes models.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
+    model: Annotated[str | None, MODEL_NAME] = None,
+    device: Annotated[str | None, DEVICE] = None,
 ) -> None:
     """Reconstruct the camera and a sparse cloud of points (structure from motion).
 

@@ -6,22 +6,22 @@ from typing import Annotated
 import typer
 
 from motes.cli._common import console, progress
+from motes.cli._options import DEVICE, MODEL_NAME, PICTURE_OUTPUT, VIDEO
 from motes.common.files import check_overwrites
 
 
 def command(
-    video: Annotated[str, typer.Argument(help="A video file, a folder of images, a glob, a URL.")],
-    output: Annotated[
-        str, typer.Option("--output", "-o", help="Where to write: .mp4, .gif or FOLDER/.")
-    ],
+    video: Annotated[str, VIDEO],
+    output: Annotated[str, PICTURE_OUTPUT],
     smoothness: Annotated[
-        float, typer.Option(help="Motions slower than about this many seconds stay.")
+        float, typer.Option(help="Motions that take longer than about this many seconds stay.")
     ] = 0.5,
     lock: Annotated[
-        int | None, typer.Option(help="Hold the background as it is in this frame, instead.")
+        int | None, typer.Option(help="Instead, fix the background as in this frame.")
     ] = None,
     follow: Annotated[
-        Path | None, typer.Option(help="Hold the object in this mask (image of frame --lock).")
+        Path | None,
+        typer.Option(help="Instead, fix the object in this mask of frame --lock."),
     ] = None,
     motion: Annotated[
         str, typer.Option(help="translation, similarity, affine or homography.")
@@ -32,13 +32,13 @@ def command(
     report: Annotated[
         Path | None, typer.Option(help="Picture of the path before and after, .png or .jpg.")
     ] = None,
-    model: Annotated[str, typer.Option(help="See: motes models.")] = "lk",
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
+    model: Annotated[str, MODEL_NAME] = "lk",
+    device: Annotated[str | None, DEVICE] = None,
 ) -> None:
     """Stabilise a video.
 
-    The motion of the background is measured with tracks, smoothed, and taken out of the frames.
-    Moving objects are recognised as such while they cover less than half of the points.
+    The motion of the background is measured with tracks, smoothed, and removed.  Moving objects do
+    not disturb this while they have less than half of the points.
 
     Examples:
       motes stabilise shaky.mp4 -o steady.mp4

@@ -23,6 +23,26 @@ from motes.cli._common import (
 )
 from motes.cli._exchange import FIRST_HELP, HIDDEN_HELP, PIN_HELP, parse_options
 from motes.cli._names import free_path, video_names
+from motes.cli._options import (
+    AT,
+    BACKWARD,
+    CORNERS,
+    DENSE,
+    DEVICE,
+    DTYPE,
+    END,
+    FRAMES,
+    GRID,
+    MASK,
+    MEMORY,
+    MODEL,
+    MODEL_NAME,
+    OUTPUT,
+    POINT_LIST,
+    QUERIES,
+    START,
+    WEIGHTS,
+)
 from motes.cli._outputs import check_counts, check_outputs, check_space, write_outputs
 from motes.cli._summary import Summary, entry
 from motes.common.files import check_overwrites
@@ -44,8 +64,7 @@ LONG = 2000
 NAME = "{name}"
 """Stands for the name of the video in an output."""
 
-POINTS, FRAMES = "Points", "Frames"
-MODEL, LIVE, OUTPUT = "Model and machine", "Camera", "Output"
+LIVE = "Camera"
 
 
 def command(
@@ -55,70 +74,27 @@ def command(
             metavar="VIDEO", help="Video files, folders of images, globs, URLs; several allowed."
         ),
     ] = None,
-    grid: Annotated[
-        int | None,
-        typer.Option(help="N x N points, evenly spread.  (default: 20)", rich_help_panel=POINTS),
-    ] = None,
-    points: Annotated[
-        str | None,
-        typer.Option(help='"x,y;x,y" or "t,x,y;t,x,y", in pixels.', rich_help_panel=POINTS),
-    ] = None,
-    queries: Annotated[
-        Path | None,
-        typer.Option(
-            help="CSV file with the columns t, x, y and perhaps name.", rich_help_panel=POINTS
-        ),
-    ] = None,
-    corners: Annotated[
-        int | None,
-        typer.Option(
-            "--corners", "--keypoints", help="The N strongest corners.", rich_help_panel=POINTS
-        ),
-    ] = None,
-    dense: Annotated[
-        int | None,
-        typer.Option(help="Every pixel (1), every 2nd (2), ...", rich_help_panel=POINTS),
-    ] = None,
-    mask: Annotated[
-        Path | None,
-        typer.Option(help="Image: only points where it is not 0.", rich_help_panel=POINTS),
-    ] = None,
-    at: Annotated[
-        int | None,
-        typer.Option(help="Frame of the points.  (default: the first)", rich_help_panel=POINTS),
-    ] = None,
-    start: Annotated[int, typer.Option(help="First frame.", min=0, rich_help_panel=FRAMES)] = 0,
-    end: Annotated[
-        int | None, typer.Option(help="Frame to stop before.", rich_help_panel=FRAMES)
-    ] = None,
-    backward: Annotated[
-        bool, typer.Option(help="Also track towards the start.", rich_help_panel=FRAMES)
-    ] = False,
+    grid: Annotated[int | None, GRID] = None,
+    points: Annotated[str | None, POINT_LIST] = None,
+    queries: Annotated[Path | None, QUERIES] = None,
+    corners: Annotated[int | None, CORNERS] = None,
+    dense: Annotated[int | None, DENSE] = None,
+    mask: Annotated[Path | None, MASK] = None,
+    at: Annotated[int | None, AT] = None,
+    start: Annotated[int, START] = 0,
+    end: Annotated[int | None, END] = None,
+    backward: Annotated[bool, BACKWARD] = False,
     deinterlace: Annotated[
         bool,
         typer.Option(
-            "--deinterlace", help="Use one field of interlaced frames.", rich_help_panel=FRAMES
+            "--deinterlace", help="Use only one field of interlaced frames.", rich_help_panel=FRAMES
         ),
     ] = False,
-    model: Annotated[
-        str | None, typer.Option(help="See: motes models.", rich_help_panel=MODEL)
-    ] = None,
-    weights: Annotated[
-        Path | None, typer.Option(help="Checkpoint to use instead.", rich_help_panel=MODEL)
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="cpu, cuda, cuda:1, ...", rich_help_panel=MODEL)
-    ] = None,
-    dtype: Annotated[
-        str, typer.Option(help="Number type: $dtypes.", rich_help_panel=MODEL)
-    ] = "float32",
-    memory: Annotated[
-        str | None,
-        typer.Option(
-            help="Limit for tracking, such as 2G.  (default: by free memory)",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
+    model: Annotated[str | None, MODEL_NAME] = None,
+    weights: Annotated[Path | None, WEIGHTS] = None,
+    device: Annotated[str | None, DEVICE] = None,
+    dtype: Annotated[str, DTYPE] = "float32",
+    memory: Annotated[str | None, MEMORY] = None,
     compile: Annotated[
         bool,
         typer.Option(
@@ -130,20 +106,24 @@ def command(
     runtime: Annotated[
         str,
         typer.Option(
-            help="What runs the networks: $runtimes; for onnx, --weights is an exported folder.",
+            help="Library that runs the networks: $runtimes; for onnx, --weights is a folder that "
+            "motes export-model wrote.",
             rich_help_panel=MODEL,
         ),
     ] = "torch",
     live: Annotated[
         int | None,
         typer.Option(
-            help="Number of a camera; Ctrl-C ends it.", min=0, max=9999, rich_help_panel=LIVE
+            help="Number of a camera, instead of a video; Ctrl-C stops.",
+            min=0,
+            max=9999,
+            rich_help_panel=LIVE,
         ),
     ] = None,
     latency: Annotated[
         int | None,
         typer.Option(
-            help="Frames after which the answer for a frame comes at the latest.",
+            help="Largest delay of the tracks, in frames; 1: none.  (default: that of the model)",
             min=1,
             rich_help_panel=LIVE,
         ),
@@ -169,11 +149,11 @@ def command(
 ) -> None:
     """Follow points through videos.
 
-    Without a choice of points, a grid of 20 x 20 is followed.  Without -o, the tracks go to
-    NAME_tracks.npz and a video with the trails to NAME_tracks.mp4, in this folder.
+    Without a choice of points, a grid of 20 x 20 points is tracked.  Without -o, the tracks are
+    written to NAME_tracks.npz, and a video with them to NAME_tracks.mp4, in this folder.
 
-    A long video is tracked in flat memory; a run that was killed continues when it is started
-    again.  A camera is recorded the same way, and every frame that arrived is kept.
+    A long video needs no more memory than a short one, and an interrupted run continues when the
+    command is run again.  A camera is recorded the same way; all frames so far are kept.
 
     With --json, stdout holds a list with an entry per video (docs/howto/scripts.md).
 

@@ -19,19 +19,21 @@ def command(
     recipe: Annotated[Path, typer.Argument(help="A TOML file; see the folder recipes/.")],
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe: train.lr=3e-4."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change the recipe, such as train.lr=3e-4."
+        ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder of the run (default: runs/NAME)."),
+        typer.Option("--output", "-o", help="Folder of the run.  (default: runs/NAME)"),
     ] = None,
     resume: Annotated[bool, typer.Option(help="Continue from a checkpoint in the folder.")] = True,
     render: Annotated[
         str | None,
-        typer.Option(metavar="K/N", help="Only render clips that the recipe keeps: part K of N."),
+        typer.Option(metavar="K/N", help="Only render clips, for motes-s: part K of N."),
     ] = None,
 ) -> None:
-    """Train a model as a recipe says; the same command again continues a run.
+    """Train a model with a recipe; the same command again continues an interrupted run.
 
     Several GPUs, or machines that share the folder of the run:
 
