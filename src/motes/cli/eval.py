@@ -38,7 +38,9 @@ def command(
         str,
         typer.Option(help="One of $protocols."),
     ] = "tapvid",
-    mode: Annotated[str, typer.Option(help="Queries of a point: first, or strided.")] = "first",
+    mode: Annotated[
+        str, typer.Option(help="Queries per point: first, or strided (every fifth frame).")
+    ] = "first",
     limit: Annotated[int | None, typer.Option(help="Only the first N clips.", min=1)] = None,
     points: Annotated[int | None, typer.Option(help="At most N queries per clip.", min=1)] = None,
     device: Annotated[str | None, DEVICE] = None,
