@@ -2,6 +2,7 @@
 
     python benchmarks/memory.py            # 10,000 frames of 640x480; about five minutes on 2 cores
     python benchmarks/memory.py --frames 1000
+    python benchmarks/memory.py --per-point motes-s    # bytes per point and frame of a window
 
 Each task runs in a separate process, for separate peaks.
 """
@@ -89,13 +90,54 @@ def run_all(num_frames: int) -> int:
         return sum(subprocess.run(command).returncode != 0 for command in commands)
 
 
+FEW, MANY = 1000, 4000
+"""Points whose peaks are compared."""
+
+
+def track_points(name: str, count: int) -> None:
+    """Print the peak in bytes of tracking points through two windows of a video."""
+    import torch
+
+    from motes.models.weights import load_weights
+    from motes.tracking.load import presets
+
+    model = load_weights(presets()[name]).eval()
+    frames = np.stack(list(scene((model.schedule.window or 24) + model.schedule.step)))
+    video = torch.from_numpy(frames[:, :256, :256]).permute(0, 3, 1, 2)[None].float() / 255
+    xy = torch.rand(1, count, 2, generator=torch.Generator().manual_seed(0)) * 255
+    with torch.inference_mode():
+        model(video, torch.cat([torch.zeros(1, count, 1), xy], 2))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 2**10)
+
+
+def per_point(name: str) -> None:
+    """Print how much memory a point takes per frame of a window, from two numbers of points."""
+    from motes.tracking.load import presets
+
+    command = [sys.executable, __file__, "--per-point", name, "--points"]
+    few, many = (
+        int(subprocess.run([*command, str(n)], capture_output=True, check=True).stdout)
+        for n in (FEW, MANY)
+    )
+    preset = presets()[name]
+    model = preset.build(preset.config)
+    found = (many - few) / (MANY - FEW) / (model.schedule.window or 24)
+    print(f"{name}: {found:.0f} bytes per point and frame; point_bytes is {model.point_bytes}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=10_000)
     parser.add_argument("--task", choices=TASKS, help="run only this task, on --video")
     parser.add_argument("--video")
+    parser.add_argument("--per-point", metavar="MODEL", help="only measure what points take")
+    parser.add_argument("--points", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.task:
+    if options.points:
+        track_points(options.per_point, options.points)
+    elif options.per_point:
+        per_point(options.per_point)
+    elif options.task:
         run(options.task, options.video)
     else:
         sys.exit(run_all(options.frames))

@@ -41,11 +41,10 @@ wait_for_rendering() {
     done
 }
 
-# measure CLIPS POINTS NAME: the shipped and the new weights, side by side, into $out/eval-NAME.
+# measure CLIPS POINTS NAME: the shipped and the new weights, into $out/eval-NAME and its .log.
 measure() {
     [ -e "$out/eval-$3/scores.csv" ] ||
         python -m motes eval clips "$1" --protocol native-joint --points "$2" \
             ${LIMIT:+--limit "$LIMIT"} --model motes-s --model "motes-s=$out/best.safetensors" \
-            -o "$out/eval-$3"
-    cat "$out/eval-$3/scores.csv"
+            -o "$out/eval-$3" > "$out/eval-$3.log" 2>&1
 }

@@ -270,7 +270,7 @@ def test_clips_for_measuring_are_never_trained_on(options):
     trained = {source.draw(seeded(i), STAGE).sample.video.float().mean().item() for i in range(3)}
     names = sorted(path.stem for path in source.cache.folder.iterdir())
     assert names == ["000000", "900000"] and len(trained) == 3
-    assert source.share(0, 1)[:9] == [*range(900_000, 900_008), 0]
+    assert source.share(0, 1) == [0, *range(900_000, 900_008)]
     assert sorted(source.share(0, 2) + source.share(1, 2)) == sorted(source.share(0, 1))
 
 

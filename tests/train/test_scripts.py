@@ -83,7 +83,7 @@ def test_it_renders_trains_and_measures_within_its_time(run, tmp_path):
 @pytest.mark.slow
 def test_a_run_on_the_cpu_goes_on_where_it_was_killed(run, tmp_path):
     out = tmp_path / "out"
-    arguments = ("cpu/run.sh", "CLIPS", "CLIPS", "1")
+    arguments = ("cpu/run.sh", "CLIPS", "CLIPS", "2")
     killed = run(*arguments)
     deadline = time.monotonic() + 400
     while not (out / "refiner" / "last.ckpt").exists():

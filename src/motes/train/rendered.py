@@ -352,9 +352,10 @@ class Rendered:
             yield number
 
     def share(self, part: int, parts: int) -> list[int]:
-        """Numbers of every `parts`-th clip from `part` on; those for measuring are the first."""
+        """Numbers of every `parts`-th clip from `part` on; those for measuring come early."""
+        first, clips = min(HELD_OUT_CLIPS, self.options.clips), self.options.clips
         held_out = range(FIRST_HELD_OUT, FIRST_HELD_OUT + HELD_OUT_CLIPS)
-        return [*held_out, *range(self.options.clips)][part::parts]
+        return [*range(first), *held_out, *range(first, clips)][part::parts]
 
 
 @dataclass(frozen=True)
