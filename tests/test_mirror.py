@@ -11,6 +11,7 @@ ELSEWHERE = {
     "batch/test_cluster.py": "batch/ nodes split",
     "batch/test_batch.py": "batch/ events ledger local work; cli/ batch",
     "cli/test_export.py": "cli/ _exchange",
+    "cli/test_help.py": "cli/ _options",
     "cli/test_track.py": "cli/ _common _outputs _summary demo fetch models",
     "common/test_files.py": "common/ temporary",
     "data/test_damaged.py": "data/ dataset; common/ archives",
