@@ -235,6 +235,14 @@ def test_a_search_that_is_used_again_finds_what_a_new_one_finds():
     assert np.array_equal(flow_fields.compute_field(a, b, None), expected)
 
 
+@pytest.mark.parametrize("size", [(16, 300), (20, 512), (24, 24), (31, 200), (300, 16)])
+def test_a_search_in_narrow_frames_gives_the_same_each_time(size):
+    """OpenCV chooses scales for small frames, and crashed in wide ones of few rows."""
+    a, b = moving(2, (1, 0), 312, 520)[0, :, : size[0], : size[1]].numpy().copy()
+    first, second = (flow_fields.compute_field(a, b, None) for _ in range(2))
+    assert np.isfinite(first).all() and np.array_equal(first, second)
+
+
 def test_the_buffers_of_a_search_are_mapped_once():
     getrusage = pytest.importorskip("resource").getrusage
     a, b = moving(2, H=240, W=320)[0].numpy()

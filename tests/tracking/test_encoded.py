@@ -1,3 +1,5 @@
+from threading import get_ident
+
 import numpy as np
 import pytest
 import torch
@@ -51,3 +53,26 @@ def test_chunks_beyond_the_limit_go_to_disk_and_leave_with_the_video(tmp_path, m
     assert len(list(tmp_path.rglob("*.pt"))) == 2
     del encoded
     assert not list(tmp_path.iterdir())
+
+
+def test_frames_are_resized_ahead_in_another_thread():
+    threads = []
+
+    def resized(frame):
+        threads.append(get_ident())
+        return 2 * frame
+
+    encoded = EncodedVideo(open_video(frames()), Counter(), None, resized)
+    assert numbers(encoded.forward()) == [2 * t for t in range(T)]
+    assert get_ident() not in threads
+    assert numbers(encoded.backward(1)) == [2, 0]
+
+
+def test_an_error_of_resizing_comes_where_it_happened():
+    def resized(frame):
+        return frame if frame[0, 0, 0] < CHUNK else 1 // 0
+
+    chunks = EncodedVideo(open_video(frames()), Counter(), None, resized).forward()
+    assert len(next(chunks)) == CHUNK
+    with pytest.raises(ZeroDivisionError):
+        next(chunks)

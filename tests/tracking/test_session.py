@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+import motes
 from motes import InputError
 from motes.coordinates import ResizeRule
 from motes.models.base import Schedule
 from motes.models.cotracker3 import CoTracker3, CoTracker3Config
 from motes.models.preset import Preset, Support
+from motes.tracking.encoded import EncodedVideo
 from motes.tracking.memory import frame_bytes, make_plan
 from motes.tracking.session import Session
 from motes.tracking.tracker import Tracker
@@ -202,3 +204,15 @@ def test_threads_wait_for_each_other():
     with ThreadPoolExecutor(4) as pool:
         jobs = [pool.submit(session.track, QUERIES, backward=i % 2 == 0) for i in range(8)]
     assert all(job.result() == expected for job in jobs[::2])
+
+
+def test_frames_that_become_smaller_are_resized_ahead():
+    """With the same result, whichever thread resizes."""
+    large = np.random.default_rng(0).integers(0, 255, (10, 40, 1100, 3)).astype(np.uint8)
+    tracker = motes.load("flow")
+    ahead = tracker.session(large)
+    here = tracker.session(large)
+    here.encoded = EncodedVideo(here.video, here._encode, 1 << 30)
+    assert ahead.encoded._encode == tracker.engine.encode_resized
+    assert tracker.session(large[:, :, :100]).encoded._encode != tracker.engine.encode_resized
+    assert ahead.track(grid=3) == here.track(grid=3)

@@ -29,9 +29,10 @@ from motes.features.sampling import blend, neighbourhood
 MIN_SIDE = 12
 """OpenCV's search refuses frames with a shorter side, in pixels."""
 
-PATCH_STRIDE, ITERATIONS, REFINEMENTS = 5, 12, 2
-"""Pixels between the patches of 8x8, steps of each search, and variational refinements per level.
-With a good initial flow, OpenCV's 3, 25 and 5 are no more accurate and take three times as long."""
+PATCH_SIDE, PATCH_STRIDE, ITERATIONS, REFINEMENTS = 8, 5, 12, 2
+"""Side of the patches and distance between them, in pixels; steps of each search, and variational
+refinements per level.  With a good initial flow, OpenCV's 3, 25 and 5 of the last three are no more
+accurate and take three times as long."""
 
 COARSE_SCALE = 2
 """The coarse search stops at frames of 1 / 2^COARSE_SCALE of the size."""
@@ -418,7 +419,11 @@ def _mean(values: np.ndarray) -> np.ndarray:
 def _search(
     before: np.ndarray, after: np.ndarray, scale: int, initial: np.ndarray | None = None
 ) -> np.ndarray:
-    """The flow ``[H, W, 2]``, searched down to frames of 1 / 2^scale of the size."""
+    """The flow ``[H, W, 2]``, searched down to frames of 1 / 2^scale of the size.
+
+    No scale is coarser than a patch: OpenCV would choose another by the width alone, and crash.
+    """
+    scale = min(scale, (min(before.shape) // PATCH_SIDE).bit_length() - 1)
     search = _SEARCHES.get(scale, before.shape)
     return search.calc(before, after, initial)  # type: ignore[arg-type]
 
@@ -436,19 +441,20 @@ class _Searches(local):
         """The search for frames of a size, down to 1 / 2^scale of it."""
         key = scale, size_hw
         if key not in self._made:
-            self._made[key] = _new_search(scale)
+            self._made[key] = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._made.move_to_end(key)
         if len(self._made) > MAX_SEARCHES:
             self._made.popitem(last=False)
-        return self._made[key]
+        return _configured(self._made[key], scale)
 
 
 _SEARCHES = _Searches()
 
 
-def _new_search(scale: int) -> cv2.DISOpticalFlow:
-    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+def _configured(search: cv2.DISOpticalFlow, scale: int) -> cv2.DISOpticalFlow:
+    """Set everything again: for small frames, OpenCV changes patches and scales in `calc`."""
     search.setFinestScale(scale)
+    search.setPatchSize(PATCH_SIDE)
     search.setPatchStride(PATCH_STRIDE)
     search.setGradientDescentIterations(ITERATIONS)
     search.setVariationalRefinementIterations(REFINEMENTS)

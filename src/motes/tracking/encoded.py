@@ -8,7 +8,7 @@ from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import RLock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -37,20 +37,23 @@ class EncodedVideo:
     def __init__(
         self,
         video: Video,
-        encode: Callable[[Iterator[np.ndarray]], Features],
+        encode: Callable[[Iterator[Any]], Features],
         kept_bytes: int | None,
+        resized: Callable[[np.ndarray], Any] = np.asarray,
     ) -> None:
         """Prepare to encode.
 
         Args:
             video: Whose frames.
-            encode: Features of uint8 frames ``[H, W, 3]``, which are read one by one.
+            encode: Features of what `resized` gives, for frames that are read one by one.
             kept_bytes: Bytes of features that may stay in memory; more go to a temporary folder.
                 None keeps nothing: memory is flat, and frames are encoded again in every pass.
+            resized: From a uint8 frame ``[H, W, 3]`` to what `encode` takes; in a forward pass it
+                runs ahead, in the thread that decodes.
         """
         self.video = video
         self.num_frames: int | None = None
-        self._encode = encode
+        self._encode, self._resized = encode, resized
         self._lock = RLock()
         self._store = None if kept_bytes is None else _Store(kept_bytes)
         if self._store is not None and video.num_frames is None:
@@ -81,7 +84,8 @@ class EncodedVideo:
             yield self._chunk(k)[: last + 1 - k * CHUNK].reversed()
 
     def _read_forward(self) -> Iterator[Features]:
-        frames, length = read_ahead(self.video, frames_ahead(self.video.size)), 0
+        count = frames_ahead(self.video.size)
+        frames, length = read_ahead(map(self._resized, self.video), count), 0
         for frame in frames:
             chunk = chain([frame], islice(frames, CHUNK - 1))
             features = self._chunk(length // CHUNK, chunk)
@@ -92,12 +96,12 @@ class EncodedVideo:
         if not length:
             raise InputError(f"{self.video.name}: expected at least one frame, got none")
 
-    def _chunk(self, k: int, frames: Iterator[np.ndarray] | None = None) -> Features:
+    def _chunk(self, k: int, frames: Iterator[Any] | None = None) -> Features:
         """Chunk k, from the store or by encoding its frames; one thread at a time."""
         with self._lock:
             return self._encoded_chunk(k, frames)
 
-    def _encoded_chunk(self, k: int, frames: Iterator[np.ndarray] | None) -> Features:
+    def _encoded_chunk(self, k: int, frames: Iterator[Any] | None) -> Features:
         if self._store is not None and k in self._store:
             return self._store.get(k)
         features = self._encode(self._frames(k) if frames is None else frames)
@@ -105,11 +109,11 @@ class EncodedVideo:
             self._store.put(k, features)
         return features
 
-    def _frames(self, k: int) -> Iterator[np.ndarray]:
-        """The frames of chunk k, read one by one."""
+    def _frames(self, k: int) -> Iterator[Any]:
+        """The frames of chunk k, read one by one, and resized."""
         first = self.video.start + k * CHUNK
         for number in range(first, first + CHUNK):
-            yield from self.video.read(number, number + 1)
+            yield from map(self._resized, self.video.read(number, number + 1))
 
 
 class _Spilled(NamedTuple):

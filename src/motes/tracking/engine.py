@@ -46,12 +46,16 @@ class Engine:
 
     def encode(self, frames: Iterable[np.ndarray], resize: Resize) -> Features:
         """Features of uint8 frames ``[H, W, 3]``, resized to the model one by one."""
-        scaled = torch.cat([self._resized(frame, resize) for frame in frames])
+        return self.encode_resized(self.resized(frame, resize) for frame in frames)
+
+    def encode_resized(self, frames: Iterable[Tensor]) -> Features:
+        """Features of frames that `resized` gave."""
+        scaled = torch.cat(list(frames))
         with self.autocast():
             return self.model.encode(scaled[None])
 
-    def _resized(self, frame: np.ndarray, resize: Resize) -> Tensor:
-        """A frame as the model takes it, float32 ``[1, 3, H', W']``."""
+    def resized(self, frame: np.ndarray, resize: Resize) -> Tensor:
+        """A frame uint8 ``[H, W, 3]`` as the model takes it, float32 ``[1, 3, H', W']``."""
         writeable = np.require(frame[None], requirements="W")  # torch warns of read-only arrays
         pixels = torch.from_numpy(writeable).to(self.device).permute(0, 3, 1, 2)
         return resize.frames(pixels.float().div_(255))

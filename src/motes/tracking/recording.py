@@ -31,7 +31,7 @@ from motes.tracking.identity import query_facts, tracker_facts, video_facts
 from motes.tracking.stretches import EncodedFrame
 from motes.tracks import Tracks, consecutive
 from motes.video import Video, open_video
-from motes.video.ahead import read_ahead
+from motes.video.ahead import frames_ahead, read_ahead
 
 if TYPE_CHECKING:
     from motes.tracking.stream import Stream
@@ -365,7 +365,9 @@ def _frames_left(
     total = video.num_frames
     if total is not None and first >= video.start + total:
         return ()
-    return encoded(first) if encoded else read_ahead(open_video(video, start=first))
+    if encoded:
+        return encoded(first)
+    return read_ahead(open_video(video, start=first), frames_ahead(video.size))
 
 
 def _save(folder: Path, waiting: list[Tracks], stream: Stream) -> None:

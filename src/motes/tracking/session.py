@@ -88,7 +88,17 @@ class Session:
     def _keep_features(self, keep: bool) -> None:
         self._keep = keep
         kept = self.plan(1, self.fitting_schedule(1)).features if keep else None
-        self.encoded = EncodedVideo(self.video, self._encode, kept)
+        if self._shrinks:
+            encode = self.engine.encode_resized
+            self.encoded = EncodedVideo(self.video, encode, kept, self._resized)
+        else:
+            self.encoded = EncodedVideo(self.video, self._encode, kept)
+
+    @property
+    def _shrinks(self) -> bool:
+        """Whether frames take less memory when they are resized (uint8 to float32)."""
+        (W, H), (w, h) = self.resize.source, self.resize.target
+        return 4 * w * h <= W * H
 
     def plan(self, num_points: int, schedule: Schedule | None = None) -> MemoryPlan:
         """Memory and chunk sizes of tracking `num_points` points.
@@ -175,6 +185,9 @@ class Session:
         tensors = [torch.from_numpy(q).to(self.engine.device) for q in full]
         at_once = ALONE if len(parts[0]) == 1 else 1
         return [torch.stack(tensors[i : i + at_once]) for i in range(0, len(tensors), at_once)]
+
+    def _resized(self, frame: np.ndarray) -> Tensor:
+        return self.engine.resized(frame, self.resize)
 
     def _encode(self, frames: Iterable[np.ndarray]) -> Features:
         return self.engine.encode(frames, self.resize)

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from queue import Queue
 from threading import Event, Thread
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
+Frame = TypeVar("Frame")
 
 AHEAD = 8
 """Frames that wait at most."""
@@ -20,11 +20,11 @@ def frames_ahead(size: tuple[int, int]) -> int:
     return max(1, min(AHEAD, AHEAD_BYTES // (3 * W * H)))
 
 
-def read_ahead(frames: Iterable[np.ndarray], count: int = AHEAD) -> Iterator[np.ndarray]:
+def read_ahead(frames: Iterable[Frame], count: int = AHEAD) -> Iterator[Frame]:
     """Yield the frames of a video while a thread decodes the next ones.
 
     Args:
-        frames: Where they come from.
+        frames: Where they come from; what this iterable does, such as resizing, runs ahead, too.
         count: How many may wait.
 
     Yields:
