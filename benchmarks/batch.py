@@ -1,26 +1,42 @@
-"""Many short clips in a batch: speed of workers, and equal outputs after kills.
+"""Many short clips in a batch: the cost of workers, and equal outputs after kills.
 
     python benchmarks/batch.py
-    python benchmarks/batch.py --clips 40 --kills 3 --model lk
+    python benchmarks/batch.py --clips 40 --kills 3 --model flow
 
-Three runs over the same clips: sequentially in this process, with N workers, and with N workers and
-SIGKILL at random moments until all clips are done. The outputs of the last two are compared byte
-for byte.
+Three runs over the same clips: one by one in a single process, with N workers, and with N workers
+and SIGKILL at random moments until all clips are done.  The outputs of the last two are compared
+byte for byte.  Processor time counts all processes, with their start.
 """
 
 import argparse
+import os
 import random
+import resource
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 import motes
+
+ONE_BY_ONE = """
+import sys
+from pathlib import Path
+import cv2, torch
+import motes
+torch.set_num_threads(1)
+cv2.setNumThreads(1)
+clips, out, model = sys.argv[1:]
+tracker = motes.load(model)
+for clip in sorted(Path(clips).iterdir()):
+    tracker.track(clip, grid=10).save(Path(out) / f"{clip.stem}.npz")
+"""
 
 
 def main() -> None:
@@ -29,79 +45,82 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--frames", type=int, default=24)
-    parser.add_argument("--model", default="flow")
+    parser.add_argument("--size", type=int, nargs=2, default=(128, 96), metavar=("W", "H"))
+    parser.add_argument("--model", default="lk")
     arguments = parser.parse_args()
+    print("load of the machine: {:.1f} {:.1f} {:.1f}".format(*os.getloadavg()))
     with tempfile.TemporaryDirectory() as folder:
-        clips, steady, killed = (Path(folder) / name for name in ("clips", "steady", "killed"))
-        make_clips(clips, arguments.clips, arguments.frames)
-        alone = sequential(clips, arguments.model)
-        print(f"sequential, one thread:   {alone:6.1f} s")
-        together = seconds(lambda: batch(clips, steady, arguments).wait())
-        rate = alone / together / arguments.workers
-        print(
-            f"{arguments.workers} workers:                {together:6.1f} s, {rate:.0%} per worker"
+        clips, alone, steady, killed = (
+            Path(folder) / n for n in ("c", "alone", "steady", "killed")
         )
-        kills = with_kills(clips, killed, arguments, together)
-        same = contents(steady) == contents(killed)
-        print(f"{kills} kills, then finished: {'the same bytes' if same else 'OUTPUTS DIFFER'}")
+        make_clips(clips, arguments.clips, arguments.frames, arguments.size)
+        alone.mkdir()
+        command = [sys.executable, "-c", ONE_BY_ONE, str(clips), str(alone), arguments.model]
+        report("one by one", lambda: subprocess.run(command, check=True), arguments)
+        name = f"{arguments.workers} workers"
+        report(name, lambda: start(clips, steady, arguments).wait(), arguments)
+        same = read(alone, motes.Tracks.load) == read(steady, motes.Tracks.load)
+        print(f"one by one, and with workers: {'the same tracks' if same else 'DIFFERENT'}")
+        starts = with_kills(clips, killed, arguments)
+        same = read(steady, Path.read_bytes) == read(killed, Path.read_bytes)
+        print(f"{starts - 1} kills, {starts} starts: {'the same bytes' if same else 'DIFFERENT'}")
 
 
-def make_clips(folder: Path, count: int, frames: int) -> None:
-    """Drifting textures of 256x256 pixels."""
+def report(name: str, work: Callable[[], object], arguments: argparse.Namespace) -> None:
+    """Run, and print processor seconds and seconds."""
+    before, started = children_seconds(), time.perf_counter()
+    work()
+    cpu, wall = children_seconds() - before, time.perf_counter() - started
+    each = 1000 * cpu / arguments.clips
+    print(f"{name}: {cpu:.1f} s of processors ({each:.0f} ms a clip), {wall:.1f} s", flush=True)
+
+
+def children_seconds() -> float:
+    """Processor seconds of all processes that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def make_clips(folder: Path, count: int, frames: int, size: tuple[int, int]) -> None:
+    """Drifting textures."""
     folder.mkdir()
+    W, H = size
     rng = np.random.default_rng(0)
     for number in range(count):
-        noise = rng.integers(0, 255, (80, 90, 3), np.uint8)
-        texture = cv2.resize(noise, (360, 320), interpolation=cv2.INTER_CUBIC)
-        with motes.open_writer(folder / f"{number:04d}.mp4", (256, 256), 25) as writer:
+        noise = rng.integers(0, 255, (H // 4 + frames // 4, W // 4 + frames // 2, 3), np.uint8)
+        texture = cv2.resize(noise, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
+        with motes.open_writer(folder / f"{number:04d}.mp4", size, 25) as writer:
             for t in range(frames):
-                writer.write(np.ascontiguousarray(texture[t : t + 256, 2 * t :][:, :256]))
+                writer.write(np.ascontiguousarray(texture[t : t + H, 2 * t :][:, :W]))
 
 
-def sequential(clips: Path, model: str) -> float:
-    """Seconds to track all clips in this process, with one thread."""
-    import torch
-
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    tracker = motes.load(model)
-
-    def work() -> None:
-        for clip in sorted(clips.iterdir()):
-            tracker.track(clip, grid=10).save(clips.parent / "alone.npz")
-
-    return seconds(work)
-
-
-def batch(clips: Path, out: Path, arguments: argparse.Namespace) -> subprocess.Popen:
+def start(clips: Path, out: Path, arguments: argparse.Namespace) -> subprocess.Popen:
     """Start `motes batch`."""
     command = [sys.executable, "-m", "motes", "batch", str(clips), "-o", str(out)]
     command += ["--model", arguments.model, "--grid", "10", "--workers", str(arguments.workers)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def with_kills(clips: Path, out: Path, arguments: argparse.Namespace, usual: float) -> int:
-    """Run until all clips are done; the first runs are killed at random moments."""
+def with_kills(clips: Path, out: Path, arguments: argparse.Namespace) -> int:
+    """Run until all clips are done; gives the number of starts.
+
+    Each kill comes at a random moment after a random number of clips is done.
+    """
     dice = random.Random(0)
-    for _ in range(arguments.kills):
-        process = batch(clips, out, arguments)
-        time.sleep(dice.uniform(2, max(4, 2 * usual / arguments.kills)))
+    for done in sorted(dice.sample(range(1, arguments.clips), arguments.kills)):
+        process = start(clips, out, arguments)
+        while len(list(out.glob("*.npz"))) < done and process.poll() is None:
+            time.sleep(0.02)
+        time.sleep(dice.uniform(0, 0.3))
         process.send_signal(signal.SIGKILL)
         process.wait()
-    batch(clips, out, arguments).wait()
-    return arguments.kills
+    start(clips, out, arguments).wait()
+    return arguments.kills + 1
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    """All outputs by name."""
-    return {p.name: p.read_bytes() for p in folder.iterdir() if "ledger" not in p.name}
-
-
-def seconds(work) -> float:
-    """Seconds that a call takes."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+def read(folder: Path, content: Callable[[Path], object]) -> dict[str, object]:
+    """The content of all outputs, by name."""
+    return {path.name: content(path) for path in folder.glob("*.npz")}
 
 
 if __name__ == "__main__":

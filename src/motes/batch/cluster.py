@@ -21,7 +21,7 @@ from motes.batch.events import Event, failure
 from motes.batch.jobs import Job
 from motes.batch.ledger import DONE, FAILED, RUNNING
 from motes.batch.nodes import RETRIES, prepare_node
-from motes.batch.split import Split
+from motes.batch.split import SPLIT_BYTES, Split
 from motes.batch.storage import is_remote
 from motes.errors import FileError, InputError, MissingExtraError
 
@@ -87,7 +87,7 @@ def run_cluster(
             share = slots // (len(waiting) + len(planned) + len(running) + 1)
             weights = contents.get(job.options.weights or "", ())
             split = None if gpus else _split(share, stretch, cpus, weights)
-            call = task.options(memory=_planned(ray, result))
+            call = task.options(memory=_memory(ray, result, split))
             running[call.remote(job, _absolute(folder), cpus, weights, split)] = job
         else:
             yield _outcome(ray, running.pop(result), result)
@@ -100,13 +100,19 @@ def _split(share: int, stretch: int | None, cpus: float, weights: tuple[Any, ...
     return Split(min(share, MAX_AHEAD), stretch, cpus, weights)
 
 
-def _planned(ray: Any, result: Any) -> int | None:
-    """What a plan says; None if it was not made: what is wrong with a job is said when it runs."""
+def _memory(ray: Any, plan: Any, split: Split | None) -> int | None:
+    """What a task claims: as planned, at most what the largest node has, or it would never start.
+
+    None, if there is no plan: what is wrong with a job is said when it runs.
+    """
     try:
-        memory: int | None = ray.get(result)
+        planned: int | None = ray.get(plan)
     except ray.exceptions.RayError:
         return None
-    return memory
+    if planned is None:
+        return None
+    nodes = [node["Resources"].get("memory", 0) for node in ray.nodes() if node["Alive"]]
+    return int(min(planned + (SPLIT_BYTES if split else 0), max(nodes)))
 
 
 def _outcome(ray: Any, job: Job, result: Any) -> Event:

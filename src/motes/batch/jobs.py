@@ -18,8 +18,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from motes.batch.storage import is_remote, joined, output_path
-from motes.common.files import file_stats
+from motes.batch.storage import is_remote, joined, local_path
 from motes.errors import FileError, InputError, MissingExtraError
 
 VIDEO_SUFFIXES = (".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
@@ -113,7 +112,7 @@ class Job:
 
     def fingerprint(self) -> str:
         """Changes with the video, the options, the formats, and the files that the options name."""
-        files = [_file_stats(path) for path in (Path(self.video), *self.options.files)]
+        files = [_identity(path) for path in (Path(self.video), *self.options.files)]
         content = [self.video, asdict(self.options), self.formats, files]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
@@ -178,7 +177,7 @@ def _rows(text: str, output: str | None) -> Iterable[dict[str, Any]]:
 
 def _videos(folder: Path, output: str | None) -> Iterable[Path]:
     """The videos below a folder, hidden ones and outputs left out."""
-    written = output_path(output).resolve() if output and not is_remote(output) else None
+    written = local_path(output).resolve() if output and not is_remote(output) else None
     for path in folder.rglob("*"):
         is_video = path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
         if is_video and not (written and path.resolve().is_relative_to(written)):
@@ -281,10 +280,10 @@ def _check_different(jobs: Sequence[Job]) -> None:
             raise InputError(f"expected different names, got {job.name!r} for {' and '.join(same)}")
 
 
-def _file_stats(path: Path) -> list[tuple[str, int, int]]:
-    """Names, sizes and times of a file, or of all files of a folder; none, if there is no file."""
+def _identity(path: Path) -> list[Any]:
+    """Size and time of a file, or of all files of a folder."""
     try:
         files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
-        return file_stats(files)
+        return [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in files]
     except OSError:
         return []

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SPLIT_BYTES = 512 * 2**20
+"""What the task of a split video takes for the stretch in use, about."""
+
 
 @dataclass(frozen=True)
 class Split:

@@ -176,7 +176,9 @@ class CandidateModel(PointModel):
         """
 
         def encode(frames: Tensor) -> tuple[Tensor, ...]:
-            return self.encoder.pyramid(fit_frames(frames, size), self.config.levels)
+            if frames.shape[-2:] != size:
+                frames = F.interpolate(frames, size, mode="bilinear", antialias=True)
+            return self.encoder.pyramid(frames, self.config.levels)
 
         return encode_in_parts(encode, video)
 
@@ -336,13 +338,6 @@ class CandidateModel(PointModel):
 def flow_window(features: CandidateFeatures, start: int, cache: FlowCache | None) -> FlowWindow:
     """The frames of a window that starts at frame `start`, and the flow between them."""
     return FlowWindow(features.grey, features.halves, features.hashes, start, cache)
-
-
-def fit_frames(frames: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bring frames ``[n, 3, H, W]`` to a height and width: bilinear, with antialiasing."""
-    if frames.shape[-2:] == size:
-        return frames
-    return F.interpolate(frames, size, mode="bilinear", antialias=True)
 
 
 @dataclass(frozen=True)

@@ -138,10 +138,11 @@ class _Windows:
 
     def _prepared(self, starts: Sequence[int]) -> Mapping[Any, Any]:
         held = self._seen - len(self._last)
-        for start in (start for start in starts if held <= start < self._seen):
+        starts = [start for start in starts if held <= start < self._seen]
+        for start in starts:
             frames = Features.concat(list(self._last)[start - held :])
             self._model.prepare(frames, start, self._cache)
-        entries = self._cache.entries() if self._model.cache_bytes else {}
+        entries = self._cache.entries() if starts else {}
         new = {key: value for key, value in entries.items() if key not in self._given}
         self._given.update(new)
         return new
