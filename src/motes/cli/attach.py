@@ -7,6 +7,7 @@ import typer
 
 from motes.cli._common import console, progress
 from motes.cli._options import DEVICE, MODEL_NAME, PICTURE_OUTPUT, VIDEO
+from motes.cli._resume import resumable
 from motes.common.files import check_overwrites
 from motes.errors import InputError
 
@@ -67,8 +68,10 @@ def command(
     is_mask = Path(to).suffix.lower() in contents.PICTURES
     check_overwrites([output], [*footage.files, *what.files, *([to] if is_mask else [])])
     frame = footage.start if at is None else at
-    total = footage.num_frames and 3 * footage.num_frames
-    with progress(total, "attaching") as advance:
+    total = footage.num_frames and 4 * footage.num_frames
+    chosen = default_tracker(model, device)
+    bar = progress(total, "attaching")
+    with resumable(chosen, footage, output) as tracker, bar as advance:
         attach(
             footage,
             what,
@@ -77,7 +80,7 @@ def command(
             at=frame,
             width=width,
             kind=motion,
-            tracker=default_tracker(model, device),
+            tracker=tracker,
             look=look,
             progress=advance,
         )

@@ -7,6 +7,7 @@ import typer
 
 from motes.cli._common import console, pair_with_frames, progress
 from motes.cli._options import DEVICE, MODEL_NAME, PICTURE_OUTPUT, VIDEO
+from motes.cli._resume import resumable
 from motes.common.files import check_overwrites
 
 
@@ -43,15 +44,17 @@ def command(
     footage = open_video(video)
     masks = pair_with_frames(mask, at, footage.start, "--mask")
     check_overwrites([output], [*footage.files, *mask])
-    total = footage.num_frames and (2 * len(masks) + 1) * footage.num_frames
-    with progress(total, "blurring") as advance:
+    total = footage.num_frames and (3 * len(masks) + 1) * footage.num_frames
+    chosen = default_tracker(model, device)
+    bar = progress(total, "blurring")
+    with resumable(chosen, footage, output) as tracker, bar as advance:
         result = blur(
             footage,
             masks,
             output,
             effect=effect,
             strict=strict,
-            tracker=default_tracker(model, device),
+            tracker=tracker,
             progress=advance,
         )
     if result.lost:

@@ -7,6 +7,7 @@ import typer
 
 from motes.cli._common import console, pair_with_frames, progress
 from motes.cli._options import DEVICE, MODEL_NAME, PICTURE_OUTPUT, VIDEO
+from motes.cli._resume import resumable
 from motes.common.files import check_overwrites
 
 
@@ -43,14 +44,16 @@ def command(
     footage = open_video(video)
     edits = pair_with_frames(edit, at, footage.start, "--edit")
     check_overwrites([output], [*footage.files, *edit])
-    total = footage.num_frames and (2 * len(edits) + 1) * footage.num_frames
-    with progress(total, "painting") as advance:
+    total = footage.num_frames and (3 * len(edits) + 1) * footage.num_frames
+    chosen = default_tracker(model, device)
+    bar = progress(total, "painting")
+    with resumable(chosen, footage, output) as tracker, bar as advance:
         paint(
             footage,
             edits,
             output,
             relight=relight,
-            tracker=default_tracker(model, device),
+            tracker=tracker,
             progress=advance,
         )
     console.print(f"wrote {output}", highlight=False, markup=False)

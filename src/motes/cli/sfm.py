@@ -7,6 +7,7 @@ import typer
 
 from motes.cli._common import console, progress
 from motes.cli._options import DEVICE, MODEL_NAME, VIDEO
+from motes.cli._resume import resumable
 
 
 def command(
@@ -32,11 +33,13 @@ def command(
     from motes.video import open_video
 
     footage = open_video(video)
-    with progress(footage.num_frames and 2 * footage.num_frames, "reconstructing") as advance:
+    chosen = default_tracker(model, device)
+    bar = progress(footage.num_frames and 2 * footage.num_frames, "reconstructing")
+    with resumable(chosen, footage, output) as tracker, bar as advance:
         result = reconstruct(
             footage,
             output,
-            tracker=default_tracker(model, device),
+            tracker=tracker,
             max_frames=frames,
             progress=advance,
         )

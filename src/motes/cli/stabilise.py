@@ -7,6 +7,7 @@ import typer
 
 from motes.cli._common import console, progress
 from motes.cli._options import DEVICE, MODEL_NAME, PICTURE_OUTPUT, VIDEO
+from motes.cli._resume import resumable
 from motes.common.files import check_overwrites
 
 
@@ -58,11 +59,13 @@ def command(
     outputs = [Path(output), *([report] if report else [])]
     check_overwrites(outputs, [*footage.files, *([follow] if follow else [])])
     total = footage.num_frames and 2 * footage.num_frames
-    with progress(total, "stabilising") as advance:
+    chosen = default_tracker(model, device)
+    bar = progress(total, "stabilising")
+    with resumable(chosen, footage, output) as tracker, bar as advance:
         result = stabilise(
             footage,
             output,
-            tracker=default_tracker(model, device),
+            tracker=tracker,
             kind=motion,
             smoothness=smoothness,
             lock=lock,

@@ -44,6 +44,7 @@ from motes.cli._options import (
     WEIGHTS,
 )
 from motes.cli._outputs import check_counts, check_outputs, check_space, write_outputs
+from motes.cli._resume import LONG, part_folder
 from motes.cli._summary import Summary, entry
 from motes.common.files import check_overwrites
 from motes.common.temporary import remove
@@ -225,8 +226,7 @@ class Job:
     @property
     def part_folder(self) -> Path:
         """Folder of the recording of a long run, until the outputs are written."""
-        first = Path(self.outputs[0].rstrip("/"))
-        return first.with_name(f"{first.name}.part")
+        return part_folder(self.outputs[0])
 
 
 def _jobs(videos: Sequence[str], live: int | None, outputs: Sequence[str]) -> list[Job]:

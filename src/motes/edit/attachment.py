@@ -106,7 +106,7 @@ def attach(
         kind: One of `motes.edit.surface.SURFACES`; default: by the number of points.
         tracker: A tracker of `motes.load`; default: the default model.
         look: How it is drawn.
-        progress: Called with the number of frames just tracked, and again just written.
+        progress: Called with the number of frames just tracked, compared or written.
 
     Returns:
         The surface.
@@ -222,7 +222,7 @@ def track_target(
         tracks = tracker.track(video, queries, backward=True, progress=advance)
     count = None if target.points is None else len(target.points)
     default = MESH if count is None else KIND_OF_POINTS.get(count, "homography")
-    return recovered(Surface(tracks, target.at, kind or default), video)
+    return recovered(Surface(tracks, target.at, kind or default), video, advance)
 
 
 def attached_frames(

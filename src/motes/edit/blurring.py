@@ -192,7 +192,7 @@ def blur(
         color: RGB of the effect ``"fill"``.
         strict: Whether a lost region is an error; nothing is written then.
         tracker: A tracker of `motes.load`; default: the default model.
-        progress: Called with the number of frames just tracked, and again just written.
+        progress: Called with the number of frames just tracked, compared or written.
 
     Returns:
         The covers, and the frames in which a region was lost.
@@ -233,7 +233,7 @@ def blur(
 
 def _cover(tracker: Tracker, video: Video, mask: np.ndarray, at: int, advance: Progress) -> Cover:
     surface = Surface(track_region(tracker, video, mask, at, advance), at)
-    return Cover(recovered(surface, video), mask)
+    return Cover(recovered(surface, video, advance), mask)
 
 
 def describe_lost(lost: Sequence[int]) -> str:

@@ -115,7 +115,7 @@ def paint(
         out: The file; its suffix chooses the format (.mp4, .gif, or a folder of images).
         relight: Whether the change takes over light and shadow of the surface.
         tracker: A tracker of `motes.load`; default: the default model.
-        progress: Called with the number of frames just tracked, and again just written.
+        progress: Called with the number of frames just tracked, compared or written.
 
     Returns:
         The changes, in the order of their frames.
@@ -181,7 +181,7 @@ def _surface(
 ) -> Surface:
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * AROUND + 1, 2 * AROUND + 1))
     region = cv2.dilate((alpha > 0.5).astype(np.uint8), kernel)
-    return recovered(Surface(track_region(tracker, video, region, at, advance), at), video)
+    return recovered(Surface(track_region(tracker, video, region, at, advance), at), video, advance)
 
 
 def painted_frames(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from motes.common.progress import Progress, silent
 from motes.edit.fits import Fit, apply_motion, fit_motion
 from motes.edit.surface import Surface
 from motes.errors import InputError
@@ -66,7 +67,7 @@ READ_PIXELS = 64 * 2**20
 """Pixels of frames that are read at a time."""
 
 
-def recovered(surface: Surface, video: Video) -> Surface:
+def recovered(surface: Surface, video: Video, progress: Progress | None = None) -> Surface:
     """The same surface; its visible points are those that look as in the reference frame.
 
     Frames are visited from the reference frame outward.  The motion of a frame is expected to be
@@ -75,6 +76,7 @@ def recovered(surface: Surface, video: Video) -> Surface:
     Args:
         surface: A surface and its tracks.
         video: The video of the tracks.
+        progress: Called with 1 after each frame.
 
     Returns:
         A surface with the same points.  Points without texture stay as the tracker says.
@@ -85,7 +87,7 @@ def recovered(surface: Surface, video: Video) -> Surface:
         >>> recovered(surface, motes.open_video("bike.mp4")).points.shape == surface.points.shape
         True
     """
-    tracks = surface.tracks
+    tracks, advance = surface.tracks, progress or silent
     if len(surface.points) < MIN_POINTS:
         return surface
     reference = video.read(surface.reference, surface.reference + 1)[0]
@@ -97,6 +99,7 @@ def recovered(surface: Surface, video: Video) -> Surface:
             found = search.find(column, cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), motion)
             xy[:, column], visible[:, column] = found.xy, found.visible
             motion = found.matrix if found.confirmed else motion
+            advance(1)
     return replace(surface, tracks=replace(tracks, xy=xy, visible=visible))
 
 
