@@ -18,7 +18,7 @@ from motes.features.correlation import PatchCorrelation, point_correlation
 from motes.features.deformable import KeyAwareDeformableAttention
 from motes.features.deformable_encoder import DeformableEncoder
 from motes.features.pyramid import Pyramid
-from motes.tracking.load import DTYPES
+from motes.tracking.number_types import DTYPES
 
 SIZES = ((64, 64), (32, 32), (16, 16), (8, 8))
 TOKENS = sum(h * w for h, w in SIZES)

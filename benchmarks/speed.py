@@ -23,7 +23,8 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from motes.tracking.load import DTYPES, compile_model, presets
+from motes.tracking.load import compile_model, presets
+from motes.tracking.number_types import DTYPES
 from motes.tracking.tracker import Tracker
 
 COLUMNS = ("model", "points", "frames", "size", "dtype", "encode s", "track s", "CPU s")

@@ -80,7 +80,8 @@ def load(options: argparse.Namespace, dtype: str):
     import torch
 
     import motes
-    from motes.tracking.load import DTYPES, presets
+    from motes.tracking.load import presets
+    from motes.tracking.number_types import DTYPES
     from motes.tracking.tracker import Tracker
 
     if options.weights:

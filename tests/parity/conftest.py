@@ -123,7 +123,9 @@ def load(tmp_path_factory):
             if not path.exists():
                 write_checkpoint(path, golden.family, manifest, golden.meta["window_len"])
             loaded.clear()  # one at a time: together they would fill the memory
-            loaded[manifest, compat] = motes.load(NAMES[manifest], weights=path, compat=compat)
+            loaded[manifest, compat] = motes.load(
+                NAMES[manifest], weights=path, dtype="float32", compat=compat
+            )
         return loaded[manifest, compat]
 
     return load

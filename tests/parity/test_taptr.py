@@ -65,7 +65,7 @@ def model(official: dict[str, Tensor], tmp_path_factory: pytest.TempPathFactory)
     averaged = {f"module.{name}": value for name, value in official.items()}
     raw = {"unused": torch.zeros(1)}
     torch.save({"ema_model": averaged, "model": raw, "args": Namespace(lr=1), "epoch": 3}, file)
-    return motes.load("taptrv2", weights=file, device="cpu").model
+    return motes.load("taptrv2", weights=file, device="cpu", dtype="float32").model
 
 
 @pytest.fixture(scope="module")

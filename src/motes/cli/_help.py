@@ -55,9 +55,9 @@ def _protocols() -> Iterable[str]:
 
 
 def _dtypes() -> Iterable[str]:
-    from motes.tracking.load import DTYPES
+    from motes.tracking.number_types import NUMBER_TYPES
 
-    return DTYPES
+    return NUMBER_TYPES
 
 
 def _runtimes() -> Iterable[str]:

@@ -94,7 +94,7 @@ def command(
     model: Annotated[str | None, MODEL_NAME] = None,
     weights: Annotated[Path | None, WEIGHTS] = None,
     device: Annotated[str | None, DEVICE] = None,
-    dtype: Annotated[str, DTYPE] = "float32",
+    dtype: Annotated[str, DTYPE] = "auto",
     memory: Annotated[str | None, MEMORY] = None,
     compile: Annotated[
         bool,

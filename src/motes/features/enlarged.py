@@ -78,22 +78,25 @@ def _add_enlarged(total: Tensor, x: Tensor, weight: Tensor) -> None:
         x: ``[n, C, h, w]``.
         weight: ``[out, C, 3, 3]``.
     """
-    (out, H, W), (C, h, w) = total.shape[1:], x.shape[1:]
+    (out, H), (C, h, w) = total.shape[1:3], x.shape[1:]
     kernel = weight.permute(2, 3, 0, 1).reshape(KERNEL, KERNEL * out, C)
     for result, pixels in zip(total.permute(0, 2, 3, 1), x.permute(0, 2, 3, 1), strict=True):
         products = [product(pixels, part).view(h, w * KERNEL * out) for part in kernel]
-        strips = pixels.new_empty(H, w * KERNEL * out, dtype=total.dtype)
         for band in bands(h, H, ROWS, total.dtype):
-            part, *others = zip(band.weights.unbind(1), products, strict=True)
-            strip = strips[band.large]
-            torch.mm(part[0], part[1][band.small], out=strip)
+            (rows, first), *others = zip(band.weights.unbind(1), products, strict=True)
+            strip = rows @ first[band.small]
             for rows, some in others:
                 strip.addmm_(rows, some[band.small])
-        by_column = strips.view(H, w, KERNEL * out)
-        for band in bands(w, W, COLUMNS, total.dtype):
-            columns = band.weights.transpose(1, 2).flatten(1)  # [columns, w 3]
-            found = by_column[:, band.small].reshape(H, columns.shape[1], out)
-            result[:, band.large].baddbmm_(columns.expand(H, -1, -1), found)
+            _add_strip(result[band.large], strip.view(-1, w, KERNEL * out))
+
+
+def _add_strip(result: Tensor, strip: Tensor) -> None:
+    """Add some rows ``[n, w, 3 out]``, of which the columns are still small, to ``[n, W, out]``."""
+    (n, W, out), w = result.shape, strip.shape[1]
+    for band in bands(w, W, COLUMNS, result.dtype):
+        columns = band.weights.transpose(1, 2).flatten(1)  # [columns, w 3]
+        found = strip[:, band.small].reshape(n, columns.shape[1], out)
+        result[:, band.large].baddbmm_(columns.expand(n, -1, -1), found)
 
 
 class Band(NamedTuple):

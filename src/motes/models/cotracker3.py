@@ -185,6 +185,7 @@ def _preset(name: str, summary: str, config: CoTracker3Config, filename: str) ->
         visible_above=0.6,
         score_with_confidence=True,
         support=Support(global_grid=5, local_grid=5, below=8),
+        bfloat16=True,
         weights=WeightsInfo("CC-BY-NC-4.0", filename, repo="facebook/cotracker3"),
         rename=rename,
         configure=configure,

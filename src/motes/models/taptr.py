@@ -364,6 +364,7 @@ TAPTR_V2 = Preset(
     build=Taptr,
     config=TaptrConfig(),
     resize=ResizeRule(size=(512, 512)),
+    bfloat16=True,
     weights=WeightsInfo(
         "licence of its authors",
         "taptrv2.pth",

@@ -56,8 +56,7 @@ class Engine:
 
     def resized(self, frame: np.ndarray, resize: Resize) -> Tensor:
         """A frame uint8 ``[H, W, 3]`` as the model takes it, float32 ``[1, 3, H', W']``."""
-        writeable = np.require(frame[None], requirements="W")  # torch warns of read-only arrays
-        pixels = torch.from_numpy(writeable).to(self.device).permute(0, 3, 1, 2)
+        pixels = upload(frame, self.device)[None].permute(0, 3, 1, 2)
         return resize.frames(pixels.float().div_(255))
 
     def autocast(self) -> AbstractContextManager[Any]:
@@ -69,3 +68,26 @@ class Engine:
     def visible(self, prediction: Prediction) -> Tensor:
         """Whether points count as visible, bool ``[B, T, N]``."""
         return self.preset.visible(prediction)
+
+
+def upload(frame: np.ndarray, device: torch.device) -> Tensor:
+    """A frame on a device, as uint8, which is a fourth of the bytes of float32.
+
+    To a GPU it is copied from pinned memory, while this thread goes on with the next frame; PyTorch
+    keeps the pinned memory until the copy is done, and uses it again.
+
+    Args:
+        frame: ``[H, W, 3]``; may be read-only.
+        device: Where it is needed.
+
+    Returns:
+        uint8 ``[H, W, 3]``.
+
+    Example:
+        >>> upload(np.zeros((2, 3, 3), np.uint8), torch.device("cpu")).shape
+        torch.Size([2, 3, 3])
+    """
+    pixels = torch.from_numpy(np.require(frame, requirements="W"))  # torch warns of read-only ones
+    if device.type != "cuda":
+        return pixels.to(device)
+    return pixels.pin_memory().to(device, non_blocking=True)

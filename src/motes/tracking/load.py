@@ -14,12 +14,12 @@ from motes.errors import InputError
 from motes.models.base import PointModel
 from motes.models.preset import Preset
 from motes.tracking.memory import parse_bytes
+from motes.tracking.number_types import AUTO, DTYPES, NUMBER_TYPES, choose_dtype
 from motes.tracking.official import OfficialTracker
 from motes.tracking.tracker import Tracker
 
 DEFAULT_MODEL = "motes-s"
 RUNTIMES = ("torch", "onnx")
-DTYPES = {t: getattr(torch, t) for t in ("float32", "bfloat16", "float16")}
 
 
 def presets() -> dict[str, Preset]:
@@ -66,7 +66,7 @@ def load(
     *,
     weights: str | PathLike[str] | None = None,
     device: str | None = None,
-    dtype: str = "float32",
+    dtype: str = AUTO,
     compat: str | None = None,
     memory: str | int | None = None,
     compile: bool = False,
@@ -80,7 +80,9 @@ def load(
             in the package, or those that ``motes fetch NAME`` stored.
         device: Such as ``"cpu"`` or ``"cuda:1"``; by default a GPU if there is one.
         dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``: the number type of features and
-            attention.  Coordinates are always float32.
+            attention.  Coordinates are always float32.  ``"auto"``: bfloat16 for the models that it
+            makes much faster and moves by less than 0.1 pixels (docs/howto/number-types.md), on
+            processors and GPUs that have it; float32 otherwise, and with `compat` or ONNX.
         compat: ``"official"``, ``"official-online"`` or ``"official-eval"``: track as the published
             predictor does, number for number, with an `OfficialTracker`, which has no sessions and
             no streams (see `motes.tracking.official`).
@@ -112,8 +114,8 @@ def load(
     known = presets()
     if name not in known:
         raise suggest(name, known, "model")
-    if dtype not in DTYPES:
-        raise suggest(dtype, DTYPES, "dtype")
+    if dtype not in NUMBER_TYPES:
+        raise suggest(dtype, NUMBER_TYPES, "dtype")
     if runtime not in RUNTIMES:
         raise suggest(runtime, RUNTIMES, "runtime")
     chosen = _device("cpu" if runtime == "onnx" else device)
@@ -122,8 +124,14 @@ def load(
         compile_model(model, name, chosen)
     if compat is None:
         limit = None if memory is None else parse_bytes(memory)
-        return Tracker(model, known[name], DTYPES[dtype], limit)
-    return OfficialTracker(model, known[name], DTYPES[dtype], compat)
+        return Tracker(model, known[name], _number_type(dtype, known[name], chosen, runtime), limit)
+    return OfficialTracker(model, known[name], DTYPES.get(dtype, torch.float32), compat)
+
+
+def _number_type(dtype: str, preset: Preset, device: torch.device, runtime: str) -> torch.dtype:
+    if dtype != AUTO:
+        return DTYPES[dtype]
+    return torch.float32 if runtime == "onnx" else choose_dtype(preset, device)
 
 
 def _device(name: str | None) -> torch.device:

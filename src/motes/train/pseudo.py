@@ -81,7 +81,10 @@ class PseudoLabels:
     def teachers(self) -> list[Tracker]:
         """The trackers, loaded when first needed."""
         pairs = (text.partition("=") for text in self.options.teachers)
-        return [load(name, weights=file or None, device=self.device) for name, _, file in pairs]
+        return [
+            load(name, weights=file or None, device=self.device, dtype="float32")
+            for name, _, file in pairs
+        ]
 
     def draw(self, generator: torch.Generator, stage: Stage) -> Sample:
         """A labelled stretch of one of the videos; see `Source`."""
