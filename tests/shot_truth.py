@@ -1,4 +1,4 @@
-"""Regions of shots with known motion, as the scene carries them."""
+"""True regions of shots with known motion."""
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ def ellipse(size=(240, 180), centre=(120, 92), axes=(30, 22)):
 
 
 def carried(scene, mask, at, t):
-    """The pixels of frame t that show what `mask` shows in frame `at`, on the card."""
+    """The pixels of frame t that show the part of the card in `mask` of frame `at`."""
     H, W = scene.size
     pixels = np.stack(np.meshgrid(np.arange(W), np.arange(H)), -1).reshape(1, -1, 2)
     times = torch.tensor([float(at), float(t)], dtype=torch.float64)

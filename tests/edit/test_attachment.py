@@ -104,7 +104,7 @@ def video():
         ([(10, 10), (50, 10), (50, 90), (10, 90), (30, 20)], 40.0, [[10, 40], [50, 40], [50, 60], [10, 60]]),
     ],
 )  # fmt: skip
-def test_where_content_goes(video, points, width, box):
+def test_the_box_of_the_content(video, points, width, box):
     found = find_target(points, video, 0, (80, 40), width)
     np.testing.assert_allclose(found.box, box, atol=1e-9)
 
@@ -123,7 +123,7 @@ def test_blends(blend, expected):
 def test_alpha_is_premultiplied():
     layer = premultiplied(np.array([[[255, 0, 0, 0], [0, 255, 0, 255]]], np.uint8))
     middle = sample(layer, np.array([[[0.5, 0.0]]]))[0, 0]
-    np.testing.assert_allclose(middle, [0, 0.5, 0, 0.5], atol=1e-6)  # no red from behind
+    np.testing.assert_allclose(middle, [0, 0.5, 0, 0.5], atol=1e-6)  # no red of transparent pixels
 
 
 def test_motion_blur_smears_along_the_motion():
@@ -145,7 +145,7 @@ def test_motion_blur_smears_along_the_motion():
     np.testing.assert_allclose((soft * np.arange(160)).sum() / soft.sum(), 68, atol=0.3)
 
 
-def test_shading_is_the_change_of_brightness():
+def test_shading_is_the_ratio_of_brightness():
     reference = np.full((60, 60, 3), 100, np.float32)
     frame = np.full((60, 60, 3), 50, np.uint8)
     weight = np.ones((60, 60), np.float32)

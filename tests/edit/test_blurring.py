@@ -26,7 +26,7 @@ def test_the_region_is_never_uncovered(tmp_path, tracker, occluder):
 
 
 def moving(hidden, T=12, N=6):
-    """A lattice that shifts by 2 pixels a frame, and its mask in frame 0."""
+    """A lattice that shifts by 2 pixels per frame, and its mask in frame 0."""
     start = np.stack(np.meshgrid(np.arange(N) * 4.0 + 20, np.arange(N) * 4.0 + 20), -1)
     xy = start.reshape(-1, 1, 2) + np.arange(T)[:, None] * [2.0, 0]
     visible = np.ones(xy.shape[:2], bool)
@@ -48,11 +48,11 @@ def test_the_cover_grows_while_the_region_is_lost():
     assert lost_frames([cover]) == (5, 6, 7)
 
 
-def test_another_mask_finds_it_again():
+def test_a_region_is_not_lost_where_another_mask_covers_it():
     assert lost_frames([moving(hidden=(5, 6, 7)), moving(hidden=(6,))]) == (6,)
 
 
-def test_outside_of_the_frame_it_is_not_lost():
+def test_a_region_outside_of_the_frame_is_not_lost():
     xy = np.array([[[50.0, 40], [500, 40]]]) + np.random.default_rng(0).uniform(0, 9, (20, 1, 2))
     tracks = Tracks(xy, np.tile([True, False], (20, 1)), size=(120, 80))
     mask = np.zeros((80, 120), bool)

@@ -10,7 +10,7 @@ from motes.tracks import Tracks
 
 
 def line(T=12, N=1, step=(2.0, -1.0), hidden=(), noise=0.0, **fields):
-    """Points that move by `step` a frame."""
+    """Points that move by `step` per frame."""
     xy = np.array([20.0, 60]) + np.arange(T)[:, None] * np.array(step)
     xy = xy[None].repeat(N, 0) + np.random.default_rng(0).normal(0, noise, (N, T, 2))
     visible = np.ones((N, T), bool)
@@ -51,7 +51,7 @@ def test_hampel_replaces_only_outliers():
     np.testing.assert_array_equal(np.delete(mended.xy, 5, 1), np.delete(xy, 5, 1))
 
 
-def test_one_euro_smooths_what_rests_and_follows_what_moves():
+def test_one_euro_smooths_points_at_rest_and_follows_moving_ones():
     still = line(T=200, step=(0, 0), noise=1.0)
     smooth = one_euro(still, cutoff=0.5, speed=0.0)
     assert smooth.xy[0, 50:].std(0).max() < 0.4 * still.xy[0, 50:].std(0).min()
@@ -85,12 +85,12 @@ def test_resampled_positions_lie_on_the_line(fps):
     assert len(seconds) == pytest.approx(26 * float(fps) / 25, abs=1.5)
 
 
-def test_resampling_hides_what_is_half_hidden():
+def test_a_resampled_point_is_hidden_next_to_a_hidden_frame():
     twice = resample(line(T=4, hidden=(2,), fps=10), 20)
     assert twice.visible[0].tolist() == [True, True, True, False, False, False, True]
 
 
-def test_times_of_a_variable_rate_count():
+def test_resampling_uses_the_times_of_a_variable_rate():
     times = np.array([0, 0.1, 0.3, 0.4])
     xy = np.stack([times * 50, times * 0], -1)[None]
     tracks = Tracks(xy, np.ones((1, 4), bool), size=(50, 50), fps=10, times=times)
@@ -108,7 +108,7 @@ def anchored(at, offset, T=21, **fields):
     return Tracks(xy, tracks.visible, np.full((1, T), 0.9), queries, size=tracks.size)
 
 
-def test_the_nearer_anchor_counts_more():
+def test_the_nearer_anchor_has_the_larger_weight():
     truth = line(T=21).xy[0]
     merged = merge_anchors([anchored(0, (0.1, 0)), anchored(20, (-0.1, 0))], reach=5)
     error = np.abs(merged.xy[0] - truth).max(1)
@@ -117,19 +117,19 @@ def test_the_nearer_anchor_counts_more():
     assert merged.queries[0, 0] == 0
 
 
-def test_answers_that_disagree_are_not_averaged():
+def test_distant_positions_are_not_averaged():
     a, b = anchored(0, (2.0, 0)), anchored(20, (-2.0, 0))
     merged = merge_anchors([a, b]).xy[0]
     either = np.minimum(np.abs(merged - a.xy[0]).max(1), np.abs(merged - b.xy[0]).max(1))
     assert either[np.abs(a.xy[0] - b.xy[0]).max(1) > 4].max() < 1e-4
 
 
-def test_a_hidden_answer_gives_way():
+def test_a_visible_track_wins_against_a_hidden_one():
     a, b = anchored(0, (0, 0), hidden=range(3, 21)), anchored(20, (0.05, 0))
     assert merge_anchors([a, b]).visible[0, 5:].all()
 
 
-def test_chosen_points_are_spread_and_long_lived():
+def test_chosen_points_are_spread_and_visible_for_long():
     x, y = np.meshgrid(np.arange(10) * 10.0, np.arange(5) * 10.0)
     xy = np.stack([x.ravel(), y.ravel()], -1)[:, None].repeat(6, 1)
     visible = np.ones((50, 6), bool)

@@ -54,13 +54,13 @@ def test_too_few_points_are_an_error(N, kind, message):
         fit_motion(scatter(N), scatter(N), kind)
 
 
-def test_points_on_one_spot_determine_nothing():
+def test_points_at_one_position_are_an_error():
     with pytest.raises(InputError, match="do not determine"):
         fit_motion(np.ones((5, 2)), np.ones((5, 2)), "affine")
 
 
 def build(T=9, moving=30, hidden=()):
-    """A background that shifts by (2, 1) a frame, and an object that goes another way."""
+    """A background that moves by (2, 1) per frame, and an object that moves differently."""
     start = scatter(100)
     shift = np.where(np.arange(100)[:, None] < moving, [-3.0, 4.0], [2.0, 1.0])
     xy = start[:, None] + shift[:, None] * np.arange(T)[:, None]
@@ -91,7 +91,7 @@ def test_a_path_needs_its_reference(reference, least, message):
         fit_path(build(), reference, min_inliers=least)
 
 
-def test_corners_there_and_back():
+def test_from_corners_maps_four_points():
     corners = frame_corners((320, 240))
     assert corners[2].tolist() == [319.5, 239.5]
     matrix = from_corners(corners, apply_motion(np.array(MOTIONS["homography"]), corners))

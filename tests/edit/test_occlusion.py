@@ -1,4 +1,4 @@
-"""A surface whose right half is covered, where its points see the edge too far to the right."""
+"""A surface whose right half is covered; its points place the edge too far to the right."""
 
 import cv2
 import numpy as np
@@ -45,10 +45,10 @@ def test_colours_give_the_edge_of_an_occluder(gain):
     assert edge_of(share) == pytest.approx(EDGE, abs=3)
 
 
-def test_texture_that_agrees_is_visible():
+def test_equal_texture_is_visible():
     assert visible(texture(0), texture(0)).mean() > 0.98
 
 
-def test_where_colours_are_alike_the_points_decide():
+def test_with_equal_colours_visibility_follows_the_points():
     plain = np.full((*SIZE[::-1], 3), 90, np.uint8)
     assert edge_of(visible(plain, covered(plain, plain + 3))) == pytest.approx(POINTS_SAY, abs=3)

@@ -23,7 +23,7 @@ def test_a_change_follows_its_surface(tmp_path, tracker, occluder):
     assert overlap(changed, truth) > 0.95
 
 
-def test_a_change_takes_over_the_light(tmp_path, tracker):
+def test_a_change_gets_the_light_of_its_surface(tmp_path, tracker):
     frames = np.stack([film(moving_card("slide", (160, 120)), 1, 1)[0]] * 4)
     darker = [(frames[0] * gain).astype(np.uint8) for gain in (1, 0.9, 0.8, 0.7)]
     mask = ellipse((160, 120), (80, 60), (20, 15))

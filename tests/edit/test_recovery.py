@@ -1,4 +1,4 @@
-"""A textured square that moves, and something that covers it for a while."""
+"""A moving textured square that is covered for some frames."""
 
 import cv2
 import numpy as np
@@ -34,7 +34,7 @@ def clip():
 
 
 def tracked(xy, case):
-    """What a tracker says that loses the square, or that stays on its cover."""
+    """Tracks of a tracker that loses the square, or stays on its cover."""
     xy, visible = xy.copy(), np.ones(xy.shape[:2], bool)
     if case == "lost":
         visible[:, COVERED.start :] = False
@@ -45,7 +45,7 @@ def tracked(xy, case):
 
 
 @pytest.mark.parametrize("case", ["followed", "lost", "drifts"])
-def test_visible_points_look_as_in_the_reference_frame(clip, case):
+def test_visible_points_match_the_reference_frame(clip, case):
     frames, truth = clip
     found = recovered(tracked(truth, case), open_video(frames))
     shown = [t for t in range(12) if t not in COVERED]
@@ -65,13 +65,13 @@ def test_backward_from_a_later_reference_frame(clip):
     assert error[:, 0][found.visible[:, 0]].max() < 0.5
 
 
-def test_few_points_stay_as_they_are(clip):
+def test_few_points_are_not_changed(clip):
     frames, truth = clip
     surface = tracked(truth[:4], "lost")
     assert recovered(surface, open_video(frames)) is surface
 
 
-def test_a_plain_surface_stays_as_the_tracker_says(clip):
+def test_points_on_a_plain_surface_are_not_changed(clip):
     _, truth = clip
     surface = tracked(truth, "lost")
     found = recovered(surface, open_video(np.full((12, 120, 200, 3), 90, np.uint8)))

@@ -86,7 +86,7 @@ def test_points_outside_of_the_frame_do_not_hide_the_surface():
     assert surface.visible_share(1) == 1
 
 
-def test_a_point_that_its_neighbours_contradict_is_ignored():
+def test_a_point_that_moves_unlike_its_neighbours_is_ignored():
     tracks = moved(np.eye(3))
     xy = tracks.xy.copy()
     xy[210, 1:] += 15
@@ -95,11 +95,11 @@ def test_a_point_that_its_neighbours_contradict_is_ignored():
     assert np.abs(wrong.source(1, FULL)[y, x] - (x, y)).max() < 0.5
 
 
-def test_points_that_follow_something_else_hide_the_surface_there():
+def test_points_on_another_object_hide_the_surface_there():
     tracks = moved(np.eye(3))
     xy = tracks.xy.copy()
     left = xy[:, 0, 0] < 90
-    xy[left, 1:] += (30, 20)  # a hand that wipes over the left part
+    xy[left, 1:] += (30, 20)  # a hand in front of the left part
     surface = Surface(Tracks(xy, tracks.visible, size=tracks.size), 0)
     source = surface.source(1, FULL)
     np.testing.assert_allclose(source[90, 130], (130, 90), atol=0.1)
@@ -121,7 +121,7 @@ def test_the_local_fit_reproduces_affine_maps():
     ("kind", "reference", "message"),
     [("mesh", 7, "frame in 0..2"), ("bend", 0, "kind of motion")],
 )
-def test_what_a_surface_refuses(kind, reference, message):
+def test_bad_input(kind, reference, message):
     with pytest.raises(InputError, match=message):
         Surface(moved(np.eye(3)), reference, kind)
 

@@ -1,4 +1,4 @@
-"""Videos whose frames carry their own number as black and white bars."""
+"""Videos whose frames show their number as black and white bars."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def encode_to(
 
 @pytest.fixture
 def numbered() -> Callable[..., np.ndarray]:
-    """``numbered(number, size=(64, 48))``: a frame with its number in binary, a bar a bit."""
+    """``numbered(number, size=(64, 48))``: a frame with its number in binary, one bar per bit."""
     return draw
 
 

@@ -1,4 +1,4 @@
-"""One moment of frames that hold two."""
+"""Interlaced frames hold two moments; only the first is shown."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from motes.video.fields import first_field
 
 
 @pytest.mark.parametrize("H", [1, 2, 3, 8, 9])
-def test_a_ramp_stays_and_the_second_field_goes(H):
+def test_the_second_field_is_interpolated_from_the_first(H):
     ramp = np.broadcast_to(np.arange(H, dtype=np.uint8)[:, None, None] * 20, (H, 5, 3)).copy()
     combed = ramp.copy()
     combed[1::2] = 255

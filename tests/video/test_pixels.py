@@ -1,4 +1,4 @@
-"""Pictures in memory become frames, or say why not."""
+"""Conversion of pictures in memory to frames, and its errors."""
 
 import numpy as np
 import pytest
@@ -54,6 +54,6 @@ def test_half_transparent_is_half_as_bright():
         ("text", "expected shape"),
     ],
 )
-def test_errors_say_what_was_expected_and_what_came(picture, message):
+def test_errors_name_the_expected_and_the_given(picture, message):
     with pytest.raises(InputError, match=f"frame 7: .*{message}"):
         as_rgb(picture, "frame 7")

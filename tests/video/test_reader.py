@@ -1,4 +1,4 @@
-"""What every `Video` does, whatever its source."""
+"""`Video`: the same behaviour for every source."""
 
 from fractions import Fraction
 from itertools import islice
@@ -94,7 +94,7 @@ def test_impossible_chunks(start, stop, make_video):
 
 
 @pytest.mark.parametrize("source", [None, 3.5, object()])
-def test_what_is_no_source(source):
+def test_unknown_kinds_of_sources(source):
     with pytest.raises(InputError, match=r"video: expected a path.*got"):
         open_video(source)
 

@@ -1,4 +1,4 @@
-"""Outputs by suffix; complete, or not there at all."""
+"""Outputs by suffix; complete or absent."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_written_can_be_read(name, tmp_path, numbered, number_of):
+def test_written_frames_can_be_read(name, tmp_path, numbered, number_of):
     with open_writer(f"{tmp_path}/{name}", (64, 48), FPS) as writer:
         for number in range(12):
             writer.write(numbered(number))
@@ -43,7 +43,7 @@ def test_an_error_leaves_nothing_behind(name, error, tmp_path, numbered):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_error_keeps_what_was_there(tmp_path, numbered):
+def test_an_error_keeps_the_old_file(tmp_path, numbered):
     path = tmp_path / "a.mp4"
     path.write_text("precious")
     with pytest.raises(RuntimeError), open_writer(path, (64, 48), FPS) as writer:
@@ -117,7 +117,7 @@ def test_an_empty_folder_is_filled(tmp_path, numbered):
     assert [path.name for path in (tmp_path / "frames").iterdir()] == ["00000.png"]
 
 
-def test_trouble_of_the_system_names_the_output(tmp_path, numbered, monkeypatch):
+def test_errors_of_the_system_name_the_output(tmp_path, numbered, monkeypatch):
     def full(self, frame):
         raise OSError(28, "No space left on device")
 

@@ -26,7 +26,7 @@ def times(path):
         (25, [0, 4, 8, 12, 16, 20]),
         (30, [0, 3, 7, 10, 13, 17]),
         (3, [0, 33, 67, 100, 133, 167]),
-        (60, [0, 2, 5, 7]),  # of 0, 2, 3, 5, 7, 8 those that players show at their time
+        (60, [0, 2, 5, 7]),  # of 0, 2, 3, 5, 7, 8, the times that players can show
     ],
 )
 def test_timing(fps, expected, tmp_path, numbered):

@@ -1,4 +1,4 @@
-"""mp4 as browsers want it; times, the shape of pixels and sound of another video."""
+"""mp4 files for browsers; times, pixel aspect ratio and sound of another video."""
 
 from fractions import Fraction
 
@@ -68,7 +68,7 @@ def test_colours_survive(tmp_path):
 
 @pytest.fixture
 def spoken(tmp_path):
-    """Two seconds at 25 frames a second with a tone that begins after one second, in AAC."""
+    """Two seconds at 25 fps, with a tone (AAC) that starts after one second."""
     path = tmp_path / "spoken.mp4"
     with av.open(str(path), "w") as out:
         video = out.add_stream("libx264", rate=25)
@@ -111,7 +111,7 @@ def test_sound_is_copied_with_its_frames(name, start, spoken, tmp_path):
         assert container.streams.audio[0].codec_context.name == "aac"
 
 
-def test_sound_that_a_container_does_not_hold_is_left_out(spoken, tmp_path, caplog):
+def test_sound_that_a_container_does_not_support_is_left_out(spoken, tmp_path, caplog):
     source = open_video(spoken)
     with open_writer(tmp_path / "a.webm", (64, 48), 25, like=source) as writer:
         for frame in source:

@@ -57,7 +57,7 @@ def test_frames(source, expected):
         (np.zeros((5, 4, 6, 3), np.complex64), "expected uint8, bool, .* got complex64"),
     ],
 )
-def test_what_does_not_fit(source, message):
+def test_bad_input(source, message):
     with pytest.raises(InputError, match=message):
         open_video(source)
 
@@ -70,7 +70,7 @@ def test_frames_of_two_sizes():
 
 @pytest.mark.parametrize("kind", [np.array, lambda f: iter(f), torch.tensor])
 def test_ten_bits_have_ten_bits_of_grey(kind, caplog):
-    """One range for all frames, said once; not the range of the type, which leaves 5 levels."""
+    """All frames are scaled by one range, and one warning; not by the range of the type: 5 levels."""
     ramp = np.arange(1024, dtype=np.uint16).reshape(1, 1, 32, 32).repeat(2, 0)
     ramp[1] //= 2
     deep = (

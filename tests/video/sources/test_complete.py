@@ -1,4 +1,4 @@
-"""A file that was cut off says so, in every container that lets it be known."""
+"""Truncated files are reported, in all containers whose structure shows it."""
 
 import numpy as np
 import pytest

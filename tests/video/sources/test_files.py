@@ -93,7 +93,7 @@ def corners() -> np.ndarray:
 def test_rotated_recordings_come_upright(degrees, turns, encode):
     path = encode("a.mp4", [corners()] * 3, rotation=degrees, pixels="yuv420p", crf=1)
     video = open_video(path)
-    expected = np.rot90(corners(), turns)  # counter-clockwise, as the display matrix means it
+    expected = np.rot90(corners(), turns)  # the display matrix turns counter-clockwise
     assert video.size == expected.shape[1::-1]
     for frame in [*video, *video.read(1, 3)]:
         difference = np.abs(frame[4:-4:8, 4:-4:8].astype(int) - expected[4:-4:8, 4:-4:8])
@@ -101,7 +101,7 @@ def test_rotated_recordings_come_upright(degrees, turns, encode):
 
 
 def test_colours_follow_the_tags_of_the_file(encode):
-    """Without them the same red would be off by 20."""
+    """Without the tags, the same red would differ by 20."""
     red = np.full((32, 48, 3), (220, 40, 30), np.uint8)
     frame = next(iter(open_video(encode("a.mp4", [red], crf=1))))
     assert np.abs(frame.astype(int) - red).max() <= 6
@@ -145,7 +145,7 @@ def test_frames_cut_away_at_the_end_by_an_edit_list_do_not_count(make_video, num
 
 
 def test_recordings_that_were_joined(make_video, number_of):
-    """Their times start again, so that only reading all of it tells how long it is."""
+    """Their times start again, so the length is known only after reading all frames."""
     first, second = make_video("a.ts", count=40, **B_FRAMES), make_video("b.ts", count=19)
     first.write_bytes(first.read_bytes() + second.read_bytes())
     video = open_video(first)
@@ -210,7 +210,7 @@ def test_a_late_chunk_is_approached_from_a_keyframe(make_video, monkeypatch):
 
 
 @pytest.mark.parametrize("share", [0.6, 0.8, 0.95])
-def test_a_truncated_file_gives_what_decodes_and_says_so(share, make_video, number_of):
+def test_a_truncated_file_gives_its_complete_frames_and_reports_it(share, make_video, number_of):
     path = make_video("cut.mp4", crf=1, container={"movflags": "+faststart"}, **B_FRAMES)
     whole, data = list(open_video(path)), path.read_bytes()
     begin = data.index(b"mdat")
@@ -228,7 +228,7 @@ def test_a_truncated_file_gives_what_decodes_and_says_so(share, make_video, numb
     )
 
 
-def test_half_a_picture_is_none(encode):
+def test_an_incomplete_picture_is_no_frame(encode):
     noise = np.random.default_rng(0).integers(0, 256, (6, 96, 128, 3), dtype=np.uint8)
     path = encode("a.mp4", noise, "mpeg4", g=1, container={"movflags": "+faststart"})
     whole, data = np.stack(list(open_video(path))), path.read_bytes()
@@ -275,7 +275,7 @@ def test_a_damaged_frame_keeps_its_number(packets, lost, again, make_video, numb
 
 
 @pytest.mark.parametrize("name, codec", [("a.avi", "mpeg4"), ("a.h264", "libx264")])
-def test_damage_where_no_times_are_known_loses_only_what_does_not_decode(name, codec, make_video):
+def test_without_times_only_frames_that_do_not_decode_are_lost(name, codec, make_video):
     path = make_video(name, codec, bf=2, g=10)
     data = bytearray(path.read_bytes())
     with av.open(str(path)) as container:
@@ -328,7 +328,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("name, write, message", UNREADABLE.values(), ids=UNREADABLE)
-def test_what_is_no_video(name, write, message, tmp_path):
+def test_files_that_are_no_video(name, write, message, tmp_path):
     if write:
         write(tmp_path / name)
     with pytest.raises(FileError, match=message) as caught:
@@ -350,7 +350,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 def test_a_url(make_video, number_of, tmp_path):
-    """From a server that cannot seek; its length is known only when all has been read."""
+    """From a server without seeking; the length is known only after reading all frames."""
     make_video("a.mp4", container={"movflags": "+faststart"}, **B_FRAMES)
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path)) as server:
         Thread(target=server.serve_forever, daemon=True).start()

@@ -20,7 +20,7 @@ def save(path, rgb):
 
 @pytest.fixture
 def shot(tmp_path, numbered):
-    """``shot/frame_0.png`` ... ``frame_11.png``, and files that are none of our business."""
+    """``shot/frame_0.png`` ... ``frame_11.png``, and files of other kinds."""
     folder = tmp_path / "shot"
     folder.mkdir()
     for number in range(12):
@@ -89,7 +89,7 @@ def test_numbered_sequences(pattern, tmp_path, numbered, number_of):
 
 
 def test_one_range_for_all_images(tmp_path, caplog):
-    """12 bits in 16, and dark: no image is stretched by itself."""
+    """12 bits in 16, and dark: images are not scaled separately."""
     for number, top in enumerate((4000, 1000, 2000)):
         save(tmp_path / f"{number}.png", np.linspace(0, top, 64, dtype=np.uint16).reshape(8, 8))
     tops = [int(frame.max()) for frame in open_video(tmp_path)]
@@ -125,8 +125,8 @@ def test_stacks_and_animations_are_videos(name, write, tmp_path, numbered, numbe
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float64])
-def test_channels_that_stand_one_after_the_other(dtype, tmp_path):
-    """OpenCV would fill two of three channels from memory at random."""
+def test_planar_channels(dtype, tmp_path):
+    """OpenCV would fill two of three channels with random memory."""
     tifffile = pytest.importorskip("tifffile")
     pictures = np.random.default_rng(0).integers(0, 256, (2, 6, 8, 3), dtype=np.uint8)
     pictures[0, 0, 0], pictures[0, 0, 1] = 0, 255
@@ -142,7 +142,7 @@ def test_channels_that_stand_one_after_the_other(dtype, tmp_path):
 
 @pytest.mark.parametrize("codec, pixels", [("exr", "gbrpf32le"), ("dpx", "rgb48be")])
 def test_film(codec, pixels, tmp_path):
-    """EXR holds linear light, DPX values as they are shown."""
+    """EXR stores linear light, DPX display values."""
     linear = np.full((6, 8, 3), 0.5, np.float32)
     for number in range(3):
         with av.open(
@@ -168,7 +168,7 @@ def test_warnings_of_opencv_do_not_reach_the_user(tmp_path, capfd):
     save(tmp_path / "a.tif", COLOUR)
     data = bytearray((tmp_path / "a.tif").read_bytes())
     at = int.from_bytes(data[4:8], "little") + 2
-    data[at + 12 * 3 : at + 12 * 3 + 2] = b"\xff\xf0"  # a tag that nobody knows
+    data[at + 12 * 3 : at + 12 * 3 + 2] = b"\xff\xf0"  # an unknown tag
     (tmp_path / "a.tif").write_bytes(data)
     with suppress(FileError):
         open_video(tmp_path / "a.tif")
@@ -186,7 +186,7 @@ def test_other_greys_and_palettes(tmp_path):
 
 
 def test_photographs_come_upright(tmp_path):
-    """EXIF orientation 6: the camera was held upright, the stored rows are columns."""
+    """EXIF orientation 6: the stored rows are the columns of the picture."""
     upright = np.zeros((48, 32, 3), np.uint8)
     upright[:24] = 255
     path = tmp_path / "a.jpg"

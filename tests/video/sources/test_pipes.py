@@ -1,4 +1,4 @@
-"""Videos that are read once, and whatever is open already."""
+"""Pipes, which are read once, and open files."""
 
 import os
 import subprocess
@@ -54,7 +54,7 @@ def test_a_named_pipe_is_read_once(movie, tmp_path, number_of):
     assert video.num_frames == 20
 
 
-def test_a_pipe_with_something_else(tmp_path):
+def test_a_pipe_without_a_video(tmp_path):
     fifo = tmp_path / "pipe"
     os.mkfifo(fifo)
     Thread(target=lambda: fifo.write_bytes(b"hello" * 999), daemon=True).start()

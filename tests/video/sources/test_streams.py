@@ -1,4 +1,4 @@
-"""Frames that pass once."""
+"""Iterators and cameras, whose frames pass once."""
 
 import numpy as np
 import pytest
@@ -24,21 +24,21 @@ def test_iterators_are_read_lazily(numbered):
     assert video.num_frames is None
 
 
-def test_one_pass_keeps_only_the_newest_frame(numbered, number_of):
+def test_one_pass_keeps_only_the_newest_frame_in_memory(numbered, number_of):
     video = open_video(numbered(n) for n in range(9))
     assert [number_of(frame) for frame in video] == list(range(9))
     assert video.num_frames == 9
     assert len(video._source._held) == 1
 
 
-def test_a_second_pass_is_an_error_that_says_what_to_do(numbered):
+def test_a_second_pass_is_an_error_with_a_hint(numbered):
     video = open_video(numbered(n) for n in range(3))
     list(video)
     with pytest.raises(InputError, match=r"frame 0 has passed already.*give a file or an array"):
         list(video)
 
 
-def test_random_access_keeps_frames_from_then_on(numbered, number_of):
+def test_after_random_access_frames_are_kept(numbered, number_of):
     video = open_video(numbered(n) for n in range(9))
     assert [number_of(frame) for frame in video.read(4, 6)] == [4, 5]
     assert [number_of(frame) for frame in video.read(0, 3)] == [0, 1, 2]
@@ -46,14 +46,14 @@ def test_random_access_keeps_frames_from_then_on(numbered, number_of):
     assert [number_of(frame) for frame in video] == list(range(9))
 
 
-def test_a_look_at_the_first_frame_is_no_random_access(numbered, number_of):
+def test_reading_the_first_frame_is_no_random_access(numbered, number_of):
     video = open_video(numbered(n) for n in range(9))
     assert number_of(video.read(0, 1)[0]) == 0
     assert [number_of(frame) for frame in video] == list(range(9))
     assert len(video._source._held) == 1
 
 
-def test_the_last_pass_lets_go_of_what_was_kept(numbered, number_of):
+def test_the_last_pass_releases_the_frames(numbered, number_of):
     video = open_video(numbered(n) for n in range(9))
     video.read(4, 5)
     video.forget()
@@ -74,7 +74,7 @@ def test_start_and_end(numbered, number_of):
         ([np.zeros((4, 6, 3), np.uint8), np.zeros((4, 6, 7), np.uint8)], "frame 1: expected shape"),
     ],
 )
-def test_what_does_not_fit(frames, message):
+def test_bad_input(frames, message):
     with pytest.raises(InputError, match=message):
         list(open_video(iter(frames)))
 
