@@ -1,9 +1,9 @@
-"""Where positions are converted: to a model's resolution and back, and to other programs and back.
+"""Conversion of positions: to the resolution of a model and back, and to other programs and back.
 
 Positions in motes are pixels of the original video, x right, y down, whole numbers at pixel
 centres: (0, 0) is the centre of the top-left pixel and the picture covers -0.5 .. W - 0.5.
-`Resize` maps them to the pixels of a model; a `Convention` maps them to what another program
-writes.  Nowhere else is half a pixel added or taken away.
+`Resize` maps them to the pixels of a model, a `Convention` to the coordinates of another program.
+No other module adds or subtracts half a pixel.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def inside(xy: Any, size: tuple[int, int]) -> Any:
 
 
 def to_corner(xy: Any) -> Any:
-    """Make positions count from the outer corner of the first pixel, whose centre is then 0.5.
+    """Move the origin to the outer corner of the first pixel, whose centre is then 0.5.
 
     Args:
         xy: Array or tensor of any shape, pixels.
@@ -70,7 +70,7 @@ def from_corner(xy: Any) -> Any:
 
 @dataclass(frozen=True)
 class Convention:
-    """How another program counts positions in a picture of W x H pixels.
+    """Coordinates of another program in a picture of W x H pixels.
 
     Attributes:
         summary: One sentence for the documentation.
@@ -97,7 +97,7 @@ class Convention:
             size: Width and height of the video.
 
         Returns:
-            float64 ``[..., 2]``, as the other program counts.
+            float64 ``[..., 2]``, coordinates of the other program.
         """
         return _apply(self.forward, xy, size)
 
@@ -198,7 +198,7 @@ def pixels_to_raster(xy: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ResizeRule:
-    """How the frames of any video reach the working resolution of a model.
+    """Rule for resizing the frames of any video to the working resolution of a model.
 
     Attributes:
         size: Fixed ``(H, W)``; the aspect ratio is not kept.  None keeps the ratio and obeys

@@ -1,4 +1,4 @@
-"""Exceptions of motes: each says what was expected and what came.
+"""Exceptions of motes; each message states what was expected and what was given.
 
 They derive from the built-in exception that a caller would expect, so that ``except ValueError``
 and ``except OSError`` keep working.  The command line turns every `MotesError` into one line.
@@ -6,7 +6,7 @@ and ``except OSError`` keep working.  The command line turns every `MotesError` 
 
 
 class MotesError(Exception):
-    """Base class of everything that motes raises on purpose.
+    """Base class of all exceptions of motes.
 
     Example:
         >>> try:
@@ -45,8 +45,8 @@ class MissingExtraError(MotesError, ImportError):
     """A feature whose optional dependencies are not installed.
 
     Args:
-        feature: What was asked for, as the start of a sentence.
-        extra: The extra of the package that brings it.
+        feature: The feature, as the start of a sentence.
+        extra: The extra of the package that installs its dependencies.
 
     Example:
         >>> print(motes.MissingExtraError("A data frame", "pandas"))

@@ -1,4 +1,4 @@
-"""`Tracks`: where each point is in every frame, whether it is visible, and how sure that is."""
+"""`Tracks`: position, visibility and confidence of each point in every frame."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ DEFAULT_FPS = Fraction(25)
 Pairs = tuple[tuple[int, int], ...]
 
 FIELDS = ("xy", "visible", "confidence", "queries", "ids", "size", "fps", "start")
-"""Of `Tracks`, as files store them."""
+"""Fields of `Tracks` that every file holds."""
 
 OPTIONAL_FIELDS = ("names", "skeleton", "times")
-"""Further ones, which files lack where there are none."""
+"""Fields that a file holds only where they have values."""
 
 LARGEST_SIDE = 2**31 - 1
 
@@ -44,14 +44,14 @@ class Tracks:
         xy: float32 ``[N, T, 2]``, position in pixels.
         visible: bool ``[N, T]``.
         confidence: float32 ``[N, T]`` in [0, 1]; by default 1 where visible, else 0.
-        queries: float32 ``[N, 3]``, the ``(t, x, y)`` that were asked for; by default each point's
-            first visible frame (its first frame, if it is never visible).
+        queries: float32 ``[N, 3]``, the query ``(t, x, y)`` of each point; by default its first
+            visible frame (its first frame, if it is never visible).
         ids: int64 ``[N]``, unique; by default 0 .. N-1.
         size: Width and height of the video in pixels.
         fps: Frames per second, exact.
         start: Number of the first frame.
-        names: What each point is, such as ``"left_paw"``; an empty string where it has no name.
-        skeleton: Pairs of points that belong together, as indices from 0 to N-1.
+        names: Name of each point, such as ``"left_paw"``; an empty string for none.
+        skeleton: Pairs of connected points, as indices from 0 to N-1.
         times: float64 ``[T]``, ascending: seconds from frame 0 of the video to each frame, where
             its frame rate varies (`fps` is then the average); None where the rate is steady.
 
@@ -359,7 +359,7 @@ class Tracks:
         """Read a file that `save` or another program wrote.
 
         Args:
-            path: The suffix says what it is.
+            path: The file; its suffix chooses the format.
             size: Width and height of the video, where the file does not hold them.
             fps: Frame rate of the video, where the file does not hold it.
             first: Number that the other program gives to the first frame of the video.
@@ -413,7 +413,7 @@ def _pairs(value: Any, count: int) -> Pairs:
 
 
 def _times(value: Any) -> np.ndarray:
-    real_array("times", value)  # refuses what is no number
+    real_array("times", value)  # raises if these are not numbers
     times = np.array(value, np.float64)
     if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
         raise InputError("times: expected ascending seconds, got others")
@@ -421,7 +421,7 @@ def _times(value: Any) -> np.ndarray:
 
 
 def consecutive(parts: Iterable[Tracks]) -> Iterator[Tracks]:
-    """Hand on stretches of time of the same points, one by one, as long as they fit together.
+    """Yield consecutive parts of the same tracks one by one, and check that they fit together.
 
     Raises:
         InputError: There is a gap or an overlap, or the points or the videos differ.

@@ -132,7 +132,7 @@ class Dataset:
     Attributes:
         name: Name for users.
         layout: Description for messages.
-        find: Lists the clips under a path, and reads as little as possible.
+        find: Lists the clips under a path without reading their frames.
 
     Example:
         >>> from motes.data import datasets

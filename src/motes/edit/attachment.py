@@ -35,7 +35,7 @@ DEFAULT_WIDTH = 0.2
 """Width of what is attached to one point, as a share of the width of the video."""
 
 KIND_OF_POINTS = {1: "translation", 2: "similarity", 3: "affine"}
-"""The motion that so many points give; a homography from 4 on."""
+"""Kind of motion by the number of points; a homography from 4 points on."""
 
 MASK_EDGE = 1.5
 """Deviation in pixels of the soft edge of a mask."""

@@ -1,4 +1,4 @@
-"""What a track format is, and what may be chosen when one is written or read."""
+"""`Format`: a track format, and the options for writing and reading one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from motes.errors import InputError, MissingExtraError
 from motes.tracks import Tracks
 
 KEEP, DROP = "keep", "drop"
-"""What may be done with frames in which a point is hidden: write them, or leave them out."""
+"""Options for frames in which a point is hidden: write them, or leave them out."""
 
 BEST = "best"
 """Corners that are chosen by `motes.export.pins.best_four`."""
@@ -22,7 +22,7 @@ BEST = "best"
 
 @dataclass(frozen=True)
 class Options:
-    """What users may choose for the file of another program; None leaves it to the format.
+    """Options for the files of other programs; None: the default of the format.
 
     Attributes:
         first: Number that the other program gives to the first frame of the video.
@@ -43,7 +43,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Settings:
-    """`Options` with every choice made.
+    """`Options` without None: the defaults of the format are filled in.
 
     Attributes:
         first: As in `Options`.
@@ -61,13 +61,13 @@ class Settings:
     pin: tuple[int, ...] | str | None = None
 
     def written(self, tracks: Tracks) -> np.ndarray:
-        """Bool ``[N, T]``: what is written of each point."""
+        """Bool ``[N, T]``: the frames of each point that are written."""
         return tracks.visible if self.hidden == DROP else np.ones_like(tracks.visible)
 
 
 @dataclass(frozen=True)
 class Footage:
-    """What the user says about the video of a file to read; None where nothing is said.
+    """Facts about the video of a track file that the file may lack; None: unknown.
 
     Attributes:
         size: Width and height in pixels.
@@ -88,14 +88,14 @@ class Footage:
     def together_with(
         self, size: tuple[int, int] | None = None, fps: Fraction | None = None
     ) -> Footage:
-        """What is known when the file says something itself, which counts."""
+        """These facts, replaced by those that the file holds."""
         return Footage(size or self.size, fps or self.fps, self.first)
 
     def require(self) -> tuple[tuple[int, int], Fraction]:
         """The size and the frame rate.
 
         Raises:
-            InputError: One of them is not known.
+            InputError: One of them is unknown.
         """
         if self.size is None or self.fps is None:
             unknown = "size" if self.size is None else "frame rate"
@@ -111,18 +111,17 @@ class Format:
     """A way to store tracks.
 
     Attributes:
-        suffix: Of the file name, with the dot.
+        suffix: Suffix of the file name, with the dot.
         summary: One line for the help.
         write: Writes tracks to a path.
         read: Reads them back; None where the format cannot be read.
         write_parts: As `write`, for consecutive stretches of frames that come one by one, in memory
             that does not grow; None where the format needs all frames at once.
-        needs: Packages that `extra` brings.
-        extra: Extra of motes.
+        needs: Packages that the format needs.
+        extra: Extra of motes that installs them.
         lossless: Whether `read` gives back exactly what was written.
         first: Number of the first frame of the video by default; None where it cannot be chosen.
-        hidden: What may be done with hidden frames, the default first; empty where it cannot be
-            chosen.
+        hidden: Options for hidden frames, the default first; empty where there is no choice.
         points: Number of points that one file takes; None for any number.
 
     Example:
@@ -166,7 +165,7 @@ class Format:
             raise MissingExtraError(f"The format {self.suffix}", self.extra)
 
     def settings(self, options: Options) -> Settings:
-        """The choices of the user, and the format's own where the user made none.
+        """Options of the user, and the defaults of the format for the others.
 
         Raises:
             InputError: The format does not have this choice.

@@ -1,4 +1,4 @@
-"""`Preset`: one model that users can name, with its weights and its surroundings."""
+"""`Preset`: a model that users can load by name, with its weights and settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from motes.models.base import PointModel, Prediction
 
 @dataclass(frozen=True)
 class WeightsInfo:
-    """Where the weights of a preset come from, and what may be done with them.
+    """Source and licence of the weights of a preset.
 
     Attributes:
         licence: SPDX name, or the words of the owner.
@@ -22,8 +22,8 @@ class WeightsInfo:
         filename: File in that repository, or in `motes/assets` when `embedded`.
         url: Official download address, where there is no repository.
         embedded: Whether the file is part of this package.
-        sha256: Of the file, in hexadecimal, where it is known; downloads are checked against it.
-        page: Where people find the file, if it has no address to download from.
+        sha256: Digest of the file in hexadecimal, which is checked after a download; None: unknown.
+        page: Page where the file can be found, if it has no address for downloads.
 
     Example:
         >>> from motes.tracking.load import presets
@@ -65,7 +65,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Support:
-    """Points that help a joint model when the user gives few; their results are dropped.
+    """Extra points for joint models when there are few queries; their tracks are not returned.
 
     Attributes:
         global_grid: Side of a grid over the whole frame; 0: none.
@@ -87,14 +87,14 @@ class Support:
 
 @dataclass(frozen=True)
 class Preset:
-    """One model that users can name: an architecture, its configuration and its surroundings.
+    """A model that users can load by name: architecture, configuration, weights and settings.
 
     Attributes:
-        name: What users type.
+        name: Name for users.
         summary: One line for the table of models.
-        build: Makes the module from `config`.
+        build: Builds the module from `config`.
         config: The frozen configuration of the architecture.
-        resize: How frames reach the working resolution.
+        resize: Rule for resizing frames to the working resolution.
         visible_above: A point is visible where its score is above this.
         score_with_confidence: Whether the score is visibility times confidence.
         support: Support points that are added by default.

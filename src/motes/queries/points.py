@@ -1,4 +1,4 @@
-"""`Queries`: points to follow, from arrays, text or CSV files."""
+"""`Queries`: points to track, from arrays, text or CSV files."""
 
 from __future__ import annotations
 

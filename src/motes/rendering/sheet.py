@@ -56,7 +56,7 @@ def plot(
         out: The file, ``.png`` or ``.jpg``.
         title: Heading; default: the name of the video.
         style: How to draw; `tail` and `scale` are not used.
-        **options: Fields of `Style`, as a short way to draw_text ``style=Style(...)``.
+        **options: Fields of `Style`, short for ``style=Style(...)``.
 
     Raises:
         InputError: An option or the suffix is unknown, the tracks are empty, or they were made on

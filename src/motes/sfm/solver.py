@@ -25,7 +25,7 @@ WHOLE_SHARE = 0.5
 """A point is kept if it agrees with its track in at least this share of the frames."""
 
 MIN_VIEWS = 3
-"""And in at least so many frames."""
+"""A kept point also agrees with its track in at least this number of frames."""
 
 MAX_ERROR = 2.0
 """Largest reprojection error in pixels; tracks are more exact than the features of images."""

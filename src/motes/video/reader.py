@@ -22,13 +22,13 @@ from motes.video.sources.pipes import open_pipe
 from motes.video.sources.streams import open_camera, open_iterator
 
 OPENERS = (open_camera, open_images, open_pipe, open_file, open_array, open_iterator)
-"""Each returns None for what is not its kind; the first that answers wins."""
+"""Each returns None for sources of other kinds; they are tried in this order."""
 
 
 class Video:
     """Frames `start` to `end` of a source; made by `open_video`.
 
-    Iterating gives uint8 RGB ``[H, W, 3]`` frames one by one, upright, and as often as wanted
+    Iterating gives uint8 RGB ``[H, W, 3]`` frames one by one, upright, any number of times
     (an iterator or a camera only once).  Frames keep their numbers of the source: the first one
     is number `start`.
 
@@ -58,7 +58,7 @@ class Video:
 
     @property
     def name(self) -> str:
-        """Name of the source, for people."""
+        """Name of the source, for messages."""
         return self._source.name
 
     @property
@@ -73,7 +73,7 @@ class Video:
 
     @property
     def num_frames(self) -> int | None:
-        """Number of frames from `start` to `end`; None, if only reading all of them would tell."""
+        """Number of frames from `start` to `end`; None, if it is known only after reading them."""
         total = self._source.num_frames
         if total is None:
             return None
@@ -95,22 +95,22 @@ class Video:
 
     @property
     def sound(self) -> Sound | None:
-        """What is heard during these frames; None: nothing, or not of a file."""
+        """Sound during these frames; None: the source has none, or is not a file."""
         return self._source.sound(self.start, self.end)
 
     @property
     def once(self) -> bool:
-        """Whether frames pass only once, as those of a camera, a pipe or an iterator."""
+        """Whether frames can be read only once: a camera, a pipe or an iterator."""
         return self._source.once
 
     @property
     def problem(self) -> str | None:
-        """After all frames were read: why fewer came than announced, or which are damaged."""
+        """After all frames are read: why frames are missing, or which are damaged; None: none."""
         return self._source.problem
 
     @property
     def files(self) -> Sequence[Path]:
-        """The local files that are read, none for other sources; outputs must be other files."""
+        """The local files of the source; outputs must be other files."""
         return self._source.files
 
     def __repr__(self) -> str:
@@ -179,8 +179,8 @@ class Video:
     def read(self, start: int, stop: int) -> np.ndarray:
         """Read frames ``start .. stop - 1``, in any order of calls.
 
-        Consecutive stretches are decoded in one go; otherwise decoding begins at the keyframe
-        before.  From the first call on, an iterator's frames are kept in memory.
+        Calls for consecutive frames continue decoding; others start at the keyframe before.  After
+        the first call, the frames of an iterator are kept in memory.
 
         Args:
             start: Number of the first frame, counted in the source.
@@ -210,7 +210,7 @@ class Video:
         return chunk
 
     def forget(self) -> None:
-        """Say that the next pass is the last one: an iterator's frames are then let go of.
+        """Release the frames of an iterator during the next pass, which is then the last one.
 
         Example:
             >>> video = motes.open_video(iter(np.zeros((5, 72, 96, 3), np.uint8)))
@@ -224,7 +224,7 @@ class Video:
 def open_video(
     source: Any, *, start: int = 0, end: int | None = None, deinterlace: bool = False
 ) -> Video:
-    """Open anything that yields frames; nothing is read but what is asked for.
+    """Open a source of frames; frames are read only when they are needed.
 
     Args:
         source: A path (video file, GIF, image or stack of images, folder, glob,

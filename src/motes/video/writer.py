@@ -19,11 +19,11 @@ from motes.video.reader import Video
 from motes.video.sinks.base import Kind, Plan, Sink
 
 LARGEST_DENOMINATOR = 1_000_000
-"""Of a frame rate: 30000/1001 stays what it is, and the float 29.97 becomes 2997/100."""
+"""Of a frame rate: 30000/1001 stays exact, and the float 29.97 becomes 2997/100."""
 
 
 class Writer:
-    """Takes the frames of one output; made by `open_writer`.
+    """Writes the frames of one output; made by `open_writer`.
 
     Example:
         >>> with motes.open_writer("half.mp4", size=(48, 36), fps=25) as writer:
@@ -45,8 +45,8 @@ class Writer:
             frame: uint8 RGB ``[H, W, 3]`` of the size of this output.
 
         Raises:
-            InputError: It is of another shape or type.
-            FileError: It cannot be written, for example because the disk is full.
+            InputError: The frame has another shape or type.
+            FileError: The frame cannot be written, for example because the disk is full.
 
         Example:
             >>> with motes.open_writer("black.gif", size=(96, 72), fps=10) as writer:
@@ -70,8 +70,8 @@ def open_writer(
 ) -> AbstractContextManager[Writer]:
     """Open an output for frames.
 
-    It is written under a temporary name beside its place, and renamed when the ``with`` block ends
-    well; otherwise nothing is left behind, and what was there before stays.
+    It is written under a temporary name, and renamed when the ``with`` block ends without an error;
+    otherwise it is removed, and an existing file stays.
 
     Args:
         path: By its suffix ``.mp4``, ``.mov``, ``.mkv`` (H.264), ``.webm`` (VP9; in all four odd
@@ -79,8 +79,8 @@ def open_writer(
             suffix, or a slash at the end.
         size: ``(W, H)`` in pixels.
         fps: Frames per second; kept exact.
-        like: The video of which the frames are versions, in order from its first: the output gets
-            its times, where its rate varies, its shape of pixels, and its sound, copied.
+        like: The video whose edited frames are written, from its first frame on: the output gets
+            its times, if its rate varies, its pixel aspect ratio, and a copy of its sound.
 
     Returns:
         A context manager that gives the `Writer`.
@@ -108,7 +108,7 @@ def open_writer(
 
 
 def check_output(path: str | os.PathLike[str]) -> None:
-    """Raise, before any work is done, what `open_writer` would raise for this path.
+    """Check an output path before any work is done; raises what `open_writer` would raise.
 
     Raises:
         InputError: Nothing writes this suffix.

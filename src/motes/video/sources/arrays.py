@@ -19,7 +19,7 @@ def open_array(source: Any) -> Source | None:
 
 
 class ArraySource(Source):
-    """Frames that are converted one by one, when they are asked for."""
+    """Frames that are converted one by one, when they are read."""
 
     def __init__(self, pictures: Sequence[Any]) -> None:
         self.name = "tensor" if is_tensor(pictures) else "array"

@@ -1,4 +1,4 @@
-"""`Source`: what every kind of source offers, and all that `Video` asks of it."""
+"""`Source`: the interface of every kind of source, which `Video` uses."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Source(ABC):
     @property
     @abstractmethod
     def num_frames(self) -> int | None:
-        """How many frames there are; None, if only reading all of them would tell."""
+        """How many frames there are; None, if it is known only after reading them."""
 
     @abstractmethod
     def frames(self, start: int) -> Iterator[np.ndarray]:

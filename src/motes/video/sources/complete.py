@@ -1,4 +1,4 @@
-"""Whether a file was cut off: containers without a count of frames tell by their structure."""
+"""Whether a file is truncated, from the structure of containers without a count of frames."""
 
 from __future__ import annotations
 

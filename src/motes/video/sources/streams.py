@@ -47,7 +47,7 @@ def _rate(capture: cv2.VideoCapture) -> Fraction:
 
 
 class StreamSource(Source):
-    """A one-shot iterator: only the newest frame is held, until random access is asked for."""
+    """A one-shot iterator: only the newest frame is kept, until the first random access."""
 
     once = True
 
