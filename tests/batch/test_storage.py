@@ -2,8 +2,8 @@
 
 import pytest
 
-from motes.batch.storage import exists, fetched, is_remote, joined, local_path, redacted, stored
-from motes.errors import FileError
+from motes.batch.storage import exists, fetched, is_remote, joined, output_path, redacted, stored
+from motes.errors import FileError, InputError
 
 fsspec = pytest.importorskip("fsspec")
 
@@ -38,7 +38,7 @@ def test_an_output_comes_whole_or_not_at_all(tmp_path):
 def test_a_copy_is_removed_and_a_missing_file_is_named():
     fsspec.filesystem("memory").pipe("/videos/a.mp4", b"content")
     with fetched("memory://videos/a.mp4") as copy:
-        path = local_path(copy)
+        path = output_path(copy)
         assert path.read_bytes() == b"content"
     assert not path.exists()
     with pytest.raises(FileError, match=r"memory://videos/no\.mp4: cannot be reached"):
@@ -49,4 +49,7 @@ def test_secrets_are_left_out():
     assert redacted("s3://key:secret@bucket/a.mp4?token=1") == "s3://bucket/a.mp4"
     assert redacted("12:30@home?.mp4") == "12:30@home?.mp4"  # a file name
     assert joined("s3://bucket/tracked/", "a/b.csv") == "s3://bucket/tracked/a/b.csv"
-    assert local_path("file:///a%20b.mp4").name == "a b.mp4"
+    assert output_path("file:///a%20b.mp4").name == "a b.mp4"
+    assert output_path("a%20b").name == "a%20b"
+    with pytest.raises(InputError, match="expected a folder"):
+        output_path("http://server/folder")

@@ -17,6 +17,7 @@ import pytest
 
 from motes import FileError, Tracks, load, open_video, open_writer
 from motes.cli import run, track
+from motes.tracking import recording
 from motes.tracking.recording import record_live, recording_folder
 from motes.video.sources.streams import _captured
 
@@ -73,7 +74,7 @@ def test_a_long_video_goes_through_a_recording(clip, tmp_path, monkeypatch, caps
     """An interrupted run leaves its part folder, and the next one goes on from there."""
     monkeypatch.chdir(tmp_path)
     run(["track", str(clip), "--grid", "3", "-o", "short.npz"])
-    monkeypatch.setattr(track, "LONG", 10)
+    monkeypatch.setattr(recording, "LONG", 10)
     monkeypatch.setattr("motes.tracking.recording.FRAMES_PER_PART", 10)
     monkeypatch.setattr(track, "write_outputs", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     capsys.readouterr()
@@ -82,7 +83,7 @@ def test_a_long_video_goes_through_a_recording(clip, tmp_path, monkeypatch, caps
     assert (tmp_path / "t.npz.part" / "recording.json").exists()
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(track, "LONG", 10)
+    monkeypatch.setattr(recording, "LONG", 10)
     assert (
         run(["track", str(clip), "--grid", "3", "-o", "t.npz", "-o", "t.csv", "-o", "t.mp4"]) == 0
     )
@@ -102,7 +103,7 @@ def test_a_short_video_leaves_other_folders_alone(clip, tmp_path):
 def test_a_variable_frame_rate(long, tmp_path, monkeypatch):
     """Each frame keeps its time, in the tracks and in the picture."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(track, "LONG", long)
+    monkeypatch.setattr(recording, "LONG", long)
     times = np.cumsum(np.random.default_rng(0).integers(1, 200, FRAMES))
     with av.open("v.mkv", "w") as out:
         stream = out.add_stream("ffv1", rate=25)
@@ -142,7 +143,7 @@ def test_a_pipe_is_read_once(clip, tmp_path):
 @pytest.mark.parametrize("long", [2000, 10])
 def test_names_of_queries_reach_the_outputs(long, clip, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(track, "LONG", long)
+    monkeypatch.setattr(recording, "LONG", long)
     (tmp_path / "q.csv").write_text("name,x,y,t\nnose,0.5,0.5,0\ntail,0.25,1,0\n")
     assert run(["track", str(clip), "--model", "lk", "--queries", "q.csv", "-o", "t.csv"]) == 0
     assert Tracks.load("t.csv").names == ("nose", "tail")
@@ -435,7 +436,7 @@ def test_a_camera_takes_a_name_that_is_free(cameras, tmp_path):
 
 def test_another_run_with_the_same_output(clip, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(track, "LONG", 10)
+    monkeypatch.setattr(recording, "LONG", 10)
     arguments = ["track", str(clip), "--model", "lk", "--grid", "2", "-o", "t.csv"]
     with recording_folder("t.csv.part"), ThreadPoolExecutor(1) as pool:
         assert pool.submit(run, arguments).result() == 1

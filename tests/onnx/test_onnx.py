@@ -1,64 +1,39 @@
 """Exported graphs give what the model gives, for other numbers of frames and points and other sizes."""
 
 import json
+import shutil
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from motes.errors import FileError, InputError
-from motes.models.cotracker3 import CoTracker3
-from motes.tracking.load import load, presets
+from motes.onnx.runtime import load_exported
+from motes.tracking import load as loading
+from motes.tracking.identity import tracker_facts
+from motes.tracking.load import load
 from motes.tracking.tracker import Tracker
 
-pytest.importorskip("onnxruntime")
-pytest.importorskip("onnxscript")
 
-PRESET = presets()["cotracker3-online"]
-SMALL = replace(
-    PRESET.config,
-    encoder_widths=(8, 8, 8, 8),
-    encoder_mixed=16,
-    channels=8,
-    levels=2,
-    radius=1,
-    match_hidden=16,
-    match_out=8,
-    width=32,
-    heads=2,
-    depth=1,
-    virtual_tracks=4,
-    iterations=2,
-)
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """A small CoTracker3 and the folder with its graphs."""
-    from motes.onnx.export import export_model
-
-    torch.manual_seed(0)
-    model = CoTracker3(SMALL).eval()
-    for head in (model.motion, model.scoring):
-        torch.nn.init.normal_(head.weight, std=0.3)  # so that points move
-    preset = replace(PRESET, config=SMALL)
-    folder = tmp_path_factory.mktemp("exported") / "model"
-    files = export_model(model, preset, folder)
-    assert {f.name for f in files} >= {"config.json", "encoder.onnx", "patches.onnx", "update.onnx"}
-    return model, preset, folder
+def moving(frames, size):
+    """A smooth texture that moves by a pixel a frame, ``[1, T, 3, H, W]``."""
+    H, W = size
+    texture = torch.rand(1, 3, H // 4, (W + frames) // 4)
+    texture = F.interpolate(texture, (H, W + frames), mode="bicubic").clamp(0, 1)
+    return torch.stack([texture[..., t : t + W] for t in range(frames)], 1)
 
 
 @pytest.mark.parametrize(
     ("frames", "points", "size"), [(16, 3, (64, 80)), (30, 7, (96, 64)), (5, 1, (64, 64))]
 )
 def test_the_model_and_its_graphs_agree(exported, frames, points, size):
-    from motes.onnx.runtime import load_exported
-
     model, preset, folder = exported
-    twin = load_exported(preset, folder).eval()
+    twin = load_exported(preset, folder, threads=1).eval()
     torch.manual_seed(frames)
-    video = torch.rand(1, frames, 3, *size)
+    video = moving(frames, size)
     queries = torch.rand(1, points, 3) * torch.tensor([frames - 1.0, size[1], size[0]])
     queries[..., 0] = queries[..., 0].floor()
     with torch.inference_mode():
@@ -66,37 +41,114 @@ def test_the_model_and_its_graphs_agree(exported, frames, points, size):
     assert (ours.xy - queries[:, None, :, 1:]).abs().max() > 1  # it does something
     assert (ours.xy - theirs.xy).abs().max() < 1e-2
     assert (ours.visibility - theirs.visibility).abs().max() < 1e-3
+    assert (ours.confidence - theirs.confidence).abs().max() < 1e-3
 
 
 def test_a_tracker_runs_on_the_graphs(exported):
-    from motes.onnx.runtime import load_exported
-
     model, preset, folder = exported
     small = replace(preset, resize=replace(preset.resize, size=(64, 80)))
-    video = np.random.default_rng(0).integers(0, 255, (20, 48, 64, 3)).astype(np.uint8)
+    video = (255 * moving(20, (48, 64))[0]).byte().permute(0, 2, 3, 1).numpy()
+    first, second = (Tracker(load_exported(preset, folder, 1), small) for _ in range(2))
     ours = Tracker(model, small).track(video, grid=3, backward=True)
-    theirs = Tracker(load_exported(preset, folder), small).track(video, grid=3, backward=True)
+    theirs = first.track(video, grid=3, backward=True)
     assert np.abs(ours.xy - theirs.xy).max() < 1e-2
+    assert tracker_facts(first) == tracker_facts(second)  # a killed run can continue
 
 
-def test_the_description(exported):
-    facts = json.loads((exported[2] / "config.json").read_text())
-    assert facts["model"] == "cotracker3-online"
-    assert (facts["window"], facts["step"], facts["stride"]) == (16, 8, 4)
-    assert facts["licence_of_weights"] == "CC-BY-NC-4.0"
+def test_the_description_and_the_files(exported):
+    model, preset, folder = exported
+    facts = json.loads((folder / "config.json").read_text())
+    assert facts["model"] == preset.name
+    assert (facts["window"], facts["step"]) == (model.schedule.window, model.schedule.step)
+    assert facts["licence_of_weights"] == preset.weights.licence
+    assert {f.name for f in folder.iterdir()} >= {"encoder.onnx", "patches.onnx", "update.onnx"}
+    content = b"".join(f.read_bytes() for f in folder.iterdir())
+    assert b"site-packages" not in content  # no paths of this machine
 
 
-def test_bad_input(exported, tmp_path):
+def test_what_cannot_be_exported(tmp_path):
     from motes.onnx.export import export_model
 
-    flow = load("flow")
-    with pytest.raises(InputError, match="expected a CoTracker3 to export, got flow"):
+    flow, motes_s = load("flow"), load("motes-s")
+    with pytest.raises(
+        InputError, match="expected a model of the kind CoTracker3 or MotesS, got fl"
+    ):
         export_model(flow.model, flow.preset, tmp_path / "out")
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(FileError, match="expected a new or an empty folder, found files in it"):
+        export_model(motes_s.model, motes_s.preset, tmp_path)
+    with pytest.raises(FileError, match=r"cannot write .*: expected a folder, found a file"):
+        export_model(motes_s.model, motes_s.preset, tmp_path / "notes.txt")
+    with pytest.raises(FileError, match=r"expected an existing folder, .* is none"):
+        export_model(motes_s.model, motes_s.preset, tmp_path / "no" / "out")
+    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("description", "message"),
+    [
+        (None, r"expected a folder written by motes export-model, got: No such file"),
+        ("{", r"expected a folder written by motes export-model, got: Expecting"),
+        (
+            '{"model": "motes-s"}',
+            r"expected exported files of version \d+, got None; write them ag",
+        ),
+        ('{"format": 1}', r"expected exported files of version \d+, got 1; write them again"),
+        ("[]", r"expected exported files of version \d+, got None"),
+        ('{"format": 2, "model": "cotracker3-online"}', "expected an exported motes-s, got 'cotr"),
+        ('{"format": 2, "model": "motes-s"}', r"encoder.onnx.*: expected an ONNX graph, got: .*"),
+    ],
+)
+def test_files_that_cannot_be_loaded(tmp_path, description, message):
+    if description is not None:
+        (tmp_path / "config.json").write_text(description)
+    (tmp_path / "encoder.onnx").write_text("no graph")
+    with pytest.raises((FileError, InputError), match=message) as caught:
+        load("motes-s", runtime="onnx", weights=tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_runtimes_that_do_not_fit():
     with pytest.raises(InputError, match="unknown runtime 'tensorrt'"):
-        load("cotracker3-online", runtime="tensorrt")
-    with pytest.raises(InputError, match="expected a folder written by motes export-model"):
-        load("cotracker3-online", runtime="onnx")
-    with pytest.raises(FileError, match="expected a folder written by motes export-model"):
-        load("cotracker3-online", runtime="onnx", weights=tmp_path)
-    with pytest.raises(InputError, match="expected an exported cotracker3-offline, got"):
-        load("cotracker3-offline", runtime="onnx", weights=exported[2])
+        load("motes-s", runtime="tensorrt")
+    with pytest.raises(
+        InputError, match="expected a model of the kind CoTracker3 or MotesS, got lk"
+    ):
+        load("lk", runtime="onnx")
+
+
+@pytest.mark.parametrize("missing", ["onnxruntime", "onnxscript"])
+def test_a_missing_package_is_named(exported, monkeypatch, tmp_path, missing):
+    from motes.errors import MissingExtraError
+    from motes.onnx.export import export_model
+
+    model, preset, folder = exported
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(MissingExtraError, match=r"motes\[onnx\]"):
+        if missing == "onnxruntime":
+            load_exported(preset, folder)
+        else:
+            export_model(model, preset, tmp_path / "out")
+
+
+def test_without_a_folder_the_cache_is_used(exported, monkeypatch, tmp_path):
+    """The first load exports the installed weights, the next one finds the files."""
+    from motes.models.weights import save_weights
+
+    model, preset, folder = exported
+    monkeypatch.setenv("MOTES_CACHE", str(tmp_path))
+    weights = replace(preset.weights, embedded=False, filename="w.safetensors", sha256=None)
+    preset = replace(preset, weights=weights, configure=None)
+    monkeypatch.setattr(loading, "presets", lambda: {preset.name: preset})
+    save_weights(model, tmp_path / "w.safetensors")
+    exports = []
+    monkeypatch.setattr(
+        "motes.onnx.runtime.export_model",
+        lambda *given: exports.append(given) or shutil.copytree(folder, given[2]),
+    )
+    trackers = [load(preset.name, runtime="onnx") for _ in range(2)]
+    assert len(exports) == 1
+    assert torch.allclose(
+        exports[0][0].motion.weight, model.motion.weight, atol=1e-3
+    )  # stored as half
+    assert tracker_facts(trackers[0]) == tracker_facts(trackers[1])

@@ -18,7 +18,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from motes.batch.storage import is_remote, joined, local_path
+from motes.batch.storage import is_remote, joined, output_path
+from motes.common.files import file_stats
 from motes.errors import FileError, InputError, MissingExtraError
 
 VIDEO_SUFFIXES = (".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
@@ -112,7 +113,7 @@ class Job:
 
     def fingerprint(self) -> str:
         """Changes with the video, the options, the formats, and the files that the options name."""
-        files = [_identity(path) for path in (Path(self.video), *self.options.files)]
+        files = [_file_stats(path) for path in (Path(self.video), *self.options.files)]
         content = [self.video, asdict(self.options), self.formats, files]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
@@ -177,7 +178,7 @@ def _rows(text: str, output: str | None) -> Iterable[dict[str, Any]]:
 
 def _videos(folder: Path, output: str | None) -> Iterable[Path]:
     """The videos below a folder, hidden ones and outputs left out."""
-    written = local_path(output).resolve() if output and not is_remote(output) else None
+    written = output_path(output).resolve() if output and not is_remote(output) else None
     for path in folder.rglob("*"):
         is_video = path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
         if is_video and not (written and path.resolve().is_relative_to(written)):
@@ -280,10 +281,10 @@ def _check_different(jobs: Sequence[Job]) -> None:
             raise InputError(f"expected different names, got {job.name!r} for {' and '.join(same)}")
 
 
-def _identity(path: Path) -> list[Any]:
-    """Size and time of a file, or of all files of a folder."""
+def _file_stats(path: Path) -> list[tuple[str, int, int]]:
+    """Names, sizes and times of a file, or of all files of a folder; none, if there is no file."""
     try:
         files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
-        return [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in files]
+        return file_stats(files)
     except OSError:
         return []

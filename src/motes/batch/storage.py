@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from motes.common.files import make_folder
 from motes.common.temporary import temporary_folder
-from motes.errors import FileError, MissingExtraError
+from motes.errors import FileError, InputError, MissingExtraError
+from motes.video.sources.names import local_path
 
 STREAMED = ("http", "https", "rtsp", "rtmp", "udp", "tcp", "srt")
 """Protocols that FFmpeg reads by itself: such a video is not copied."""
@@ -28,9 +29,16 @@ def is_remote(address: str) -> bool:
     return scheme not in ("", "file", *STREAMED)
 
 
-def local_path(address: str) -> Path:
-    """The path of a local address: a plain path or a ``file://`` URL."""
-    return Path(unquote(address.removeprefix("file://"))).expanduser()
+def output_path(address: str) -> Path:
+    """The path of a local address: a plain path or a ``file://`` URL.
+
+    Raises:
+        InputError: The address is one that FFmpeg only reads, such as ``http://``.
+    """
+    path = local_path(address)
+    if path is None:
+        raise InputError(f"{address}: expected a folder, or a storage that can be written to")
+    return path
 
 
 def joined(folder: str, name: str) -> str:
@@ -52,7 +60,7 @@ def exists(address: str) -> bool:
         FileError: The storage cannot be reached.
     """
     if not is_remote(address):
-        return local_path(address).exists()
+        return output_path(address).exists()
     with _errors(address):
         return bool(_filesystem(address).exists(address))
 
@@ -66,7 +74,7 @@ def fetched(address: str) -> Iterator[str]:
         MissingExtraError: fsspec, or what it needs for this storage, is not installed.
     """
     if not is_remote(address):
-        yield str(local_path(address)) if address.startswith("file://") else address
+        yield str(local_path(address) or address) if address.startswith("file://") else address
         return
     with temporary_folder("video") as folder:
         copy = Path(folder) / Path(urlsplit(address).path).name
@@ -84,7 +92,7 @@ def stored(address: str) -> Iterator[Path]:
         MissingExtraError: See `fetched`.
     """
     if not is_remote(address):
-        path = local_path(address)
+        path = output_path(address)
         make_folder(path.parent)
         yield path
         return

@@ -8,25 +8,22 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from motes.batch.jobs import Job, Options
+from motes.batch.jobs import POINT_CHOICES, Job, Options
 from motes.batch.ledger import Facts
 from motes.batch.split import Split, SplitVideo
-from motes.batch.storage import fetched, is_remote, local_path, stored
+from motes.batch.storage import fetched, is_remote, output_path, stored
 from motes.common.files import check_overwrites, make_folder
 from motes.common.temporary import remove, temporary_folder
 from motes.errors import InputError, MotesError
 from motes.export import find_format, is_track_file, save_parts
-from motes.queries import Queries, parse_points
-from motes.queries.select import select
+from motes.queries import Queries
+from motes.queries.select import point_choice, select
 from motes.tracks import Tracks
 from motes.video import Video, open_video, writer_suffixes
 
 if TYPE_CHECKING:
     from motes.tracking.recording import Recording
     from motes.tracking.tracker import Tracker
-
-LONG = 2000
-"""Videos with more frames go through a recording, so that a killed run continues."""
 
 PROCESS_BYTES = 600 * 2**20
 """What a process takes before it tracks anything: Python, torch, OpenCV, FFmpeg."""
@@ -57,17 +54,19 @@ def track_video(
     Raises:
         MotesError: The video cannot be read, a point does not fit, an output cannot be written.
     """
+    from motes.tracking.recording import is_long
+
     options, outputs = job.options, job.outputs(folder)
     with fetched(job.video) as path, _recording_folder(outputs[0]) as recording:
         video = open_video(path, start=options.start, end=options.end)
-        local = [local_path(output) for output in outputs if not is_remote(output)]
+        local = [output_path(output) for output in outputs if not is_remote(output)]
         check_overwrites(local, [*video.files, *options.files])
-        queries = select(video, **point_choice(options), mask=options.mask, at=options.at)
+        queries = select(video, **_point_choice(options), mask=options.mask, at=options.at)
         _check_count(job, len(queries))
         tracker = tracker_of(options, device, memory)
         frames = _split_video(split, job, tracker, video)
         parts: Iterable[Tracks]
-        if frames or ((video.num_frames or 0) > LONG and not options.backward):
+        if frames or is_long(video, options.backward):
             parts = _recorded(tracker, video, queries, recording, progress, frames)
         else:
             parts = [tracker.track(video, queries, backward=options.backward, progress=progress)]
@@ -100,7 +99,7 @@ def _known_count(options: Options) -> int | None:
         return None
     if options.grid is not None:
         return options.grid**2
-    queries = point_choice(options).get("queries")
+    queries = _point_choice(options).get("queries")
     return None if queries is None else len(queries)
 
 
@@ -127,22 +126,16 @@ def planned_memory(job: Job) -> int | None:
     options = job.options
     try:
         video = open_video(job.video, start=options.start, end=options.end)
-        queries = select(video, **point_choice(options), mask=options.mask, at=options.at)
+        queries = select(video, **_point_choice(options), mask=options.mask, at=options.at)
         session = Session(tracker_of(options).engine, video, keep=False)
         return PROCESS_BYTES + session.plan(len(queries)).peak
     except MotesError:
         return None
 
 
-def point_choice(options: Options) -> dict[str, Any]:
-    """The choice of points as `motes.queries.select.select` takes it."""
-    if options.points is not None:
-        return {"queries": parse_points(options.points, options.at or 0)}
-    if options.queries is not None:
-        return {"queries": Queries.read(options.queries)}
-    if options.corners is not None:
-        return {"corners": options.corners}
-    return {"grid": options.grid, "dense": options.dense}
+def _point_choice(options: Options) -> dict[str, Any]:
+    choice = {name: getattr(options, name) for name in POINT_CHOICES}
+    return point_choice(**choice, at=options.at)
 
 
 def tracker_of(options: Options, device: str | None = None, memory: int | None = None) -> Tracker:
@@ -164,6 +157,8 @@ def _split_video(
     split: Split | None, job: Job, tracker: Tracker, video: Video
 ) -> SplitVideo | None:
     """The frames of a video that is long enough to be split."""
+    from motes.tracking.recording import LONG
+
     if split is None or job.options.backward:
         return None
     long = (video.num_frames or 0) > (split.frames or LONG)
@@ -190,7 +185,7 @@ def _recording_folder(output: str) -> Iterator[Path]:
         with temporary_folder("recording") as temporary:
             yield Path(temporary) / "parts"
         return
-    path = local_path(output)
+    path = output_path(output)
     make_folder(path.parent)
     folder = path.with_name(f"{path.name}.part")
     yield folder

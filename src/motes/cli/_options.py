@@ -46,5 +46,12 @@ MEMORY = typer.Option(
     rich_help_panel=MODEL,
 )
 
+COLOR = typer.Option(help="One of $colors, or one colour as '#ff8800'.")
+WIDTH = typer.Option(help="Width of the trails in pixels.  (default: by the size of the video)")
+OPACITY = typer.Option(help="Opacity of the drawing, up to 1.")
+BACKGROUND = typer.Option(help="One of $backgrounds.")
+HIDDEN = typer.Option(help="Draw hidden points, as rings.")
+"""Fields of `motes.rendering.Style`."""
+
 PICTURE_OUTPUT = typer.Option("--output", "-o", help="File to write: .mp4, .gif or FOLDER/.")
 """The output of the editing commands."""

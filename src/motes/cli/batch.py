@@ -121,11 +121,12 @@ def command(
     from motes.batch.jobs import POINT_CHOICES, Options, read_jobs
     from motes.batch.ledger import Ledger
     from motes.batch.work import check_formats
+    from motes.queries.select import DEFAULT_GRID
 
     choice: dict[str, Any] = {"grid": grid, "points": points, "queries": queries}
     choice |= {"corners": corners, "dense": dense}
     if all(choice[name] is None for name in POINT_CHOICES):
-        choice["grid"] = 20
+        choice["grid"] = DEFAULT_GRID
     shared = Options(
         model, weights, dtype, **choice, mask=mask, at=at, backward=backward, start=start, end=end
     )
@@ -163,11 +164,11 @@ def _local(
 
 def _ledger_path(output: str, chosen: Path | None) -> Path:
     """Where the ledger is; its folder is made."""
-    from motes.batch.storage import is_remote, local_path
+    from motes.batch.storage import is_remote, output_path
 
     if chosen is None and is_remote(output):
         raise InputError(f"--ledger: expected a local file, because {output} is remote, got none")
-    path = chosen or local_path(output) / LEDGER
+    path = chosen or output_path(output) / LEDGER
     make_folder(path.parent)
     return path
 
@@ -175,11 +176,11 @@ def _ledger_path(output: str, chosen: Path | None) -> Path:
 @contextmanager
 def _locked(ledger: Path, output: str) -> Iterator[None]:
     """Let no other run use this ledger, or write into this folder, at the same time."""
-    from motes.batch.storage import is_remote, local_path
+    from motes.batch.storage import is_remote, output_path
 
     files = {ledger.resolve()}
     if not is_remote(output):
-        files.add(make_folder(local_path(output)).resolve() / LEDGER)
+        files.add(make_folder(output_path(output)).resolve() / LEDGER)
     with ExitStack() as stack:
         for file in sorted(files):
             stack.enter_context(locked(file.parent, f"{file.name}.lock"))

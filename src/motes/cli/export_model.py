@@ -10,14 +10,14 @@ from motes.cli._options import WEIGHTS
 
 
 def command(
-    name: Annotated[str, typer.Argument(help="A CoTracker3; see: motes models.")],
+    name: Annotated[str, typer.Argument(help="motes-s or a CoTracker3.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="New or empty folder.")],
     weights: Annotated[Path | None, WEIGHTS] = None,
 ) -> None:
     """Write a model as ONNX files, for programs without Python.
 
-    The folder gets encoder.onnx, patches.onnx, update.onnx and config.json, which describes their
-    inputs and outputs.  They run in motes with motes.load(NAME, runtime="onnx", weights=FOLDER).
+    The folder gets the graphs, and config.json, which describes the model (docs/howto/onnx.md).
+    motes runs them with: motes track VIDEO --runtime onnx --model NAME --weights FOLDER
 
     Example:
       motes export-model cotracker3-online -o exported

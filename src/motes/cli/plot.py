@@ -8,6 +8,7 @@ import numpy as np
 import typer
 
 from motes.cli._common import print_line
+from motes.cli._options import BACKGROUND, COLOR, HIDDEN, OPACITY, WIDTH
 from motes.common.files import check_overwrites, check_writable
 from motes.errors import InputError
 
@@ -25,16 +26,11 @@ def command(
         str | None, typer.Option(help="The video that was tracked; default: a plain background.")
     ] = None,
     title: Annotated[str | None, typer.Option(help="Title.  (default: name of the video)")] = None,
-    color: Annotated[
-        str, typer.Option(help="One of $colors, or one colour as '#ff8800'.")
-    ] = "position",
-    width: Annotated[
-        float | None,
-        typer.Option(help="Width of the trails in pixels; default: by the size of the video."),
-    ] = None,
-    opacity: Annotated[float, typer.Option(help="Opacity of the drawing, up to 1.")] = 1.0,
-    background: Annotated[str, typer.Option(help="One of $backgrounds.")] = "normal",
-    hidden: Annotated[bool, typer.Option(help="Draw hidden points, as rings.")] = True,
+    color: Annotated[str, COLOR] = "position",
+    width: Annotated[float | None, WIDTH] = None,
+    opacity: Annotated[float, OPACITY] = 1.0,
+    background: Annotated[str, BACKGROUND] = "normal",
+    hidden: Annotated[bool, HIDDEN] = True,
 ) -> None:
     """Make one picture of a whole clip.
 

@@ -7,6 +7,7 @@ import typer
 
 from motes.cli._common import print_line, progress
 from motes.cli._exchange import load_for
+from motes.cli._options import BACKGROUND, COLOR, HIDDEN, OPACITY, WIDTH
 from motes.common.files import check_overwrites
 
 
@@ -23,18 +24,12 @@ def command(
         str,
         typer.Option(help="One of $looks."),
     ] = "trails",
-    color: Annotated[
-        str,
-        typer.Option(help="One of $colors, or one colour as '#ff8800'."),
-    ] = "position",
+    color: Annotated[str, COLOR] = "position",
     tail: Annotated[int, typer.Option(help="Length of the tails in frames.")] = 20,
-    width: Annotated[
-        float | None,
-        typer.Option(help="Width of the trails in pixels; default: by the size of the video."),
-    ] = None,
-    opacity: Annotated[float, typer.Option(help="Opacity of the drawing, up to 1.")] = 1.0,
-    background: Annotated[str, typer.Option(help="One of $backgrounds.")] = "normal",
-    hidden: Annotated[bool, typer.Option(help="Draw hidden points, as rings.")] = True,
+    width: Annotated[float | None, WIDTH] = None,
+    opacity: Annotated[float, OPACITY] = 1.0,
+    background: Annotated[str, BACKGROUND] = "normal",
+    hidden: Annotated[bool, HIDDEN] = True,
     scale: Annotated[
         float,
         typer.Option(

@@ -50,7 +50,7 @@ from motes.common.files import check_overwrites
 from motes.common.temporary import remove
 from motes.errors import FileError, InputError
 from motes.export import Options
-from motes.queries import Queries, parse_points
+from motes.queries import Queries
 from motes.tracks import Tracks
 from motes.video.sources.names import is_pipe
 
@@ -58,9 +58,6 @@ if TYPE_CHECKING:
     from motes.tracking.recording import Recording
     from motes.tracking.tracker import Tracker
     from motes.video import Video
-
-LONG = 2000
-"""Videos with more frames are tracked by way of a recording, so that a killed run can continue."""
 
 NAME = "{name}"
 """Stands for the name of the video in an output."""
@@ -303,6 +300,7 @@ def _run(
 ) -> Summary:
     """Track through one video, and write its outputs."""
     from motes.queries.select import select
+    from motes.tracking.recording import is_long
     from motes.video import open_video
 
     video = open_video(job.video, **frames)
@@ -317,7 +315,7 @@ def _run(
         with _recording_folder(job) as folder:
             recording = _track_live(tracker, video, queries, latency, folder)
             return _deliver(recording, video, job, options)
-    if (video.num_frames or 0) > LONG and not backward:
+    if is_long(video, backward):
         with _recording_folder(job) as folder:
             recording = _track_long(tracker, video, queries, folder)
             return _deliver(recording, video, job, options)
@@ -388,12 +386,8 @@ def _points(
     named = [name for name, value in ways.items() if value is not None]
     if len(named) > 1:
         raise InputError(f"expected one of {', '.join(ways)}, got {' and '.join(named)}")
-    if points is not None:
-        return {"queries": parse_points(points, at or 0)}
-    if queries is not None:
-        return {"queries": Queries.read(queries)}
-    if corners is not None:
-        return {"corners": corners}
-    if dense is not None:
-        return {"dense": dense}
-    return {"grid": 20 if grid is None else grid}
+    from motes.queries.select import point_choice
+
+    return point_choice(
+        grid=grid, points=points, queries=queries, corners=corners, dense=dense, at=at
+    )

@@ -196,6 +196,12 @@ def check_overwrites(
         written.append(path)
 
 
+def file_stats(files: Iterable[Path]) -> list[tuple[str, int, int]]:
+    """Name, size in bytes and time of the last change in nanoseconds of each file."""
+    stats = [(file.name, file.stat()) for file in files]
+    return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+
+
 def _same_file(a: Path, b: Path) -> bool:
     try:
         return a.samefile(b)

@@ -33,7 +33,8 @@ class Attention(nn.Module):
         Returns:
             ``[n, Q, width]``.
         """
-        q = self._split(linear(self.to_q, x)).expand(len(context), -1, -1, -1)
+        n = context.shape[0]  # not len(context): an exported graph would have a fixed number
+        q = self._split(linear(self.to_q, x)).expand(n, -1, -1, -1)
         k, v = (self._split(half) for half in linear(self.to_kv, context).chunk(2, -1))
         return linear(self.to_out, attend(q, k, v, bias).transpose(1, 2).flatten(2))
 

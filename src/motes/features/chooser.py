@@ -52,14 +52,14 @@ def _compare(
     levels: Sequence[Tensor], index: Tensor, xy: Tensor, *support: Tensor, radius: int
 ) -> Tensor:
     """`similarity` of n points: index ``[n, S, K]``, xy ``[n, S, K, 2]``."""
-    side, values = 2 * radius + 1, []
+    (_, S, K), side, values = index.shape, 2 * radius + 1, []
     for level, (maps, around) in enumerate(zip(levels, support, strict=True)):
         reach = 1 if level < PATCHED_LEVELS else 0
         position = xy.flatten(0, 2) / 2**level
         samples = patches(stack(maps), index.flatten(), position, reach)
         centre = slice(radius - reach, radius + reach + 1)
         query = around.unflatten(1, (side, side))[:, centre, centre].flatten(1, 2)  # [n, 9 or 1, C]
-        dots = (samples.view(len(index), -1, *query.shape[1:]) * query[:, None]).sum(-1).float()
+        dots = (samples.unflatten(0, (-1, S * K)) * query[:, None]).sum(-1).float()
         values.append(dots[..., dots.shape[-1] // 2])
         if reach:
             values.append(dots.mean(-1))

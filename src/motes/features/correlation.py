@@ -185,13 +185,14 @@ class PeakCorrelation(PatchCorrelation):
 def in_parts(each: int, *inputs: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Split inputs along their first axis into parts of at most the working set.
 
-    In training they are not split: each part would have a gradient of all feature maps.
+    In training they are not split: each part would have a gradient of all feature maps.  Nor are
+    they in an exported graph, which takes any number of entries.
 
     Args:
         each: Elements computed for one entry.
         *inputs: Tensors of equal length.
     """
-    if torch.is_grad_enabled():
+    if torch.is_grad_enabled() or torch.compiler.is_exporting():
         return iter([inputs])
     limit = WORKING_SET if inputs[0].device.type == "cpu" else WORKING_SET_ELSEWHERE
     count = max(1, limit // each)

@@ -35,8 +35,6 @@ def time_table(length: int, width: int) -> Tensor:
 
 def resize_time(table: Tensor, length: int) -> Tensor:
     """Resize a time table ``[T, D]`` to `length` rows, linearly with half-pixel centres."""
-    if len(table) == length:
-        return table
     return F.interpolate(table.mT[None], length, mode="linear", align_corners=False)[0].mT
 
 

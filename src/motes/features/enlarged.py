@@ -43,11 +43,13 @@ def conv_of_joined(conv: nn.Conv2d, maps: Sequence[Tensor], size: Sequence[int])
     Returns:
         ``[n, out channels, *size]``, channels-last in memory.
     """
+    if torch.is_grad_enabled() or maps[0].device.type != "cpu":
+        return conv_by_joining(conv, maps, size)
     weights = conv.weight.split([x.shape[1] for x in maps], 1)
     pairs = list(zip(maps, weights, strict=True))
     small = [(x, w) for x, w in pairs if 2 * x[0, 0].numel() <= size[0] * size[1]]
     large = [(x, w) for x, w in pairs if 2 * x[0, 0].numel() > size[0] * size[1]]
-    if torch.is_grad_enabled() or maps[0].device.type != "cpu" or not small or not large:
+    if not small or not large:
         return conv_by_joining(conv, maps, size)
     joined = torch.cat([resize(x, size) for x, _ in large], 1)
     kernel = torch.cat([w for _, w in large], 1)

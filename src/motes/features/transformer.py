@@ -111,7 +111,9 @@ def mask_biases(
         For virtual tracks attending to points, and for points attending to virtual tracks; each
         broadcasts to ``[B T, heads, queries, keys]``.
     """
-    if known is None or bool(known.all()):
+    if known is None:
+        return None, None
+    if not torch.compiler.is_exporting() and bool(known.all()):  # a graph always has the biases
         return None, None
     bias = torch.zeros(known.shape, dtype=dtype, device=known.device)
     bias = bias.masked_fill(~known, torch.finfo(dtype).min).repeat_interleave(frames, 0)

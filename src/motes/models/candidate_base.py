@@ -176,9 +176,7 @@ class CandidateModel(PointModel):
         """
 
         def encode(frames: Tensor) -> tuple[Tensor, ...]:
-            if frames.shape[-2:] != size:
-                frames = F.interpolate(frames, size, mode="bilinear", antialias=True)
-            return self.encoder.pyramid(frames, self.config.levels)
+            return self.encoder.pyramid(fit_frames(frames, size), self.config.levels)
 
         return encode_in_parts(encode, video)
 
@@ -338,6 +336,13 @@ class CandidateModel(PointModel):
 def flow_window(features: CandidateFeatures, start: int, cache: FlowCache | None) -> FlowWindow:
     """The frames of a window that starts at frame `start`, and the flow between them."""
     return FlowWindow(features.grey, features.halves, features.hashes, start, cache)
+
+
+def fit_frames(frames: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bring frames ``[n, 3, H, W]`` to a height and width: bilinear, with antialiasing."""
+    if frames.shape[-2:] == size:
+        return frames
+    return F.interpolate(frames, size, mode="bilinear", antialias=True)
 
 
 @dataclass(frozen=True)

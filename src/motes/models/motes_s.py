@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -49,6 +50,29 @@ class MotesSConfig(CandidateConfig):
     depth: int = 2  # rounds of time and space attention
     virtual_tracks: int = 16
     unit: float = 64.0  # displacements are divided by this number of pixels
+
+
+class Options(NamedTuple):
+    """K candidates for each point and frame of a window, as refinement reads them.
+
+    Attributes:
+        xy: ``[B, N, S, K, 2]``, cells of the finest level.
+        error: ``[B, N, S, K]``, pixels of the frames that the network reads; at most `WORST_ERROR`.
+        similar: ``[B, N, S, K, 7]``, see `motes.features.chooser.similarity`.
+        mask: bool ``[B, N, S, K]``, what can be chosen.
+    """
+
+    xy: Tensor
+    error: Tensor
+    similar: Tensor
+    mask: Tensor
+
+    @staticmethod
+    def of(candidates: Candidates, similar: Tensor, choosing: bool) -> Options:
+        """The candidates; if not `choosing`, none can be chosen."""
+        error = candidates.error
+        mask = error.isfinite() & choosing
+        return Options(candidates.xy, error.clamp(max=WORST_ERROR), similar, mask)
 
 
 class MotesS(CandidateModel):
@@ -101,22 +125,48 @@ class MotesS(CandidateModel):
     ) -> list[Estimate]:
         """Choose and refine; see `CandidateModel.refine`."""
         indices = self.kind_indices(kinds)
-        similar = similarity(levels, support, candidates.xy, self.config.radius)
-        mask, error = candidates.error.isfinite(), candidates.error.clamp(max=WORST_ERROR)
-        mask = mask & self.config.choosing
-        now = self.initial(candidates, size, kinds)
-        history = []
+        options = self.options(levels, support, candidates)
+        now, history = self.initial(candidates, size, kinds), []
         for _ in range(iterations or self.config.iterations):
-            xy = now.xy.detach()
-            offset = candidates.xy - xy[..., None, :]
-            summary = self.chooser.summarise(offset, error, similar, mask, indices)
-            match = self.match.match(levels, support, xy)
-            x = self.transformer(self._tokens(xy, now.scores, match, summary), known)
-            choice = self.chooser(x, summary[..., indices, :], mask)
-            move = self._move(x, choice, offset, match) + self.motion(x).float()
-            now = Estimate(xy + move, now.scores + self.scoring(x).float(), choice, match.logits)
+            now = self.update(now, levels, support, options, indices, known)
             history.append(now)
         return history
+
+    def options(
+        self, levels: Sequence[Tensor], support: Sequence[Tensor], candidates: Candidates
+    ) -> Options:
+        """Compare the candidates of a window with the queries; arguments as for `refine`."""
+        similar = similarity(levels, support, candidates.xy, self.config.radius)
+        return Options.of(candidates, similar, self.config.choosing)
+
+    def update(
+        self,
+        now: Estimate,
+        levels: Sequence[Tensor],
+        support: Sequence[Tensor],
+        options: Options,
+        kinds: Sequence[int],
+        known: Tensor | None = None,
+    ) -> Estimate:
+        """One iteration.  Positions pass no gradient from one iteration to the next.
+
+        Args:
+            now: The estimate before.
+            levels: As for `refine`.
+            support: As for `refine`.
+            options: The candidates.
+            kinds: Indices of their kinds.
+            known: As for `refine`.
+        """
+        xy = now.xy.detach()
+        offset = options.xy - xy[..., None, :]
+        facts = options.error, options.similar, options.mask
+        summary = self.chooser.summarise(offset, *facts, kinds)
+        match = self.match.match(levels, support, xy)
+        x = self.transformer(self._tokens(xy, now.scores, match, summary), known)
+        choice = self.chooser(x, summary[..., kinds, :], options.mask)
+        move = self._move(x, choice, offset, match) + self.motion(x).float()
+        return Estimate(xy + move, now.scores + self.scoring(x).float(), choice, match.logits)
 
     def _tokens(self, xy: Tensor, scores: Tensor, match: Match, summary: Tensor) -> Tensor:
         """Input of the transformer for each point and frame, ``[B, N, S, D]``."""

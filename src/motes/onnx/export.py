@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Sequence
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
-from motes.common.files import replacing
-from motes.errors import InputError, MissingExtraError
-from motes.models.cotracker3 import CoTracker3
+from motes.common.files import check_writable, replacing
+from motes.common.registry import discover
+from motes.errors import FileError, InputError, MissingExtraError
+from motes.models.base import PointModel
 from motes.models.preset import Preset
-from motes.onnx.graphs import Encoder, Patches, Update, example, names
+from motes.onnx.architecture import Architecture, Graph
+from motes.onnx.files import DESCRIPTION, FORMAT
 
 OPSET = 18
-DESCRIPTION = "config.json"
 
 
-def export_model(model: nn.Module, preset: Preset, folder: str | PathLike[str]) -> list[Path]:
-    """Write a CoTracker3 as three graphs, ``encoder``, ``patches`` and ``update``.
+def export_model(model: PointModel, preset: Preset, folder: str | PathLike[str]) -> list[Path]:
+    """Write a CoTracker3 or a motes-s as ONNX graphs; docs/howto/onnx.md describes them.
 
-    Free axes: the number of frames that the encoder takes, the number of points, height and width.
-    The window has the length that the model was trained with.
+    Free axes: the number of frames, the number of points, height and width.  A CoTracker3 refines
+    windows of the length that it was trained with.
 
     Args:
         model: With its weights.
@@ -36,103 +40,96 @@ def export_model(model: nn.Module, preset: Preset, folder: str | PathLike[str]) 
         The files.
 
     Raises:
-        InputError: The model is no CoTracker3.
+        InputError: No model of this kind can be exported.
         MissingExtraError: onnx or onnxscript is not installed.
-        FileError: The folder cannot be written.
+        FileError: The folder cannot be written, or it holds files already.
 
     Example:
         >>> from motes.onnx.export import export_model
         >>> tracker = motes.load("cotracker3-online")  # doctest: +SKIP
         >>> export_model(tracker.model, tracker.preset, "exported")  # doctest: +SKIP
     """
-    if not isinstance(model, CoTracker3):
-        raise InputError(f"expected a CoTracker3 to export, got {preset.name}")
+    architecture = find_architecture(preset)
     _check_installed()
-    target = Path(folder)
-    schedule = model.windowed()
-    window = schedule.window or 0
+    target = Path(folder).expanduser()
+    check_writable(target, folder=True)
+    if target.exists() and any(target.iterdir()):
+        raise FileError(f"{folder}: expected a new or an empty folder, found files in it")
+    model = copy.deepcopy(model).cpu().requires_grad_(False).eval()
     with replacing(target) as temporary, torch.enable_grad():  # no cutting into parts
         temporary.mkdir()
-        for name, (graph, inputs, outputs, axes) in _graphs(model.cpu(), window).items():
-            program: Any = torch.onnx.export(
-                graph.eval(),
-                tuple(inputs.values()),
-                dynamo=True,
-                opset_version=OPSET,
-                input_names=_flat_names(inputs),
-                output_names=outputs,
-                dynamic_shapes=tuple(axes[key] for key in inputs),
-                optimize=False,  # takes minutes; a runtime optimises when it loads the graph
-                verbose=False,
-            )
-            program.save(temporary / f"{name}.onnx")
-        facts = describe(model, preset, window, schedule.step)
+        for name, graph in architecture.graphs(model).items():
+            _write(graph, temporary / f"{name}.onnx")
+        facts = _facts(preset) | architecture.describe(model)
         (temporary / DESCRIPTION).write_text(json.dumps(facts, indent=1))
     return sorted(target.iterdir())
 
 
-def describe(model: CoTracker3, preset: Preset, window: int, step: int) -> dict[str, Any]:
-    """All that a program needs to know to use the graphs."""
-    target = preset.resize.size
+def find_architecture(preset: Preset) -> Architecture:
+    """How models of this kind are exported and loaded.
+
+    Raises:
+        InputError: They cannot be exported.
+    """
+    known = discover("motes.onnx", Architecture)
+    found = next((a for a in known if type(preset.config) is a.config), None)
+    if found is None:
+        names = " or ".join(a.model.__name__ for a in known)
+        raise InputError(f"ONNX: expected a model of the kind {names}, got {preset.name}")
+    return found
+
+
+def _write(graph: Graph, path: Path) -> None:
+    with _quiet():
+        program = _exported(graph)
+    for node in program.model.graph.all_nodes():
+        node.metadata_props.clear()  # tracebacks, with the paths of this machine
+    program.save(path)
+
+
+def _exported(graph: Graph) -> Any:
+    return torch.onnx.export(
+        graph.module.eval(),
+        tuple(graph.inputs.values()),
+        dynamo=True,
+        opset_version=OPSET,
+        input_names=graph.input_names,
+        output_names=graph.outputs,
+        dynamic_shapes=tuple(graph.free[name] for name in graph.inputs),
+        optimize=False,  # takes minutes; a runtime optimises when it loads the graph
+        verbose=False,
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what torch tells its own developers."""
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)
+
+
+def _facts(preset: Preset) -> dict[str, Any]:
+    """What the description says of every model."""
+    size = preset.resize.size
     return {
+        "format": FORMAT,
         "model": preset.name,
         "opset": OPSET,
         "licence_of_weights": preset.weights.licence if preset.weights else None,
-        "window": window,
-        "step": step,
-        "iterations": model.iterations,
-        "stride": model.stride,
-        "levels": model.levels,
-        "channels": model.channels,
-        "patch_radius": model.support_radius,
-        "height_width": list(target) if target else None,
+        "height_width": list(size) if size else None,
+        "long_side": preset.resize.long_side,
         "frames": "float32 RGB in [0, 1]",
         "positions": "cells = pixels / stride; pixel centres are whole numbers",
-        "visible_above": preset.visible_above,
         "score": "sigmoid(visibility) * sigmoid(confidence)",
+        "visible_above": preset.visible_above,
     }
-
-
-def _graphs(model: CoTracker3, window: int) -> dict[str, tuple[nn.Module, dict, list[str], dict]]:
-    """Per graph: the module, example inputs, names of outputs, free axes."""
-    given, count = example(model, window), model.levels
-    auto = torch.export.Dim.AUTO
-    maps, points = [{2: auto, 3: auto}] * count, {1: auto}
-    free: dict[str, Any] = {
-        "frames": {0: auto, 2: auto, 3: auto},
-        "levels": maps,
-        "frame": points,
-        "cells": points,
-        "xy": points,
-        "logits": points,
-        "support": [points] * count,
-    }
-
-    def pick(*keys: str) -> dict[str, Any]:
-        return {key: given[key] for key in keys}
-
-    return {
-        "encoder": (Encoder(model), pick("frames"), names("level", count), free),
-        "patches": (
-            Patches(model),
-            pick("levels", "frame", "cells"),
-            names("support", count),
-            free | {"levels": [{1: auto, 2: auto, 3: auto}] * count},
-        ),
-        "update": (
-            Update(model),
-            pick("xy", "logits", "levels", "support"),
-            ["new_xy", "new_logits"],
-            free,
-        ),
-    }
-
-
-def _flat_names(inputs: dict[str, Any]) -> Sequence[str]:
-    flat: list[str] = []
-    for key, value in inputs.items():
-        flat += names(key.removesuffix("s"), len(value)) if isinstance(value, list) else [key]
-    return flat
 
 
 def _check_installed() -> None:

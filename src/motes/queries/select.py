@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,10 +12,13 @@ from motes.queries.corners import detect_corners
 from motes.queries.grid import every_pixel
 from motes.queries.grid import grid as grid_queries
 from motes.queries.mask import Mask, read_mask
-from motes.queries.points import Points, Queries, within
+from motes.queries.points import Points, Queries, parse_points, within
 
 if TYPE_CHECKING:
     from motes.video import Video
+
+DEFAULT_GRID = 20
+"""Points on each side of the grid that the commands track by default."""
 
 UNKNOWN_END = 2**31
 """End of the frames of a video of unknown length."""
@@ -70,6 +74,45 @@ def select(
     found = Queries.of(queries if queries is not None else [], at)
     found.check(video.size, frame_range(video))
     return found if inside is None else _inside(found, inside)
+
+
+def point_choice(
+    *,
+    grid: int | None = None,
+    points: str | None = None,
+    queries: str | PathLike[str] | None = None,
+    corners: int | None = None,
+    dense: int | None = None,
+    at: int | None = None,
+) -> dict[str, Any]:
+    """The arguments of `select` that the options of a command stand for.
+
+    Args:
+        grid: See `select`; `DEFAULT_GRID` where no option is given.
+        points: Text, see `motes.queries.points.parse_points`.
+        queries: CSV file, see `motes.queries.points.Queries.read`.
+        corners: See `select`.
+        dense: See `select`.
+        at: Frame of `points` without one.
+
+    Raises:
+        InputError: The points or the file cannot be understood.
+        FileError: The file cannot be read.
+
+    Example:
+        >>> from motes.queries.select import point_choice
+        >>> point_choice(corners=30), point_choice()
+        ({'corners': 30}, {'grid': 20})
+    """
+    if points is not None:
+        return {"queries": parse_points(points, at or 0)}
+    if queries is not None:
+        return {"queries": Queries.read(queries)}
+    if corners is not None:
+        return {"corners": corners}
+    if dense is not None:
+        return {"dense": dense}
+    return {"grid": DEFAULT_GRID if grid is None else grid}
 
 
 def frame_range(video: Video) -> range:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from motes.common.files import file_stats
 from motes.errors import FileError
 from motes.models.base import PointModel
 from motes.queries.points import Queries
@@ -52,14 +53,13 @@ def video_facts(video: Video) -> dict[str, str]:
 
 def _file_facts(files: Sequence[Path]) -> dict[str, str]:
     """Size, time of the last change, and content as far as it is sampled."""
-    stats = [file.stat() for file in files]
-    listing = [(f.name, s.st_size, s.st_mtime_ns) for f, s in zip(files, stats, strict=True)]
-    digest = hashlib.sha256(repr(listing).encode())
+    stats = file_stats(files)
+    digest = hashlib.sha256(repr(stats).encode())
     for file in (files[i] for i in _spread(len(files), SAMPLED_FILES)):
         _add_samples(digest, file)
-    changed = max(s.st_mtime_ns for s in stats)
+    changed = max(time for _, _, time in stats)
     return {
-        "video size": f"{sum(s.st_size for s in stats)} bytes",
+        "video size": f"{sum(size for _, size, _ in stats)} bytes",
         "video time": f"{datetime.fromtimestamp(changed // 10**9, UTC):%Y-%m-%d %H:%M:%S}"
         f".{changed % 10**9:09d}",
         "video content": digest.hexdigest()[:16],

@@ -92,7 +92,9 @@ def load(
             a CUDA graph).  It takes up to a minute, again for other numbers of points, and needs a
             C++ compiler on a CPU, where it pays for small models in bfloat16 (docs/cotracker.md).
         runtime: ``"torch"``, or ``"onnx"``: the networks run in ONNX Runtime, on the CPU in
-            float32; `weights` is then a folder that ``motes export-model NAME -o FOLDER`` wrote.
+            float32 (see docs/howto/onnx.md for the models).  `weights` is then a folder that
+            ``motes export-model NAME -o FOLDER`` wrote; without it, the installed weights are
+            exported into the user's cache, once, which takes a minute.
 
     Returns:
         The tracker.
@@ -179,12 +181,9 @@ def _with_one_line(call: Callable[..., Any]) -> Callable[..., Any]:
 
 def _model(preset: Preset, weights: str | PathLike[str] | None, runtime: str) -> PointModel:
     if runtime == "onnx":
-        from motes.onnx.runtime import load_exported
+        from motes.onnx.runtime import load_exported, load_installed
 
-        if weights is None:
-            expected = "a folder written by motes export-model, because runtime is 'onnx'"
-            raise InputError(f"weights: expected {expected}, got none")
-        return load_exported(preset, weights)
+        return load_installed(preset) if weights is None else load_exported(preset, weights)
     if preset.weights is None:
         if weights is not None:
             raise InputError(f"weights: expected none, because {preset.name} has none to load")

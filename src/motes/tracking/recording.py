@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LONG = 2000
+"""Videos with more frames are tracked by way of a recording, so that a killed run can continue."""
+
 FRAMES_PER_PART = 500
 """Frames per part; at most this many are tracked again after a kill."""
 
@@ -248,6 +251,11 @@ def record_live(
                 warn("stopped")
             _finish(stream, waiting, source, queries, path, facts)
         return Recording(path)
+
+
+def is_long(video: Video, backward: bool) -> bool:
+    """Whether a video is tracked by way of a recording, which runs forward only."""
+    return (video.num_frames or 0) > LONG and not backward
 
 
 @contextmanager
