@@ -190,17 +190,21 @@ def test_an_error_reaches_all_who_wait_and_the_field_can_be_requested_again():
     assert cache.get_or_compute((0,), lambda: np.ones(1)) == 1
 
 
-def test_flow_is_computed_ahead_while_the_cache_is_held(searches):
+def test_flow_is_computed_ahead_until_it_is_cancelled(searches):
     cache, frames = FlowCache(), moving(3)
     fields(frames, cache=cache).compute_ahead([(0, 1)], [(1, 0)])
     fields(frames, cache=cache).compute([(0, 1)], [(1, 0)])
     assert sorted(searches) == [0, 0, 2, 2]
     hold = Event()
     busy = [flow_fields._workers(getpid()).submit(hold.wait, 10) for _ in range(2)]
-    fields(frames).compute_ahead([(1, 2)])  # its cache is gone when a thread has time
+    fields(frames, cache=cache).compute_ahead([(1, 2)])
+    cache.cancel_ahead()
     hold.set()
     fields(frames, cache=cache).compute([(0, 1)])  # comes after
-    assert all(f.result(10) for f in busy) and len(searches) == 4
+    assert all(task.result(10) for task in busy) and len(searches) == 4
+    fields(frames, cache=cache).compute_ahead([(1, 2)])
+    fields(frames, cache=cache).compute([(1, 2)])
+    assert len(searches) > 4
 
 
 def test_frames_that_are_too_small_are_refused():

@@ -225,6 +225,10 @@ class Preparing(Teller):
 @dataclass
 class Cache:
     limit: int = 10
+    cancelled: int = 0
+
+    def cancel_ahead(self):
+        self.cancelled += 1
 
 
 def test_new_frames_are_prepared_with_those_before_them():
@@ -250,3 +254,14 @@ def test_nothing_is_prepared_without_points():
         model, windows.begin(model, torch.zeros(1, 0, 3)), model.encode(frames(3)), cache=Cache()
     )
     assert not model.prepared
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit])
+def test_an_error_cancels_what_runs_ahead(error):
+    cache = Cache()
+    with windows.cancelling(cache), windows.cancelling(None):
+        pass
+    assert not cache.cancelled
+    with pytest.raises(error), windows.cancelling(cache), windows.cancelling(None):
+        raise error
+    assert cache.cancelled == 1

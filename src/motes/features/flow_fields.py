@@ -11,12 +11,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from copy import copy
-from functools import lru_cache, partial, reduce
+from functools import lru_cache, reduce
 from hashlib import blake2b
 from os import getpid
 from threading import Lock, local
-from weakref import ReferenceType, ref
 
 import cv2
 import numpy as np
@@ -81,7 +79,12 @@ class FlowCache:
         self.limit, self.nbytes = limit, 0
         self._fields: OrderedDict[tuple[object, ...], np.ndarray] = OrderedDict()
         self._in_work: dict[tuple[object, ...], Future[np.ndarray]] = {}
+        self._cancelled = 0
         self._lock = Lock()
+
+    def cancel_ahead(self) -> None:
+        """Leave out what `FlowFields.compute_ahead` has not begun yet."""
+        self._cancelled += 1
 
     def get_or_compute(
         self, key: tuple[object, ...], compute: Callable[[], np.ndarray]
@@ -203,12 +206,15 @@ class FlowFields:
         list(_workers(getpid()).map(self._compute_chain, chains))
 
     def compute_ahead(self, *chains: Sequence[tuple[int, int]]) -> None:
-        """As `compute`, but in the background, as long as somebody else holds the cache."""
-        without_cache = copy(self)
-        without_cache._cache = FlowCache(0)
+        """As `compute`, but in the background, until `FlowCache.cancel_ahead`."""
+        before = self._cache._cancelled
         for chain in chains:
-            task = partial(_compute_ahead, without_cache, ref(self._cache), chain)
-            _workers(getpid()).submit(task)
+            _workers(getpid()).submit(self._compute_unless_cancelled, chain, before)
+
+    def _compute_unless_cancelled(self, chain: Sequence[tuple[int, int]], before: int) -> None:
+        for pair in chain:
+            if self._cache._cancelled == before:
+                self.flow(*pair)
 
     def _compute_chain(self, chain: Sequence[tuple[int, int]]) -> None:
         for pair in chain:
@@ -293,16 +299,6 @@ class FlowFields:
             return None
         frames = self._videos[video]
         return _halved(_search(frames[a - 1], frames[b - 1], COARSE_SCALE))
-
-
-def _compute_ahead(
-    fields: FlowFields, cache: ReferenceType[FlowCache], chain: Sequence[tuple[int, int]]
-) -> None:
-    """Compute a chain for a cache; nothing, once the run that it belongs to is over."""
-    if (found := cache()) is not None:
-        fields = copy(fields)
-        fields._cache = found
-        fields._compute_chain(chain)
 
 
 @lru_cache(maxsize=1)

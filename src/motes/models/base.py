@@ -376,7 +376,8 @@ class PointModel(nn.Module, ABC):
 
         Returns:
             The cache; None for models that need none.  Its `entries` are a dictionary that may go
-            to another process, where `update` adds them to a cache of the same model.
+            to another process, where `update` adds them to a cache of the same model;
+            `cancel_ahead` ends what `prepare_ahead` has begun.
         """
         return None
 

@@ -67,10 +67,11 @@ class _Direction:
     def parts(self) -> Iterator[Tracks]:
         done = 0
         predictions = self._whole() if self.schedule.window is None else self._in_windows()
-        for prediction in predictions:
-            count = prediction.xy.shape[1]
-            yield self._tracks(prediction, done, count)
-            done += count
+        with windows.cancelling(self.session.cache):
+            for prediction in predictions:
+                count = prediction.xy.shape[1]
+                yield self._tracks(prediction, done, count)
+                done += count
 
     def _whole(self) -> Iterator[Prediction]:
         features = Features.concat(list(self._chunks()))

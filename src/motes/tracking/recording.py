@@ -180,7 +180,7 @@ def record(
         advance = progress or silent
         advance(stream.next_frame - source.start)
         if not Recording(path).complete:
-            with deferred_signals() as stop:
+            with deferred_signals() as stop, stream.cancelling():
                 left = _frames_left(source, stream.next_frame, encoded)
                 frames = _until(stop, left)
                 waiting = _track(stream, source, queries, frames, path, every, advance)

@@ -244,10 +244,11 @@ class _Passes:
     ) -> Prediction:
         state = windows.begin(self.model, queries, self.schedule, num_frames)
         collector = Collector()
-        for features in chunks:
-            part, state = self._advance(windows.push, self.model, state, features)
-            collector.add(part)
-        part, state = self._advance(windows.close, self.model, state)
+        with windows.cancelling(self.session.cache):
+            for features in chunks:
+                part, state = self._advance(windows.push, self.model, state, features)
+                collector.add(part)
+            part, state = self._advance(windows.close, self.model, state)
         collector.add(part)
         return collector.prediction()
 

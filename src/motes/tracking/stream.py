@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from os import PathLike
@@ -103,6 +104,10 @@ class Stream:
         if options.latency is not None:
             self._schedule = self._schedule.with_latency(options.latency)
         self._cache = engine.model.new_cache(cache_bytes(engine.model, engine.limit))
+
+    def cancelling(self) -> AbstractContextManager[None]:
+        """A context; an error in it ends what runs ahead of the stream in other threads."""
+        return windows.cancelling(self._cache)
 
     @property
     def next_frame(self) -> int:

@@ -11,7 +11,8 @@ frames is final at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -216,6 +217,17 @@ def _prepare_ahead(model: PointModel, state: WindowState, new: int, cache: Any) 
         start = max(state.seen - new - model.look_back, state.first)
         parts = cut(state.features, start - state.first, state.seen - state.first)
         model.prepare_ahead(parts, new, cache)
+
+
+@contextmanager
+def cancelling(cache: Any) -> Iterator[None]:
+    """Cancel what runs ahead for a cache if tracking ends early: an error, Ctrl-C, `close`."""
+    try:
+        yield
+    except BaseException:
+        if cache is not None:
+            cache.cancel_ahead()
+        raise
 
 
 def _next_window(state: WindowState) -> int | None:
