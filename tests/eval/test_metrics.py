@@ -86,7 +86,7 @@ def test_jaccard_counts_hits_misses_and_false_alarms(true_hidden, said_hidden, j
     arguments[2][0, 1:], arguments[4][0, 1:] = true_hidden, said_hidden
     result = tapvid_metrics(*arguments)
     assert result["average_jaccard"] == pytest.approx(jaccard, nan_ok=True)
-    arguments[2], arguments[4] = arguments[2].astype(int), arguments[4].astype(int)
+    arguments[2], arguments[4] = arguments[2].astype(float), arguments[4].astype(float)
     np.testing.assert_equal(tapvid_metrics(*arguments), result)
 
 

@@ -1,5 +1,7 @@
 """Numbers, names, corner pins, the choice of points, and what real files of Nuke and others hold."""
 
+import json
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -106,6 +108,35 @@ def test_points_are_chosen_by_ids_names_and_mask():
         choose(tracks, mask=mask, ids=[1])
     with pytest.raises(InputError, match="mask: expected the size of the video, 640x480, got 9x9"):
         choose(tracks, mask=np.ones((9, 9)))
+
+
+def test_a_point_outside_the_picture_is_not_in_a_mask():
+    xy = np.array([(0, 0), (-9, 5), (650, 5), (5, -9), (5, 490), (639, 479)])[:, None]
+    tracks = Tracks(xy, np.ones((6, 1)), size=SIZE)
+    mask = np.ones((480, 640), bool)
+    assert choose(tracks, mask=mask, at=0).ids.tolist() == [0, 5]
+
+
+def test_an_image_without_points_has_an_empty_box(tmp_path):
+    tracks = Tracks([[(10, 20), (11, 20)]], [[1, 0]], size=SIZE)
+    tracks.save(tmp_path / "a.coco.json", hidden="drop")
+    found = json.loads((tmp_path / "a.coco.json").read_text())["annotations"]
+    assert [(a["num_keypoints"], a["bbox"], a["area"]) for a in found] == [
+        (1, [10, 20, 0, 0], 0),
+        (0, [0, 0, 0, 0], 0),
+    ]
+
+
+def test_scores_of_sleap_are_means_over_the_nodes_that_are_known(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    together = replace(GOLDEN_S, names=("nose", "tail"))  # two nodes of one track
+    for tracks in (GOLDEN_S, together):
+        tracks.save(tmp_path / "a.analysis.h5", hidden="drop")
+        with h5py.File(tmp_path / "a.analysis.h5") as file:
+            found = np.array(file["instance_scores"])[:, 7:]
+        scores = np.where(tracks.visible, tracks.confidence, np.nan)
+        expected = np.nanmean(scores, 0)[None] if tracks is together else scores
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 ROW = '{{curve K x5 1 x7 0}} "a b" {x} {{curve x5 10 11 12 x10 14 15}} {{}} {{}} 1 0 0 {{curve "x5" 0.25}}'
@@ -217,6 +248,9 @@ def test_pftrack_without_a_camera_line(tmp_path):
     (tmp_path / "a.2dt").write_bytes(b'"nose"\r\n2\r\n1 10 459 0.1\r\n2 11 459 0.1\r\n')
     tracks = Tracks.load(tmp_path / "a.2dt", size=SIZE, fps=25)
     assert (tracks.xy[0].tolist(), tracks.confidence[0].tolist()) == ([[10, 20], [11, 20]], [1, 1])
+    (tmp_path / "a.2dt").write_bytes(b'"nose"\r\n"clip"\r\n')
+    with pytest.raises(InputError, match="the number of keys"):
+        Tracks.load(tmp_path / "a.2dt", size=SIZE, fps=25)
 
 
 def test_boxes_of_a_tracker_become_their_centres(tmp_path):

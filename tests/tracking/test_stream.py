@@ -101,6 +101,7 @@ def test_a_correction_keeps_the_id(tracker):
     with pytest.raises(InputError):
         stream.correct(1, 500, 10)
     assert stream.state is before
+    assert stream.add([(30, 30)]) == [2]  # a correction uses up no id
 
 
 def test_lost_points_can_be_dropped(tracker):
