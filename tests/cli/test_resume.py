@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from motes.cli import _resume, run
+from motes.cli import run
 from motes.edit import painting
+from motes.tracking import recording
 from motes.video import open_video, open_writer
 
 
@@ -13,7 +14,7 @@ from motes.video import open_video, open_writer
 def folder(tmp_path, monkeypatch):
     """A clip of 12 frames that counts as long, and an edited frame of it."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_resume, "LONG", 10)
+    monkeypatch.setattr(recording, "LONG", 10)
     noise = np.random.default_rng(0).integers(0, 255, (9, 12), np.uint8)
     wide = cv2.resize(np.kron(noise, np.ones((8, 8), np.uint8)), (96, 72))
     with open_writer("clip.mp4", (64, 48), 25) as writer:
@@ -45,7 +46,7 @@ def test_tracks_are_kept_when_writing_fails(folder, monkeypatch, capsys, failure
     assert parts
     assert not (folder / "out.mp4").exists()
     monkeypatch.undo()
-    monkeypatch.setattr(_resume, "LONG", 10)
+    monkeypatch.setattr(recording, "LONG", 10)
     monkeypatch.chdir(folder)
     tracked = []
     monkeypatch.setattr("motes.tracking.recording._track", lambda *a: tracked.append(a))

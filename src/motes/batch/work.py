@@ -66,7 +66,7 @@ def track_video(
         tracker = tracker_of(options, device, memory)
         frames = _split_video(split, job, tracker, video)
         parts: Iterable[Tracks]
-        if frames or is_long(video, options.backward):
+        if frames or (is_long(video) and not options.backward):
             parts = _recorded(tracker, video, queries, recording, progress, frames)
         else:
             parts = [tracker.track(video, queries, backward=options.backward, progress=progress)]

@@ -1,4 +1,4 @@
-"""Long runs that go on after a kill: where their tracks are kept until the output is written."""
+"""Long runs that continue after a kill: the folder of their tracks until the output is written."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ from motes.errors import InputError
 if TYPE_CHECKING:
     from motes.tracking.tracker import Tracker
     from motes.video import Video
-
-LONG = 2000
-"""Videos with more frames are tracked by way of a recording, so that a killed run can continue."""
 
 
 def part_folder(output: str | Path) -> Path:
@@ -35,10 +32,10 @@ def resumable(tracker: Tracker, video: Video, output: str | Path) -> Iterator[Tr
     Raises:
         FileError: The folder cannot be made, or another run writes there.
     """
-    from motes.tracking.recording import recording_folder
+    from motes.tracking.recording import is_long, recording_folder
     from motes.tracking.resumable import ResumableTracker
 
-    if video.once or (video.num_frames or 0) <= LONG:
+    if video.once or not is_long(video):
         yield tracker
         return
     with recording_folder(part_folder(output)) as folder:

@@ -44,7 +44,7 @@ from motes.cli._options import (
     WEIGHTS,
 )
 from motes.cli._outputs import check_counts, check_outputs, check_space, write_outputs
-from motes.cli._resume import LONG, part_folder
+from motes.cli._resume import part_folder
 from motes.cli._summary import Summary, entry
 from motes.common.files import check_overwrites
 from motes.common.temporary import remove
@@ -315,7 +315,7 @@ def _run(
         with _recording_folder(job) as folder:
             recording = _track_live(tracker, video, queries, latency, folder)
             return _deliver(recording, video, job, options)
-    if is_long(video, backward):
+    if is_long(video) and not backward:
         with _recording_folder(job) as folder:
             recording = _track_long(tracker, video, queries, folder)
             return _deliver(recording, video, job, options)

@@ -253,9 +253,9 @@ def record_live(
         return Recording(path)
 
 
-def is_long(video: Video, backward: bool) -> bool:
-    """Whether a video is tracked by way of a recording, which runs forward only."""
-    return (video.num_frames or 0) > LONG and not backward
+def is_long(video: Video) -> bool:
+    """Whether a video has so many frames that tracking it should survive a kill."""
+    return (video.num_frames or 0) > LONG
 
 
 @contextmanager
