@@ -309,3 +309,18 @@ def test_kinds_of_clips_are_mixed_evenly_and_candidates_can_be_left_out(options)
 def test_settings_that_do_not_fit_are_refused(options, changes, message):
     with pytest.raises(InputError, match=message):
         replace(options, **changes)
+
+
+def test_taptrv2_xs_learns_from_the_same_clips_in_bfloat16(options):
+    small = {"encoder_widths": [8, 8, 8, 8], "encoder_mixed": 16, "channels": 16, "width": 16}
+    small |= {"hidden": 16, "depth": 2, "proxies": 4, "frames": 3, "step": 1, "start": "flow"}
+    model = build_model(find_preset("taptrv2-xs"), ModelConfig("taptrv2-xs", config=small))
+    learner = ChoosingLearner(model.train(), LossConfig("motes-s"), None, bf16=True)
+    batch = Rendered.of(options).draw(seeded(3), STAGE)
+    s = batch.sample
+    given = s.video, s.xy, s.visible, s.valid, batch.queries, batch.candidates, batch.error
+    loss = sum(learner(*given).values())
+    loss.backward()
+    assert loss.isfinite()
+    moved = model.decoder.layers[0].cross.offsets.weight.grad
+    assert moved.isfinite().all() and moved.abs().max() > 0

@@ -17,6 +17,6 @@ def mlp(*widths: int) -> nn.Sequential:
 
 
 def full_precision(module: nn.Module, x: Tensor) -> Tensor:
-    """Apply a module without autocast: positions are not rounded to bfloat16."""
+    """Apply a module without autocast, in the type of its weights: positions are not rounded."""
     with torch.autocast(x.device.type, enabled=False):
-        return module(x)
+        return module(x.to(next(module.parameters()).dtype))
