@@ -90,7 +90,7 @@ def run_all(num_frames: int) -> int:
         return sum(subprocess.run(command).returncode != 0 for command in commands)
 
 
-FEW, MANY = 2000, 4000
+FEW, MANY = 500, 2000
 """Points whose peaks are compared."""
 
 

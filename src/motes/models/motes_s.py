@@ -84,7 +84,7 @@ class MotesS(CandidateModel):
     def __init__(self, config: MotesSConfig) -> None:
         super().__init__(config)
         c = config
-        self.point_bytes = 60_000
+        self.point_bytes = 20_000  # 12,400 between 500 and 2,000 points: benchmarks/memory.py
         self.match = PeakCorrelation(c.radius, c.levels, c.match_hidden, c.match_out)
         self.embed = OctaveEmbedding(4, c.octaves)
         self.chooser = Chooser(len(KINDS), c.width)

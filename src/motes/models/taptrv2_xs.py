@@ -56,7 +56,7 @@ class TaptrXs(CandidateModel):
         super().__init__(config)
         c = config
         self.iterations = None  # one per layer
-        self.point_bytes = 60_000
+        self.point_bytes = 8_000  # 4,000 between 500 and 2,000 points: benchmarks/memory.py
         self.chooser = Chooser(len(KINDS), c.width)
         self.project = nn.ModuleList(nn.Linear(c.channels, c.width) for _ in range(c.levels))
         facts = c.levels * c.channels + self.chooser.out_channels + 2
