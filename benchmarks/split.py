@@ -14,12 +14,10 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import cv2
 import numpy as np
-import psutil
 import torch
 
 import motes
@@ -50,8 +48,8 @@ def main() -> None:
 
 def compare(job: Job, folder: Path, frames: int) -> None:
     """Track whole and split, and print what differs."""
-    whole = cost(lambda: track_video(job, str(folder / "whole")))
-    split = cost(lambda: run_split(job, folder / "split", frames))
+    whole = timed(lambda: track_video(job, str(folder / "whole")))
+    split = timed(lambda: run_split(job, folder / "split", frames))
     a, b = (motes.Tracks.load(folder / kind / "tracks.npz") for kind in ("whole", "split"))
     print(f"{job.options.model}: {frames} frames of {a.size[0]}x{a.size[1]}, {len(a)} points")
     same = (folder / "whole/tracks.npz").read_bytes() == (folder / "split/tracks.npz").read_bytes()
@@ -102,25 +100,11 @@ def random_weights(name: str, folder: Path) -> str | None:
     return str(path)
 
 
-def cost(work: Callable[[], object]) -> str:
-    """What a call costs: processor seconds of each process, and seconds."""
-    load, start, before = os.getloadavg()[0], time.perf_counter(), processor_seconds()
+def timed(work: Callable[[], object]) -> str:
+    """Run, and say how long it took."""
+    load, start = os.getloadavg()[0], time.perf_counter()
     work()
-    wall, after = time.perf_counter() - start, processor_seconds()
-    spent = sorted((after[pid] - before.get(pid, 0) for pid in after), reverse=True)
-    by_process = " + ".join(f"{cpu:.1f}" for cpu in spent if cpu >= 0.5)
-    return f"{sum(spent):.1f} s of processors ({by_process}), {wall:.1f} s at a load of {load:.0f}"
-
-
-def processor_seconds() -> dict[int, float]:
-    """Of this process and of all that it has started and that still run."""
-    this = psutil.Process()
-    found = {}
-    for process in [this, *this.children(recursive=True)]:
-        with suppress(psutil.NoSuchProcess):
-            times = process.cpu_times()
-            found[process.pid] = times.user + times.system
-    return found
+    return f"{time.perf_counter() - start:.1f} s (load of the machine before: {load:.0f})"
 
 
 def start_cluster() -> None:

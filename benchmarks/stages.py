@@ -75,15 +75,16 @@ def measure(engine: Engine, video: Video, points: int) -> Counter[str]:
     with timed(row, "decode", count):
         frames = list(video)
     with timed(row, "resize", count):
-        scaled = [engine._resized(frame, resize) for frame in frames]
+        scaled = [engine.resized(frame, resize) for frame in frames]
     with timed(row, "encode", count):
         features = [model.encode(frame[None]) for frame in scaled]
     starts, cache = schedule.starts(count), model.new_cache(model.cache_bytes)
-    model.prepare(Features.concat(features[:first]), 0, cache)
-    with timed(row, "flow", count - first):
-        for start in starts[1:]:
-            window = features[start : start + first]
-            model.prepare(Features.concat(window), start, cache)
+    if cache is not None:
+        model.prepare(Features.concat(features[:first]), 0, cache)
+        with timed(row, "flow", count - first):
+            for start in starts[1:]:
+                window = features[start : start + first]
+                model.prepare(Features.concat(window), start, cache)
     txy = to_model(grid(points, video.size), resize, 0)
     txy = with_support(txy, engine.preset.support, resize.target)
     state = windows.begin(model, torch.from_numpy(txy)[None], schedule)
