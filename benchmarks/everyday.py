@@ -13,6 +13,7 @@ which changes no time. ``first`` is the time until the first tracks come out of 
 import argparse
 import itertools
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -79,7 +80,8 @@ def row(model: str, size: str, points: int, frames: int, threads: int) -> dict[s
     """Measure in a process of its own."""
     values = {"model": model, "size": size, "points": points, "frames": frames, "threads": threads}
     command = [sys.executable, __file__, "--row", json.dumps(values)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}  # as the command `motes` sets it
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         raise SystemExit(done.stderr)
     return json.loads(done.stdout)

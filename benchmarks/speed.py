@@ -1,13 +1,14 @@
 """Time and memory of models, as a table: model x points x frames x size x number type.
 
-Every row is a new process with random weights.  The first run warms up and counts the operations of
-matrix products, convolutions and attention; the second is timed.  The last column is the share of
-the speed of a large matrix product on the same machine.  On a shared machine the processor time is
-more reliable than the wall time.
+Every row is a new process with random weights; `lk`, `flow` and `motes-s` by default.  The first
+run warms up and counts the operations of matrix products, convolutions and attention; the second is
+timed.  The last column is the share of the speed of a large matrix product on the same machine.  On
+a shared machine the processor time is more reliable than the wall time.
 
+    python benchmarks/speed.py                    # lk, flow, motes-s
     python benchmarks/speed.py cotracker3-offline taptrv2-s --points 100 400 --frames 48
     python benchmarks/speed.py cotracker3-offline --dtype bfloat16 --compile
-    python benchmarks/speed.py --device cuda
+    python benchmarks/speed.py cotracker3-offline --device cuda
     python benchmarks/speed.py --peaks            # speed of matrix products and convolutions
 """
 
@@ -26,6 +27,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from motes.tracking.load import compile_model, presets
 from motes.tracking.number_types import DTYPES
 from motes.tracking.tracker import Tracker
+
+CLASSICAL = ("lk", "flow")
+"""They have no weights, so their number type is always the same."""
 
 COLUMNS = ("model", "points", "frames", "size", "dtype", "encode s", "track s", "CPU s")
 COLUMNS += ("ms/frame", "peak GB", "TFLOP/s", "of peak")
@@ -47,7 +51,7 @@ def main():
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("models", nargs="*", default=["cotracker3-offline", "taptrv2-s"])
+    parser.add_argument("models", nargs="*", default=["lk", "flow", "motes-s"])
     parser.add_argument("--points", type=int, nargs="+", default=[100])
     parser.add_argument("--frames", type=int, nargs="+", default=[48])
     parser.add_argument("--size", metavar="HxW", nargs="+", help="default: that of the model")
@@ -67,6 +71,8 @@ def rows(arguments):
         sizes = arguments.size or [f"{H}x{W}"]
         axes = (arguments.points, arguments.frames, sizes, arguments.dtype)
         for points, frames, size, dtype in itertools.product(*axes):
+            if dtype != "float32" and name in CLASSICAL:
+                continue
             row = {"model": name, "points": points, "frames": frames, "size": size}
             options = {k: getattr(arguments, k) for k in ("iterations", "device", "compile")}
             yield {**row, "dtype": dtype, **options}
