@@ -170,6 +170,8 @@ def find_target(
         raise InputError("to: expected at least one point, got none")
     queries.check(video.size, range(at, at + 1))
     points = queries.xy.astype(np.float64)
+    if len(points) >= 3 and cv2.contourArea(cv2.convexHull(points.astype(np.float32))) < 1:
+        raise InputError(f"to: expected points that span an area, got {len(points)} on one line")
     hull = _hull(points, video.size) if len(points) >= 3 else None
     return Target(at, _box(points, video.size, content, width), points, hull)
 

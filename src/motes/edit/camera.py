@@ -150,7 +150,7 @@ def smooth_path(path: CameraPath, sigma: float) -> np.ndarray:
     Raises:
         InputError: `sigma` is not positive.
     """
-    if sigma <= 0:
+    if not 0 < sigma < np.inf:
         raise InputError(f"smoothness: expected a positive number, got {sigma:g}")
     corners = frame_corners(path.size)
     T, reach = path.num_frames, min(int(np.ceil(3 * sigma)), path.num_frames - 1)
