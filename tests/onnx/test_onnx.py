@@ -1,21 +1,28 @@
 """Exported graphs give what the model gives, for other numbers of frames and points and other sizes."""
 
 import json
+import re
 import shutil
+import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
+import motes
+from motes.cli import run
 from motes.errors import FileError, InputError
 from motes.onnx.runtime import load_exported
 from motes.tracking import load as loading
 from motes.tracking.identity import tracker_facts
 from motes.tracking.load import load
 from motes.tracking.tracker import Tracker
+
+DOCS = Path(__file__).parents[2] / "docs/howto/onnx.md"
 
 
 def moving(frames, size):
@@ -64,6 +71,50 @@ def test_the_description_and_the_files(exported):
     assert {f.name for f in folder.iterdir()} >= {"encoder.onnx", "patches.onnx", "update.onnx"}
     content = b"".join(f.read_bytes() for f in folder.iterdir())
     assert b"site-packages" not in content  # no paths of this machine
+
+
+@pytest.mark.parametrize("frames", [5, 30])
+def test_the_loop_of_the_docs_runs_without_torch(exported, tmp_path, frames):
+    """In a process of its own, in which ``import torch`` fails."""
+    model, preset, folder = exported
+    if preset.name == "motes-s":
+        pytest.skip("its candidates come from outside of the graphs")
+    torch.manual_seed(frames)
+    video, queries = moving(frames, (64, 80)), torch.tensor([[0, 20.0, 30.0], [0, 70.5, 40.25]])
+    np.save(tmp_path / "frames.npy", video[0].numpy())
+    (tmp_path / "loop.py").write_text(
+        re.search(r"```python\n(import json.*?)```", DOCS.read_text(), re.S)[1]
+    )
+    script = f"""
+import sys
+sys.modules["torch"] = None
+import numpy as np
+from loop import track
+frames, queries = np.load("frames.npy"), np.float32({queries[:, 1:].tolist()})
+np.savez("found.npz", *track({str(folder)!r}, frames, queries))
+"""
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
+    with torch.inference_mode():
+        expected = model(video, queries[None])
+    xy, score = np.load(tmp_path / "found.npz").values()
+    assert np.abs(xy - expected.xy[0].numpy()).max() < 1e-2
+    assert np.abs(score - expected.score[0].numpy()).max() < 1e-3
+
+
+def test_the_graphs_of_a_folder_run_without_torch(exported):
+    script = f"""
+import sys
+sys.modules["torch"] = None
+from pathlib import Path
+import numpy as np
+from motes.onnx.files import Graphs
+levels = Graphs(Path({str(exported[2])!r}), ["encoder"], 1).run("encoder", [np.zeros((2, 3, 64, 64), np.float32)])
+print(len(levels), len(levels[0]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.split()[1] == "2"
 
 
 def test_what_cannot_be_exported(tmp_path):
@@ -152,3 +203,31 @@ def test_without_a_folder_the_cache_is_used(exported, monkeypatch, tmp_path):
         exports[0][0].motion.weight, model.motion.weight, atol=1e-3
     )  # stored as half
     assert tracker_facts(trackers[0]) == tracker_facts(trackers[1])
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (
+            "export-model lk -o out",
+            "ONNX: expected a model of the kind CoTracker3 or MotesS, got lk",
+        ),
+        ("export-model motes-s -o .", ".: expected a new or an empty folder, found files in it"),
+        ("export-model motes -o out", "unknown model 'motes'"),
+        ("track {demo} --runtime onnx --model lk -o a.csv", "got lk"),
+        (
+            "track {demo} --runtime onnx --weights . -o a.csv",
+            "expected a folder written by motes exp",
+        ),
+        ("track {demo} --runtime tensorrt -o a.csv", "unknown runtime 'tensorrt'"),
+    ],
+)
+def test_a_mistake_is_one_line(tmp_path, monkeypatch, capsys, command, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    demo = Path(motes.__file__).parent / "assets" / "demo.mp4"
+    assert run([word.format(demo=demo) for word in command.split()]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("motes: ") and err.count("\n") == 1
+    assert message in err
+    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]

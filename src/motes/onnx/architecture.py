@@ -74,10 +74,10 @@ class Architecture:
 
 
 class TensorGraphs:
-    """`Graphs` for tensors."""
+    """`Graphs` for tensors, by default with as many threads as torch has."""
 
     def __init__(self, folder: Path, names: Iterable[str], threads: int | None) -> None:
-        self.graphs = Graphs(folder, names, threads)
+        self.graphs = Graphs(folder, names, threads or torch.get_num_threads())
 
     def run(self, name: str, inputs: Sequence[Tensor]) -> list[Tensor]:
         """Run a graph; see `Graphs.run`."""

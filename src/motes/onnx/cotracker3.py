@@ -78,7 +78,7 @@ class OnnxCoTracker3(CoTracker3):
     Args:
         config: Of the exported model.
         folder: Where the graphs are.
-        threads: Threads of ONNX Runtime; None: as it chooses.
+        threads: Threads of ONNX Runtime; None: as many as torch has.
     """
 
     names = ("encoder", "update")

@@ -106,7 +106,7 @@ class OnnxMotesS(MotesS):
     Args:
         config: Of the exported model.
         folder: Where the graphs are.
-        threads: Threads of ONNX Runtime; None: as it chooses.
+        threads: Threads of ONNX Runtime; None: as many as torch has.
     """
 
     names = ("encoder", "compare", "update")

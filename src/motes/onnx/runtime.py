@@ -24,7 +24,7 @@ def load_exported(
     Args:
         preset: Of the exported model.
         folder: Where the graphs are.
-        threads: Threads of ONNX Runtime; None: as it chooses.
+        threads: Threads of ONNX Runtime; None: as many as torch has.
 
     Raises:
         FileError: The folder, its description or a graph cannot be read, or is of another version.
@@ -47,7 +47,7 @@ def load_installed(preset: Preset, threads: int | None = None) -> PointModel:
 
     Args:
         preset: Of the model.
-        threads: Threads of ONNX Runtime; None: as it chooses.
+        threads: Threads of ONNX Runtime; None: as many as torch has.
 
     Raises:
         FileError: The weights or the cache cannot be read or written.

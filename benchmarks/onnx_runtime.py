@@ -3,7 +3,7 @@
 Each clip is tracked by both, one after the other, in one process with one thread each; the time is
 processor time after a first run that warms up.  Without --exported, the model is exported first.
 
-    python benchmarks/onnx.py motes-s a.mp4 b.mp4 c.mp4 --points 4 100 400 --frames 40
+    python benchmarks/onnx_runtime.py motes-s a.mp4 b.mp4 c.mp4 --points 4 100 400 --frames 40
 """
 
 import argparse
