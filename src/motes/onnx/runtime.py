@@ -6,6 +6,8 @@ import hashlib
 from os import PathLike
 from pathlib import Path
 
+from filelock import FileLock
+
 from motes import __version__
 from motes.common.files import make_folder
 from motes.errors import InputError
@@ -59,6 +61,7 @@ def load_installed(preset: Preset, threads: int | None = None) -> PointModel:
     digest = hashlib.sha256(f"{FORMAT} {__version__}".encode() + weights.read_bytes()).hexdigest()
     cache = make_folder(cache_folder() / "onnx")
     folder = cache / f"{preset.name}-{digest[:16]}"
-    if not folder.exists():
-        export_model(load_weights(preset), preset, folder)
+    with FileLock(f"{folder}.lock"):  # of several processes one exports, the others wait
+        if not folder.exists():
+            export_model(load_weights(preset), preset, folder)
     return load_exported(preset, folder, threads)
