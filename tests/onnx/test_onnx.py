@@ -168,6 +168,19 @@ def test_runtimes_that_do_not_fit():
         load("lk", runtime="onnx")
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"device": "cuda"}, "device: expected cpu because runtime is 'onnx', got cuda"),
+        ({"dtype": "bfloat16"}, "dtype: expected float32 because runtime is 'onnx', got bfloat16"),
+        ({"compile": True}, "compile: expected False because runtime is 'onnx', got True"),
+    ],
+)
+def test_options_that_graphs_do_not_have(tmp_path, options, message):
+    with pytest.raises(InputError, match=message):
+        load("motes-s", runtime="onnx", weights=tmp_path, **options)
+
+
 @pytest.mark.parametrize("missing", ["onnxruntime", "onnxscript"])
 def test_a_missing_package_is_named(exported, monkeypatch, tmp_path, missing):
     from motes.errors import MissingExtraError

@@ -120,6 +120,8 @@ def load(
         raise suggest(dtype, NUMBER_TYPES, "dtype")
     if runtime not in RUNTIMES:
         raise suggest(runtime, RUNTIMES, "runtime")
+    if runtime == "onnx":
+        _check_onnx(device=device or "cpu", dtype=dtype, compile=compile)
     chosen = _device("cpu" if runtime == "onnx" else device)
     model = _model(known[name], weights, runtime).to(chosen).eval()
     if compile:
@@ -128,6 +130,15 @@ def load(
         limit = None if memory is None else parse_bytes(memory)
         return Tracker(model, known[name], _number_type(dtype, known[name], chosen, runtime), limit)
     return OfficialTracker(model, known[name], DTYPES.get(dtype, torch.float32), compat)
+
+
+def _check_onnx(**options: str | bool) -> None:
+    """Raise `InputError` for what exported graphs cannot do."""
+    possible = {"device": ("cpu",), "dtype": ("float32", AUTO), "compile": (False,)}
+    for name, value in options.items():
+        if value not in possible[name]:
+            expected = f"{possible[name][0]} because runtime is 'onnx'"
+            raise InputError(f"{name}: expected {expected}, got {value}")
 
 
 def _number_type(dtype: str, preset: Preset, device: torch.device, runtime: str) -> torch.dtype:
