@@ -106,7 +106,13 @@ class Stream:
         self._cache = engine.model.new_cache(cache_bytes(engine.model, engine.limit))
 
     def cancelling(self) -> AbstractContextManager[None]:
-        """A context; an error in it ends what runs ahead of the stream in other threads."""
+        """A context; an error in it stops work that runs ahead of the stream in other threads.
+
+        Example:
+            >>> stream = tracker.stream([(0, 30, 20)])
+            >>> with stream.cancelling():
+            ...     parts = stream.push(motes.open_video("bike.mp4")[0])
+        """
         return windows.cancelling(self._cache)
 
     @property
