@@ -77,8 +77,8 @@ def in_stretches(tracker, video, length):
 def test_the_tracks_are_exactly_those_of_the_whole_video(video, tmp_path, name, length):
     one = tracker(name)
     encoded = in_stretches(one, video, length)
-    made = record(one, video, QUERIES, tmp_path / "r", encoded=encoded)
-    assert made.tracks() == one.track(video, QUERIES)
+    made = record(one, video, QUERIES, tmp_path / "split", encoded=encoded)
+    assert made.tracks() == record(one, video, QUERIES, tmp_path / "whole").tracks()
 
 
 def test_flow_is_computed_with_the_stretches(video, monkeypatch):
