@@ -154,6 +154,8 @@ def test_the_bare_model_takes_a_batch(small):
         found = small.model(torch.cat([video, video.flip(1)]), queries)
     assert torch.allclose(found.xy[0, -1, 0], torch.tensor([37.0, 47]), atol=0.3)
     assert torch.allclose(found.xy[1, -1, 0], torch.tensor([40.0, 50]), atol=0.3)
+    assert found.confidence.shape == found.visibility.shape == (2, 4, 1)
+    assert not torch.equal(found.confidence, found.visibility)
 
 
 def test_refinement_starts_where_the_configuration_says():

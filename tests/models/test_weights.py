@@ -345,3 +345,28 @@ def test_the_file_remembers_where_refinement_starts(tmp_path):
         preset = replace(MOTES_S, config=replace(small, start=start))
         found = load_weights(preset, tmp_path / f"{file}.safetensors")
         assert found.config.start == expected
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ValueError("One thing. Another thing.\nMore"), "One thing"),
+        (urllib.error.URLError(OSError("no route")), "no route"),
+        (KeyError("fnet"), "KeyError"),
+        (ValueError(), "ValueError"),
+    ],
+)
+def test_of_a_foreign_error_the_first_sentence_is_told(error, text):
+    assert weights._brief(error) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Unsupported operand 149", "refused, because it holds code"),
+        ("Weights only load failed: GLOBAL os.system", "refused, because it holds code"),
+        ("invalid load key, 'h'", "not a checkpoint, or damaged"),
+    ],
+)
+def test_a_pickle_that_runs_code_is_told_from_a_damaged_one(text, words):
+    assert weights._unpickling_problem(pickle.UnpicklingError(text)).startswith(words)
