@@ -157,7 +157,7 @@ def copy(area: Area, folder: Path) -> None:
     for name in COPIED:
         if (ROOT / name).is_dir():
             skip = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(ROOT / name, folder / name, dirs_exist_ok=True, ignore=skip)
+            shutil.copytree(ROOT / name, folder / name, False, skip, refresh, dirs_exist_ok=True)
         elif (ROOT / name).exists():
             shutil.copy2(ROOT / name, folder / name)
     settings = {
@@ -172,6 +172,12 @@ def copy(area: Area, folder: Path) -> None:
     lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
     project = (ROOT / "pyproject.toml").read_text()
     (folder / "pyproject.toml").write_text("\n".join([project, "[tool.mutmut]", *lines, ""]))
+
+
+def refresh(source: str, target: str) -> None:
+    """Copy a file whose content differs; its new time tells mutmut to make its mutants again."""
+    if not Path(target).exists() or Path(source).read_bytes() != Path(target).read_bytes():
+        shutil.copyfile(source, target)
 
 
 def all_mutants(area: Area, folder: Path) -> list[str]:
