@@ -102,7 +102,7 @@ def test_a_run_that_is_killed_goes_on(tracker, clip, tmp_path, how):
         time.sleep(0.02)
     os.kill(process.pid, how)
     process.wait()
-    assert not Recording(folder).complete
+    assert not Recording(str(folder)).complete
     assert Recording(folder).tracks().num_frames >= 40  # what was finished can be read
     done = []
     again = record(tracker, clip, QUERIES, folder, every=20, progress=done.append)

@@ -52,7 +52,7 @@ Frame = np.ndarray | EncodedFrame
 """What `Stream.push` takes."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Recording:
     """A folder with the tracks of a long video.
 
@@ -62,14 +62,16 @@ class Recording:
         folder: Its path.
 
     Example:
-        >>> from pathlib import Path
         >>> from motes.tracking.recording import Recording, record
         >>> _ = record(tracker, "bike.mp4", motes.Queries.of([(0, 30, 20)]), "bike.part", every=5)
-        >>> [part.frames for part in Recording(Path("bike.part"))]
+        >>> [part.frames for part in Recording("bike.part")]
         [range(0, 5), range(5, 10), range(10, 12)]
     """
 
     folder: Path
+
+    def __init__(self, folder: str | Path) -> None:
+        object.__setattr__(self, "folder", Path(folder))
 
     @property
     def complete(self) -> bool:
