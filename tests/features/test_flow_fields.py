@@ -247,17 +247,6 @@ def test_a_search_in_narrow_frames_gives_the_same_each_time(size):
     assert np.isfinite(first).all() and np.array_equal(first, second)
 
 
-def test_the_buffers_of_a_search_are_mapped_once():
-    getrusage = pytest.importorskip("resource").getrusage
-    a, b = moving(2, H=240, W=320)[0].numpy()
-    faults = []
-    for _ in range(3):
-        before = getrusage(0).ru_minflt
-        flow_fields.compute_field(a, b, None)
-        faults.append(getrusage(0).ru_minflt - before)
-    assert faults[2] < 1500 < faults[0]
-
-
 def test_a_thread_keeps_few_searches():
     made = flow_fields._Searches()
     first = made.get(0, (40, 50))

@@ -18,5 +18,6 @@ def mlp(*widths: int) -> nn.Sequential:
 
 def full_precision(module: nn.Module, x: Tensor) -> Tensor:
     """Apply a module without autocast, in the type of its weights: positions are not rounded."""
+    weight = next(module.parameters(), torch.empty(0))
     with torch.autocast(x.device.type, enabled=False):
-        return module(x.to(next(module.parameters()).dtype))
+        return module(x.to(weight.dtype))
