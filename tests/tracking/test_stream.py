@@ -3,6 +3,7 @@
 import copy
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from fractions import Fraction
 
@@ -174,6 +175,37 @@ def test_saved_and_resumed_in_another_process(tracker, tmp_path):
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
     assert Tracks.concat_frames([*parts, Tracks.load(tmp_path / "rest.npz")]) == whole
+
+
+@pytest.mark.parametrize(
+    ("model", "dtype", "message"),
+    [
+        ("lk", "bfloat16", "expected a stream in bfloat16, got float32; load the model with that"),
+        ("flow", "float32", "expected a stream of flow, got lk"),
+    ],
+)
+def test_resumed_by_another_tracker(tracker, tmp_path, model, dtype, message):
+    """A part in one number type and a part in another would be tracks of neither."""
+    stream = tracker.stream(QUERIES)
+    stream.push(video()[0])
+    stream.save(tmp_path / "stream.pt")
+    with pytest.raises(InputError, match=message):
+        motes.load(model, dtype=dtype).resume(tmp_path / "stream.pt")
+
+
+def test_a_stream_of_an_older_version_has_no_number_type(saved, tracker, tmp_path):
+    state = {name: value for name, value in saved[1]["state"].items() if name != "dtype"}
+    torch.save(saved[1] | {"state": state}, tmp_path / "old.pt")
+    assert tracker.resume(tmp_path / "old.pt").ids == tracker.resume(saved[0]).ids
+
+
+def test_threads_share_a_stream(tracker):
+    """No frame is lost or comes out twice when several threads push."""
+    frames, stream = video()[:1], tracker.stream([(0, 50, 40)])
+    with ThreadPoolExecutor(4) as pool:
+        parts = [part for found in pool.map(stream.push, [*frames] * 60) for part in found]
+    starts = [part.start for part in [*parts, stream.close()]]
+    assert sorted(starts) == list(range(60))
 
 
 def test_no_frame_comes_after_the_end(tracker, tmp_path):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import wraps
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from threading import RLock
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import torch
@@ -27,6 +29,9 @@ from motes.tracking.results import to_model, to_tracks
 from motes.tracking.stretches import EncodedFrame
 from motes.tracking.support import with_support
 from motes.tracks import DEFAULT_FPS, Tracks
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 SUPPORT = -1
 """Id of support points, which do not appear in the results."""
@@ -50,6 +55,7 @@ class StreamState:
         windows: State of the windows; None before the first frame.
         closed: Whether the video has ended.
         past: Features of the last frames before those of `windows`, for `Stream.look_back`.
+        dtype: Number type of the features, such as ``"float32"``; None in files of older versions.
 
     Example:
         >>> state = tracker.stream([(0, 30, 20)]).state
@@ -68,6 +74,7 @@ class StreamState:
     windows: windows.WindowState | None = None
     closed: bool = False
     past: tuple[Features, ...] = ()
+    dtype: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,8 +87,23 @@ class StreamOptions:
     memory: int = 0
 
 
+def _one_at_a_time(
+    method: Callable[Concatenate[Stream, P], R],
+) -> Callable[Concatenate[Stream, P], R]:
+    """A method of `Stream` that waits until the calls of other threads are done."""
+
+    @wraps(method)
+    def call(stream: Stream, /, *args: P.args, **options: P.kwargs) -> R:
+        with stream._lock:
+            return method(stream, *args, **options)
+
+    return call
+
+
 class Stream:
     """Tracks points through frames of unknown number, in flat memory.
+
+    Several threads may use a stream; their calls follow one another.
 
     Attributes:
         state: A `StreamState`; replaced, never changed.
@@ -100,6 +122,7 @@ class Stream:
         self.engine = engine
         self.state = state
         self.options = options
+        self._lock = RLock()
         self._schedule = engine.model.windowed()
         if options.latency is not None:
             self._schedule = self._schedule.with_latency(options.latency)
@@ -126,6 +149,7 @@ class Stream:
         """Ids of the points that are being tracked."""
         return [i for i in self.state.ids.tolist() if i != SUPPORT]
 
+    @_one_at_a_time
     @torch.inference_mode()
     def push(self, frame: np.ndarray | EncodedFrame) -> list[Tracks]:
         """Take in the next frame.
@@ -164,6 +188,7 @@ class Stream:
         self.state = replace(state, windows=after, past=past)
         return self._out(prediction)
 
+    @_one_at_a_time
     @torch.inference_mode()
     def close(self) -> Tracks | None:
         """End the video: every frame becomes final.
@@ -187,6 +212,7 @@ class Stream:
         self.state = replace(self.state, windows=window_state, closed=True)
         return next(iter(self._out(prediction)), None)
 
+    @_one_at_a_time
     def add(self, points: Points, at: int | None = None) -> list[int]:
         """Track more points from now on.
 
@@ -221,6 +247,7 @@ class Stream:
         self._join(queries, ids)
         return ids
 
+    @_one_at_a_time
     def remove(self, ids: Iterable[int]) -> None:
         """Stop tracking points.
 
@@ -243,6 +270,7 @@ class Stream:
             s, txy=s.txy[kept], ids=s.ids[kept], hidden=s.hidden[kept], windows=window_state
         )
 
+    @_one_at_a_time
     def correct(self, point: int, x: float, y: float, at: int | None = None) -> None:
         """Correct the position of a point; it keeps its id and is tracked from there.
 
@@ -273,6 +301,7 @@ class Stream:
         ids[-1] = point
         self.state = replace(self.state, ids=ids, next_id=before.next_id)
 
+    @_one_at_a_time
     def remove_lost(self, frames: int) -> list[int]:
         """Stop tracking points that have been hidden for at least `frames` frames in a row.
 
@@ -291,6 +320,7 @@ class Stream:
         self.remove(ids)
         return ids
 
+    @_one_at_a_time
     @torch.inference_mode()
     def look_back(self, points: Points, at: int | None = None) -> Tracks:
         """Track points backward through the frames that are still remembered.
@@ -335,6 +365,7 @@ class Stream:
         visible = self.engine.visible(prediction)
         return to_tracks(prediction, visible, queries, resize, s.fps, frames.start, everywhere=True)
 
+    @_one_at_a_time
     def save(self, path: str | PathLike[str]) -> None:
         """Save the state; `Tracker.resume` goes on from there, in any process.
 
@@ -425,6 +456,7 @@ def begin_stream(
         next_id=N,
         fps=fps,
         start=start,
+        dtype=_dtype_name(engine),
     )
     return Stream(engine, _with_points(none, queries.txy, list(range(N))), options)
 
@@ -437,16 +469,33 @@ def resume_stream(engine: Engine, path: str | PathLike[str]) -> Stream:
     features = engine.model.features_type
     kinds = [StreamState, StreamOptions, windows.WindowState, Schedule, Prediction, features]
     content = load(path, engine.device)
+    _check_model(content, engine, path)
     try:
         state = unpack(content["state"], [*kinds, *kinds_in(memory)])
         options = unpack(content["options"], kinds)
         _check_state(state, options)
     except Exception as error:  # the content may be anything
         raise FileError(f"{path}: expected a saved stream; {error!r:.200}") from None
-    if state.model != engine.preset.name:
-        raise InputError(f"{path}: expected a stream of {engine.preset.name}, got {state.model}")
     on_cpu = {name: getattr(state, name).cpu() for name in ("txy", "ids", "hidden")}
     return Stream(engine, replace(state, **on_cpu), options)
+
+
+def _check_model(content: Any, engine: Engine, path: str | PathLike[str]) -> None:
+    """Raise `InputError` for a stream of another model or number type, whose features differ."""
+    state = content.get("state") if isinstance(content, dict) else None
+    if not isinstance(state, dict):
+        return  # no saved stream; `unpack` says so
+    model, dtype, expected = state.get("model"), state.get("dtype"), _dtype_name(engine)
+    if isinstance(model, str) and model != engine.preset.name:
+        raise InputError(f"{path}: expected a stream of {engine.preset.name}, got {model}")
+    if isinstance(dtype, str) and dtype != expected:
+        raise InputError(
+            f"{path}: expected a stream in {expected}, got {dtype}; load the model with that dtype"
+        )
+
+
+def _dtype_name(engine: Engine) -> str:
+    return str(engine.dtype).removeprefix("torch.")
 
 
 def _check_state(state: Any, options: Any) -> None:

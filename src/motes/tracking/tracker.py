@@ -215,7 +215,7 @@ class Tracker:
 
         Raises:
             FileError: There is no such file, or it is not a saved stream.
-            InputError: The stream was made with another model.
+            InputError: The stream was made with another model or in another number type.
 
         Example:
             >>> stream = tracker.stream([(30, 20)])
