@@ -76,3 +76,20 @@ def test_points_on_a_plain_surface_are_not_changed(clip):
     surface = tracked(truth, "lost")
     found = recovered(surface, open_video(np.full((12, 120, 200, 3), 90, np.uint8)))
     np.testing.assert_array_equal(found.visible, surface.visible)
+
+
+@pytest.mark.parametrize("visible", [True, False])
+def test_visible_points_that_slid_on_a_plain_part_are_put_back(clip, visible):
+    frames, truth = (part.copy() for part in clip)
+    frames, truth = frames[: COVERED.start], truth[:, : COVERED.start]
+    plain = truth[:, 0, 1] < truth[:, 0, 1].min() + 18
+    for frame, (x, y) in zip(frames, truth[0].astype(int) - 7, strict=True):
+        frame[y : y + 34, x : x + SIDE] = 140
+    xy, shown = truth.copy(), np.ones(truth.shape[:2], bool)
+    xy[plain, 2:] -= (15, 0)
+    shown[plain, 2:] = visible
+    surface = Surface(Tracks(xy, shown, size=(200, 120)), 0, "similarity")
+    found = recovered(surface, open_video(frames))
+    assert (found.visible[plain, 2:] == visible).all()
+    error = np.linalg.norm(found.tracks.xy - truth, axis=2)
+    assert error[found.visible].max() < 1.0

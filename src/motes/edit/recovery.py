@@ -54,6 +54,10 @@ which it shows another one."""
 PLAIN = 5.0
 """Deviation of the grey values of a patch below which it has no texture to compare."""
 
+PLAIN_GAIN = 0.1
+"""Largest difference of the brightness of two patches without texture that show the same point,
+relative to the change of light on the points that are found."""
+
 GAIN_RANGE = (0.5, 2.0)
 """Smallest and largest ratio of the brightness of a patch to its reference."""
 
@@ -198,7 +202,36 @@ class _Search:
         confirmed = int((agree & (likeness >= SAME)).sum())
         if confirmed < max(MIN_CONFIRMED[0], MIN_CONFIRMED[1] * len(xy)):
             return _Found(followed, xy, guess, 0)
-        return _Found(followed | agree, xy, fit.matrix @ guess, confirmed)
+        matrix = fit.matrix @ guess
+        slid = surface.tracks.visible[:, column] & ~(followed | agree)
+        slid[slid] = self._stayed(frame, matrix, slid, agree)
+        xy[slid] = apply_motion(matrix, surface.points[slid])
+        return _Found(followed | agree | slid, xy, matrix, confirmed)
+
+    def _stayed(
+        self, frame: np.ndarray, matrix: np.ndarray, points: np.ndarray, found: np.ndarray
+    ) -> np.ndarray:
+        """Which of some points the frame shows where the motion of the surface takes them.
+
+        A tracker slides on a plain surface: it is right that a point is visible, not where.
+
+        Args:
+            frame: In grey, uint8 ``[H, W]``.
+            matrix: The motion, ``[3, 3]``.
+            points: bool ``[N]``.
+            found: bool ``[N]``, points that are known to be shown; they tell the light.
+
+        Returns:
+            bool, for each of `points`: without texture here and there, and as bright.
+        """
+        size = self.surface.tracks.size
+        warped = cv2.warpPerspective(self.reference, matrix, size)
+        expected = apply_motion(matrix, self.surface.points)
+        before, after = _patches(warped, expected), _patches(frame, expected)
+        plain = np.maximum(before.std(1), after.std(1)) < PLAIN
+        gain = _gain(before.mean(1), after.mean(1))
+        alike = np.abs(gain / np.median(gain[found]) - 1) <= PLAIN_GAIN
+        return np.asarray((plain & alike & _inside(expected, size))[points])
 
     def _fit(self, source: np.ndarray, target: np.ndarray) -> Fit | None:
         """What a guess of the motion misses; a part of the surface gives a translation only."""
@@ -297,6 +330,11 @@ def _likeness(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     deviation_a, deviation_b = a.std(1), b.std(1)
     correlation = (a * b).mean(1) / np.maximum(deviation_a * deviation_b, 1e-6)
     plain = np.minimum(deviation_a, deviation_b) < PLAIN
-    gain = (mean_b + 8) / (mean_a + 8)
+    gain = _gain(mean_a, mean_b)
     lit = (gain >= GAIN_RANGE[0]) & (gain <= GAIN_RANGE[1])
     return np.where(lit, np.where(plain, (SAME + OTHER) / 2, correlation), -1.0)
+
+
+def _gain(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Ratio of brightness, without the noise of what is nearly black."""
+    return (after + 8) / (before + 8)
