@@ -1,5 +1,6 @@
 """Clips from seeds: reproducible, independent of each other, of the configured shapes."""
 
+import math
 from dataclasses import replace
 from itertools import islice
 
@@ -108,6 +109,14 @@ def test_photographs_are_used(tmp_path):
         ({"layers": (3, 2)}, r"layers: expected 0 <= low <= high, got \(3, 2\)"),
         ({"samples": (0, 2)}, "samples: expected 1 <= low"),
         ({"shutter": 1.5}, r"shutter: expected a number in 0..1, got 1.5"),
+        ({"movers": 3}, "movers: expected two numbers, got 3"),
+        ({"movers": (0, 0.5)}, "movers: expected whole numbers, got 0.5"),
+        ({"mover_speed": (1, math.inf)}, r"mover_speed: expected 1e-06 <= low <= high, got"),
+        ({"still": None}, "still: expected real numbers, got object None"),
+        ({"defocus": [0.5]}, r"defocus: expected a number, got \[0.5\]"),
+        ({"video_coding": "1"}, "video_coding: expected real numbers, got <U1 '1'"),
+        ({"size": (64.5, 64)}, "size: expected whole numbers, got 64.5"),
+        ({"frames": 2.5}, "frames: expected whole numbers, got 2.5"),
     ],
 )
 def test_bad_settings_are_reported(changes, message):

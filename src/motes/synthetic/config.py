@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+
+from motes.common.values import numbers, whole, whole_array
 from motes.errors import InputError
 
 KINDS = ("mixed", "layers", "solids")
@@ -19,6 +25,9 @@ RANGES = {
     "mover_radius": 1e-3,
 }
 """Fields that are ranges, with their least allowed value."""
+
+COUNTS = ("layers", "objects", "movers", "samples")
+"""Ranges of whole numbers."""
 
 SHARES = (
     "solids",
@@ -111,20 +120,33 @@ class SyntheticConfig:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise InputError(f"kind: expected one of {', '.join(KINDS)}, got {self.kind!r}")
-        if min(self.size) < 32:
+        if _numbers("size", self.size, (2,), whole_array).min() < 32:
             raise InputError(f"size: expected at least 32x32 pixels, got {self.size}")
         for name in ("frames", "points"):
-            if getattr(self, name) < 1:
+            if whole(name, getattr(self, name)) < 1:
                 raise InputError(f"{name}: expected at least 1, got {getattr(self, name)}")
         for name, least in RANGES.items():
-            low, high = getattr(self, name)
-            if not least <= low <= high:
-                raise InputError(f"{name}: expected {least} <= low <= high, got ({low}, {high})")
+            kind = whole_array if name in COUNTS else numbers
+            low, high = _numbers(name, getattr(self, name), (2,), kind)
+            if not least <= low <= high < math.inf:
+                got = getattr(self, name)
+                raise InputError(f"{name}: expected {least} <= low <= high, got {got}")
         for name in SHARES:
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name}: expected a number in 0..1, got {getattr(self, name)}")
+            value = getattr(self, name)
+            if not 0 <= _numbers(name, value, (), numbers) <= 1:
+                raise InputError(f"{name}: expected a number in 0..1, got {value}")
 
     @property
     def side(self) -> float:
         """Unit of length in pixels: the square root of the frame's area."""
         return float((self.size[0] * self.size[1]) ** 0.5)
+
+
+def _numbers(
+    name: str, value: Any, shape: tuple[int, ...], kind: Callable[[str, Any], np.ndarray]
+) -> np.ndarray:
+    """Two numbers or one, as `motes.common.values` checks them."""
+    array = kind(name, value)
+    if array.shape != shape:
+        raise InputError(f"{name}: expected {'two numbers' if shape else 'a number'}, got {value}")
+    return array
