@@ -134,3 +134,18 @@ def test_a_truncated_video_is_tracked_as_far_as_it_goes(material, tmp_path, caps
     _, err = capsys.readouterr()
     assert "of 60" in err
     assert (tmp_path / "t.npz").exists()
+
+
+@pytest.mark.parametrize("command", ["track", "batch"])
+@pytest.mark.parametrize("option", ["--model", "--dtype"])
+def test_a_wrong_name_is_reported_once_before_any_video(
+    command, option, tmp_path, monkeypatch, capsys
+):
+    """Not once per video, and nothing is made."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).write_text("no video")
+    output = "{name}.csv" if command == "track" else "out"
+    assert run([command, "a.mp4", "b.mp4", option, "nope", "-o", output]) == 1
+    assert capsys.readouterr().err.startswith(f"motes: unknown {option[2:]} 'nope'")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mp4", "b.mp4"]

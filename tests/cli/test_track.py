@@ -386,7 +386,7 @@ def test_several_videos(clip, tmp_path, monkeypatch, capsys):
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == written
     assert Tracks.load("out/a_clip.csv") == Tracks.load("out/b_clip.npz")
     err = capsys.readouterr().err.splitlines()
-    assert err[0].startswith("motes: broken.mp4: ")
+    assert err[0].startswith("motes: broken.mp4: expected a video")
     assert err[1] == "motes: 1 of 3 videos could not be tracked"
 
 

@@ -74,6 +74,11 @@ def warn(message: str) -> None:
     typer.echo(f"motes: {message}", err=True)
 
 
+def warn_about(video: str, problem: str) -> None:
+    """Print a problem of one of several videos to stderr; many messages name the video already."""
+    warn(problem if problem.startswith(f"{video}: ") else f"{video}: {problem}")
+
+
 class _Warnings(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         warn(record.getMessage())

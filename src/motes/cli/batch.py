@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from motes.cli._common import JSON_HELP, console, print_json, progress
+from motes.cli._common import JSON_HELP, console, print_json, progress, warn_about
 from motes.cli._options import (
     AT,
     BACKWARD,
@@ -122,6 +122,7 @@ def command(
     from motes.batch.ledger import Ledger
     from motes.batch.work import check_formats
     from motes.queries.select import DEFAULT_GRID
+    from motes.tracking.load import DEFAULT_MODEL, check_names
 
     choice: dict[str, Any] = {"grid": grid, "points": points, "queries": queries}
     choice |= {"corners": corners, "dense": dense}
@@ -131,6 +132,7 @@ def command(
         model, weights, dtype, **choice, mask=mask, at=at, backward=backward, start=start, end=end
     )
     shared.check()
+    check_names(model or DEFAULT_MODEL, dtype)
     suffixes = _formats(formats)
     jobs = read_jobs(inputs, shared, suffixes, output)
     check_formats(jobs)
@@ -199,7 +201,7 @@ def _follow(events: Iterator[Event], ledger: Ledger, total: int, done: int) -> N
                 ledger.finish(event.job, event.value)
             elif event.state == FAILED:
                 ledger.fail(event.job, event.value)
-                typer.echo(f"motes: {redacted(event.job.video)}: {event.value}", err=True)
+                warn_about(redacted(event.job.video), event.value)
             elif event.value == 0:
                 ledger.start(event.job)
             advance(int(event.state in (DONE, FAILED)))

@@ -20,6 +20,7 @@ from motes.cli._common import (
     print_line,
     progress,
     warn,
+    warn_about,
 )
 from motes.cli._exchange import FIRST_HELP, HIDDEN_HELP, PIN_HELP, parse_options
 from motes.cli._names import free_path, video_names
@@ -174,7 +175,9 @@ def command(
     options = parse_options(first_frame, hidden, pin, mask is not None, output or [])
     _check_all_outputs(jobs, options, [p for p in (queries, mask, weights) if p])
 
-    from motes.tracking.load import DEFAULT_MODEL, load
+    from motes.tracking.load import DEFAULT_MODEL, check_names, load
+
+    check_names(model or DEFAULT_MODEL, dtype, runtime)
 
     @cache
     def tracker() -> Tracker:
@@ -286,7 +289,7 @@ def _track_all(
         if isinstance(outcome, Exception):
             if len(jobs) == 1:
                 raise outcome
-            warn(f"{job.name}: {describe(outcome)}")
+            warn_about(job.name, describe(outcome))
 
 
 def _run(

@@ -113,13 +113,8 @@ def load(
         >>> motes.load("cotracker3-offline", weights=weights, device="cuda")  # doctest: +SKIP
         Tracker('cotracker3-offline', device='cuda:0', dtype=torch.float32)
     """
+    check_names(name, dtype, runtime)
     known = presets()
-    if name not in known:
-        raise suggest(name, known, "model")
-    if dtype not in NUMBER_TYPES:
-        raise suggest(dtype, NUMBER_TYPES, "dtype")
-    if runtime not in RUNTIMES:
-        raise suggest(runtime, RUNTIMES, "runtime")
     if runtime == "onnx":
         _check_onnx(device=device or "cpu", dtype=dtype, compile=compile)
     chosen = _device("cpu" if runtime == "onnx" else device)
@@ -130,6 +125,24 @@ def load(
         limit = None if memory is None else parse_bytes(memory)
         return Tracker(model, known[name], _number_type(dtype, known[name], chosen, runtime), limit)
     return OfficialTracker(model, known[name], DTYPES.get(dtype, torch.float32), compat)
+
+
+def check_names(model: str, dtype: str = AUTO, runtime: str = "torch") -> None:
+    """Check names without loading anything, such as before a list of videos is tracked.
+
+    Raises:
+        InputError: Unknown model, number type or runtime; the message suggests the nearest.
+
+    Example:
+        >>> from motes.tracking.load import check_names
+        >>> check_names("lk", "bfloat16")
+    """
+    if model not in (known := presets()):
+        raise suggest(model, known, "model")
+    if dtype not in NUMBER_TYPES:
+        raise suggest(dtype, NUMBER_TYPES, "dtype")
+    if runtime not in RUNTIMES:
+        raise suggest(runtime, RUNTIMES, "runtime")
 
 
 def _check_onnx(**options: str | bool) -> None:
