@@ -226,7 +226,7 @@ def jobs(tracker: Tracker, folder: Path, out: Path) -> list[tuple[str, Job]]:
 
     logo, light = badge(), Look(shading=True)
     face, shirt = oval((640, 480), (311, 152), (42, 58)), oval((640, 480), (320, 250), (62, 50))
-    code, car = oval((640, 360), (475, 265), (100, 100)), oval((640, 360), (330, 145), (75, 110))
+    code, car = oval((640, 360), (475, 265), (100, 100)), oval((640, 360), (293, 143), (90, 130))
     trunk = oval((450, 800), (220, 300), (90, 120))
     card = [(475, 165), (545, 230), (470, 300), (398, 235)]
     return [
