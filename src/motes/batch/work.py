@@ -157,12 +157,11 @@ def _split_video(
     split: Split | None, job: Job, tracker: Tracker, video: Video
 ) -> SplitVideo | None:
     """The frames of a video that is long enough to be split."""
-    from motes.tracking.recording import LONG
+    from motes.tracking.recording import LONG, is_long
 
-    if split is None or job.options.backward:
+    if split is None or job.options.backward or not is_long(video, split.frames or LONG):
         return None
-    long = (video.num_frames or 0) > (split.frames or LONG)
-    return SplitVideo(split, job, tracker, video) if long else None
+    return SplitVideo(split, job, tracker, video)
 
 
 def _recorded(

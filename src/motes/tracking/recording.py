@@ -255,9 +255,9 @@ def record_live(
         return Recording(path)
 
 
-def is_long(video: Video) -> bool:
+def is_long(video: Video, limit: int = LONG) -> bool:
     """Whether a video has so many frames that tracking it should survive a kill."""
-    return (video.num_frames or 0) > LONG
+    return (video.num_frames or 0) > limit
 
 
 @contextmanager
