@@ -157,9 +157,9 @@ def _split_video(
     split: Split | None, job: Job, tracker: Tracker, video: Video
 ) -> SplitVideo | None:
     """The frames of a video that is long enough to be split."""
-    from motes.tracking.recording import LONG, is_long
+    from motes.tracking.recording import is_long
 
-    if split is None or job.options.backward or not is_long(video, split.frames or LONG):
+    if split is None or job.options.backward or not is_long(video, split.frames):
         return None
     return SplitVideo(split, job, tracker, video)
 

@@ -255,9 +255,10 @@ def record_live(
         return Recording(path)
 
 
-def is_long(video: Video, limit: int = LONG) -> bool:
-    """Whether a video has so many frames that tracking it should survive a kill."""
-    return (video.num_frames or 0) > limit
+def is_long(video: Video, limit: int | None = None) -> bool:
+    """Whether a video has so many frames (more than ``limit``; None means ``LONG``) that
+    tracking it should survive a kill."""
+    return (video.num_frames or 0) > (limit or LONG)
 
 
 @contextmanager
