@@ -2,6 +2,7 @@
 
 Each clip is tracked by both, one after the other, in one process with one thread each; the time is
 processor time after a first run that warms up.  Without --exported, the model is exported first.
+Models whose weights are not part of motes have random ones.
 
     python benchmarks/onnx_runtime.py motes-s a.mp4 b.mp4 c.mp4 --points 4 100 400 --frames 40
 """
@@ -14,7 +15,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from motes import Tracks, load, open_video
+from everyday import make
+from motes import Tracks, open_video
 from motes.onnx.export import export_model
 from motes.onnx.runtime import load_exported
 from motes.tracking.tracker import Tracker
@@ -27,7 +29,7 @@ def main():
     arguments = parse()
     torch.set_num_threads(1)
     with TemporaryDirectory() as temporary:
-        tracker = load(arguments.model, device="cpu")
+        tracker = make(arguments.model)
         folder = arguments.exported or Path(temporary) / "exported"
         if arguments.exported is None:
             start = time.process_time()

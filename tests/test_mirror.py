@@ -39,7 +39,7 @@ ELSEWHERE = {
     "models/test_motes_s.py": "models/ candidate_base",
     "models/test_taptr.py": "models/ taptr_keys",
     "models/test_weights.py": "models/ naming; tracking/ load",
-    "onnx/test_onnx.py": "onnx/ architecture cotracker3 export files motes_s parts runtime; cli/ export_model",
+    "onnx/test_onnx.py": "onnx/ architecture cotracker3 export files motes_s parts runtime taptr; cli/ export_model",
     "queries/test_select.py": "queries/ corners grid mask",
     "rendering/test_commands.py": "cli/ plot render",
     "rendering/test_style.py": "rendering/ arrows backgrounds canvas dots labels scene text trails",

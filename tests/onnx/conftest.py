@@ -12,13 +12,19 @@ from filelock import FileLock
 import motes
 from motes.tracking.load import presets
 
-SHARED = {
+COTRACKER = {
     **{"encoder_mixed": 8, "channels": 8, "radius": 1, "match_hidden": 8, "match_out": 8},
     **{"width": 16, "heads": 2, "depth": 1, "virtual_tracks": 4, "iterations": 2},
 }
+TAPTR = {
+    **{"widths": (8, 8, 8), "width": 32, "heads": 2, "samples": 2, "hidden": 32},
+    **{"encoder_layers": 1, "decoder_layers": 2},
+}
 SMALL = {
-    "cotracker3-online": {"encoder_widths": (8,), "levels": 1},
-    "motes-s": {"encoder_widths": (8, 8), "side": 64},
+    "cotracker3-online": {**COTRACKER, "encoder_widths": (8,), "levels": 1},
+    "motes-s": {**COTRACKER, "encoder_widths": (8, 8), "side": 64},
+    "taptr": TAPTR,  # full attention, cost volume
+    "taptrv2-s": {**TAPTR, "proxies": 4},
 }
 """An export takes 10 and 30 s of processor time, whatever the widths; it is its operations that count."""
 
@@ -32,12 +38,12 @@ def exported(request):
 
     name = request.param
     preset = presets()[name]
-    config = replace(preset.config, **SHARED, **SMALL[name])
+    config = replace(preset.config, **SMALL[name])
     preset = replace(preset, config=config)
     torch.manual_seed(0)
     model = preset.build(config).eval()
-    for head in (model.motion, model.scoring):
-        torch.nn.init.normal_(head.weight, std=0.1)  # so that points move
+    for head, std in last_layers(model):
+        torch.nn.init.normal_(head.weight, std=std)  # so that points move
     kept = request.config.cache.mkdir("onnx")
     folder = kept / f"{name}-{code_digest()}"
     with FileLock(kept / f"{name}.lock"):  # one worker exports, the others wait
@@ -46,6 +52,13 @@ def exported(request):
                 rmtree(old)
             export_model(model, preset, folder)
     return model, preset, folder
+
+
+def last_layers(model):
+    """Of position and visibility, and how large their weights are."""
+    if hasattr(model, "motion"):
+        return [(model.motion, 0.1), (model.scoring, 0.1)]
+    return [(mlp[-1], 0.04) for mlp in model.decoder.positions]  # differences grow with each window
 
 
 def code_digest():

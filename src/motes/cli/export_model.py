@@ -10,7 +10,7 @@ from motes.cli._options import WEIGHTS
 
 
 def command(
-    name: Annotated[str, typer.Argument(help="motes-s or a CoTracker3.")],
+    name: Annotated[str, typer.Argument(help="motes-s, a CoTracker3 or a TAPTR.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="New or empty folder.")],
     weights: Annotated[Path | None, WEIGHTS] = None,
 ) -> None:

@@ -16,9 +16,15 @@ import torch
 from torch import Tensor, nn
 
 from motes.features.chunks import chunk_size, frame_by_frame, in_chunks
-from motes.features.gather import corners, padded_table, weighted_sum
+from motes.features.gather import (
+    corners,
+    deformable_sum_by_grid_sample,
+    padded_table,
+    samples_by_grid_sample,
+    weighted_sum,
+)
 from motes.features.mlp import full_precision, mlp
-from motes.features.pyramid import Pyramid, Sizes
+from motes.features.pyramid import Pyramid, Sizes, size_tensor
 from motes.features.sampling import by_kernel
 
 
@@ -62,6 +68,8 @@ class DeformableAttention(nn.Module):
     def _attend(self, query: Tensor, position: Tensor, memory: Pyramid) -> Tensor:
         if by_kernel(query):
             return self._attend_by_kernel(query, position, memory)
+        if torch.compiler.is_exporting():
+            return self._attend_by_grid_sample(query, position, memory)
         heads, sizes = self.shape[0], memory.sizes
         dtype = sampling_dtype(query, position)
         table = padded_table(self.value(memory.tokens), sizes, heads, dtype)
@@ -83,6 +91,14 @@ class DeformableAttention(nn.Module):
         logits = self.weights(query).unflatten(-1, (self.shape[0], -1))
         layout = kernels.layout(memory.sizes, query.device)
         return kernels.deformable(self.value(memory.tokens), layout, at, logits)
+
+    def _attend_by_grid_sample(self, query: Tensor, position: Tensor, memory: Pyramid) -> Tensor:
+        """For exported graphs."""
+        at = sampling_positions(self.offsets(query), position, memory.sizes, self.shape)
+        logits = self.weights(query).unflatten(-1, (self.shape[0], -1))
+        weight = logits.softmax(-1).unflatten(-1, self.shape[1:])
+        values = self.value(memory.tokens)
+        return deformable_sum_by_grid_sample(values, memory.sizes, at, weight).flatten(2)
 
 
 class KeyAwareDeformableAttention(nn.Module):
@@ -124,6 +140,8 @@ class KeyAwareDeformableAttention(nn.Module):
         """Attended content and displacement, joined as ``[M, Q, C + 2]``."""
         if by_kernel(query):
             return self._attend_by_kernel(query, position, memory)
+        if torch.compiler.is_exporting():
+            return self._attend_by_grid_sample(query, position, memory)
         heads, sizes, dtype = self.shape[0], memory.sizes, sampling_dtype(query, position)
         keys = padded_table(self.key(memory.tokens), sizes, heads, dtype)
         values = padded_table(self.value(memory.tokens), sizes, heads, dtype)
@@ -153,6 +171,22 @@ class KeyAwareDeformableAttention(nn.Module):
         )
         step = self.update(logits.flatten(2), normalised_offsets(offsets, sizes, self.shape))
         return torch.cat([content, step], -1)
+
+    def _attend_by_grid_sample(self, query: Tensor, position: Tensor, memory: Pyramid) -> Tensor:
+        """For exported graphs."""
+        sizes, offsets = memory.sizes, self.offsets(query)
+        at = sampling_positions(offsets, position, sizes, self.shape)
+        keys, values = (
+            torch.cat(list(samples_by_grid_sample(layer(memory.tokens), sizes, at)), -1)
+            for layer in (self.key, self.value)
+        )  # [M, heads, d, Q, L P]
+        own = self.query(query).unflatten(-1, (self.shape[0], -1)).permute(0, 2, 3, 1)
+        logits = (keys * own[..., None]).sum(2) / math.sqrt(own.shape[2])  # [M, heads, Q, L P]
+        content = (values * logits.softmax(-1)[:, :, None]).sum(-1)  # [M, heads, d, Q]
+        step = self.update(
+            logits.transpose(1, 2).flatten(2), normalised_offsets(offsets, sizes, self.shape)
+        )
+        return torch.cat([content.permute(0, 3, 1, 2).flatten(2), step], -1)
 
 
 class PositionUpdate(nn.Module):
@@ -190,7 +224,7 @@ def sampling_positions(
     Returns:
         ``[M, Q, heads, L, P, 2]``, at least as precise as `position`.
     """
-    size = position.new_tensor([(w, h) for h, w in sizes])
+    size = size_tensor(sizes, position).flip(-1)
     centre = position[:, :, None] * size - 0.5  # [M, Q, L, 2]
     return centre[:, :, None, :, None] + offsets.unflatten(-1, (*shape, 2))
 
@@ -209,7 +243,7 @@ def normalised_offsets(offsets: Tensor, sizes: Sizes, shape: tuple[int, int, int
     Returns:
         ``[M, Q, heads * L * P, 2]``.
     """
-    size = offsets.new_tensor(sizes)[:, None]
+    size = size_tensor(sizes, offsets)[:, None]
     return (offsets.unflatten(-1, (*shape, 2)) / size).flatten(2, 4)
 
 

@@ -67,7 +67,7 @@ class DeformableEncoder(nn.Module):
         memory = Pyramid.of(maps)
         codes = image_code(memory.sizes, self.level_code.shape[1], self.level_code.device)
         code = torch.cat([c + level for c, level in zip(codes, self.level_code, strict=True)])
-        position = cell_centres(memory.sizes, code.device).expand(len(memory.tokens), -1, -1)
+        position = cell_centres(memory.sizes, code.device).expand(memory.tokens.shape[0], -1, -1)
         for layer in self.layers:
             memory = layer(memory, code, position)
         return memory

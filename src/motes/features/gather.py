@@ -2,17 +2,20 @@
 
 The output of a head is one weighted sum over the pixels around all its sampling positions.
 `corners` finds these pixels and their weights; `weighted_sum` gathers and adds them in one pass,
-without storing what it gathers.  `deformable_sum_by_grid_sample` is the slow, readable reference.
+without storing what it gathers.  `deformable_sum_by_grid_sample` is the slow, readable reference,
+and what exported graphs do: ONNX has an operator for grid samples.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from motes.features.pyramid import Pyramid, Sizes
+from motes.features.pyramid import Pyramid, Sizes, size_tensor
 
 PAD_BEFORE, PAD_AFTER = 1, 2
 """Rows and columns of zeros around a map: all four pixels around a clamped position are inside."""
@@ -55,7 +58,7 @@ def corners(at: Tensor, sizes: Sizes) -> tuple[Tensor, Tensor]:
     Returns:
         Rows of `padded_table`, int32 ``[M, Q, heads, 4, L * P]``, and weights of the same shape.
     """
-    size = at.new_tensor([(w, h) for h, w in sizes])[:, None]
+    size = size_tensor(sizes, at).flip(-1)[:, None]
     at = at.clamp(min=-1).minimum(size)  # all zeros beyond
     floor = at.floor()
     x1, y1 = (at - floor).unbind(-1)
@@ -137,14 +140,19 @@ def deformable_sum_by_grid_sample(
     Returns:
         ``[M, Q, heads, d]``.
     """
-    M, _, heads = at.shape[:3]
     total = values.new_zeros(())
+    for level, found in enumerate(samples_by_grid_sample(values, sizes, at)):
+        weights = attention[:, :, :, level].transpose(1, 2)
+        total = total + (found * weights[:, :, None]).sum(-1)  # [M, heads, d, Q]
+    return total.permute(0, 3, 1, 2)
+
+
+def samples_by_grid_sample(values: Tensor, sizes: Sizes, at: Tensor) -> Iterator[Tensor]:
+    """Bilinear samples; arguments as above, per map ``[M, heads, d, Q, P]``."""
+    heads = at.shape[2]
     for level, maps in enumerate(Pyramid(values, sizes).maps()):
-        h, w = sizes[level]
-        planes = maps.unflatten(-1, (heads, -1)).permute(0, 3, 4, 1, 2).flatten(0, 1)
-        grid = (2 * at[:, :, :, level] + 1) / at.new_tensor([w, h]) - 1
+        planes = maps.unflatten(-1, (heads, -1)).permute(0, 3, 4, 1, 2)  # [M, heads, d, h, w]
+        grid = (2 * at[:, :, :, level] + 1) / size_tensor(sizes, at)[level].flip(-1) - 1
         grid = grid.transpose(1, 2).flatten(0, 1)  # [M heads, Q, P, 2]
-        found = F.grid_sample(planes, grid, padding_mode="zeros", align_corners=False)
-        weights = attention[:, :, :, level].transpose(1, 2).flatten(0, 1)
-        total = total + (found * weights[:, None]).sum(-1)  # [M heads, d, Q]
-    return total.unflatten(0, (M, heads)).permute(0, 3, 1, 2)
+        found = F.grid_sample(planes.flatten(0, 1), grid, padding_mode="zeros", align_corners=False)
+        yield found.unflatten(0, planes.shape[:2])

@@ -27,7 +27,7 @@ from motes.features.deformable import (
 from motes.features.mlp import full_precision, mlp
 from motes.features.positions import logit, sine_code
 from motes.features.proxy import GroupAttention, ProxyAttention
-from motes.features.pyramid import Pyramid
+from motes.features.pyramid import Pyramid, size_tensor
 
 
 @dataclass(frozen=True)
@@ -214,8 +214,7 @@ def corner_pixels(position: Tensor, size: Sequence[int]) -> Tensor:
     The released weights were trained with x multiplied by the height and y by the width; on square
     images, which all presets use, the two are equal.
     """
-    h, w = size
-    return position * position.new_tensor([h - 1, w - 1])
+    return position * (size_tensor([size], position)[0] - 1)
 
 
 class Decoder(nn.Module):

@@ -60,7 +60,8 @@ def attend_in_groups(q: Tensor, k: Tensor, v: Tensor, group: Tensor) -> Tensor:
     Without a mask memory is linear in N.  A mask has N squared entries, so it is made for a block
     of rows at a time; the results are the same.
     """
-    if bool((group == group[:, :1]).all()):
+    exporting = torch.compiler.is_exporting()  # a graph has no branch that depends on values
+    if not exporting and bool((group == group[:, :1]).all()):
         return F.scaled_dot_product_attention(q, k, v)
     rows = q.shape[2]
     if not torch.is_grad_enabled():
@@ -99,8 +100,9 @@ class ProxyAttention(nn.Module):
         """Attend; arguments and result as for `GroupAttention`."""
         placed = x + code
         seen = group | ~group.any(1, keepdim=True)  # a row without any key would give NaN
-        mask = None if bool(seen.all()) else seen[:, None, None]
-        proxies = self.proxies.expand(len(x), -1, -1)
+        exporting = torch.compiler.is_exporting()  # a graph has no branch that depends on values
+        mask = None if not exporting and bool(seen.all()) else seen[:, None, None]
+        proxies = self.proxies.expand(x.shape[0], -1, -1)
         found = self._attend(self.gather_q(proxies), self.gather_kv(placed), mask)
         proxies = self.norm(proxies + self.gather_output(found))
         return self.spread_output(self._attend(self.spread_q(placed), self.spread_kv(proxies)))

@@ -34,3 +34,12 @@ class Pyramid:
         """The maps ``[M, h, w, C]``, as views."""
         parts = self.tokens.split([h * w for h, w in self.sizes], 1)
         return [p.unflatten(1, size) for p, size in zip(parts, self.sizes, strict=True)]
+
+
+def size_tensor(sizes: Sequence[Sequence[int]], like: Tensor) -> Tensor:
+    """Sizes ``[L, 2]`` in the order given, of the type and on the device of another tensor."""
+    if not torch.compiler.is_exporting():
+        return like.new_tensor(sizes)
+    # One by one, so that sizes stay symbols and the exported graph takes maps of any size.
+    numbers = [like.new_full((), number) for size in sizes for number in size]
+    return torch.stack(numbers).view(-1, 2)

@@ -154,7 +154,7 @@ class Taptr(PointModel):
     def encode(self, video: Tensor) -> TaptrFeatures:
         """Feature maps at 1/4, 1/8, ... of the frames ``[B, T, 3, H, W]`` in [0, 1]."""
         frames = video.flatten(0, 1)
-        maps = self._encode(frames) if torch.is_grad_enabled() else self._encode_some(frames)
+        maps = self.encode_frames(frames) if torch.is_grad_enabled() else self._encode_some(frames)
         H, W = video.shape[-2:]
         return TaptrFeatures(tuple(m.unflatten(0, (len(video), -1)) for m in maps), (W, H))
 
@@ -162,13 +162,14 @@ class Taptr(PointModel):
         """Encode a few frames at a time, which limits the memory of intermediate results."""
         size, all_maps = max(1, PIXELS_AT_ONCE // frames[0, 0].numel()), list[Tensor]()
         for start in range(0, len(frames), size):
-            maps = self._encode(frames[start : start + size])
+            maps = self.encode_frames(frames[start : start + size])
             all_maps = all_maps or [m.new_empty(len(frames), *m.shape[1:]) for m in maps]
             for whole, part in zip(all_maps, maps, strict=True):
                 whole[start : start + size] = part
         return all_maps
 
-    def _encode(self, frames: Tensor) -> list[Tensor]:
+    def encode_frames(self, frames: Tensor) -> list[Tensor]:
+        """Frames ``[n, 3, H, W]`` in [0, 1] to maps ``[n, h, w, C]``, all at once."""
         normal = (frames - self.mean) / self.std
         maps = zip(self.project, self.backbone(normal), strict=True)
         return self.encoder([project(m) for project, m in maps]).maps()
@@ -234,7 +235,7 @@ class Taptr(PointModel):
     ) -> TaptrState:
         """Initial values of a window: from the window before, or from the query."""
         position = queries[..., 1:] / (queries.new_tensor(size) - 1)
-        found = self._look_up(window.memory, position, queries[..., 0] - start)
+        found = self.look_up(window.memory, position, queries[..., 0] - start)
         logits = torch.cat([logit(position), torch.zeros_like(position)], -1)[:, :, None]
         classes = F.one_hot(torch.tensor(VISIBLE), 3).to(logits)
 
@@ -258,10 +259,10 @@ class Taptr(PointModel):
             first=start,
         )
 
-    def _look_up(self, memory: Pyramid, position: Tensor, frame: Tensor) -> Tensor:
-        """Content at normalised positions ``[B, N, 2]`` in frames ``[B, N]`` of the window."""
+    def look_up(self, memory: Pyramid, position: Tensor, frame: Tensor) -> Tensor:
+        """Content ``[B, N, C]`` at normalised positions and in frames ``[B, N]`` of the window."""
         B, N, _ = position.shape
-        S = len(memory.tokens) // B
+        S = memory.tokens.shape[0] // B  # not len(): an exported graph would fix the number
         index = frame.long().clamp(0, S - 1) + torch.arange(B, device=frame.device)[:, None] * S
         found = [
             patches(m, index.flatten(), corner_pixels(position, m.shape[1:3]).flatten(0, 1), 0)

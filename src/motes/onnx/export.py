@@ -26,10 +26,10 @@ OPSET = 18
 
 
 def export_model(model: PointModel, preset: Preset, folder: str | PathLike[str]) -> list[Path]:
-    """Write a CoTracker3 or a motes-s as ONNX graphs; docs/howto/onnx.md describes them.
+    """Write a CoTracker3, a TAPTR or a motes-s as ONNX graphs; docs/howto/onnx.md describes them.
 
-    Free axes: the number of frames, the number of points, height and width.  A CoTracker3 refines
-    windows of the length that it was trained with.
+    Free axes: the number of frames, the number of points, height and width.  CoTracker3 and TAPTR
+    refine windows of the length that they were trained with.
 
     Args:
         model: With its weights.
@@ -74,8 +74,9 @@ def find_architecture(preset: Preset) -> Architecture:
     known = discover("motes.onnx", Architecture)
     found = next((a for a in known if type(preset.config) is a.config), None)
     if found is None:
-        names = " or ".join(a.model.__name__ for a in known)
-        raise InputError(f"ONNX: expected a model of the kind {names}, got {preset.name}")
+        configs = {a.config for a in known}
+        names = [p.name for p in discover("motes.models", Preset) if type(p.config) in configs]
+        raise InputError(f"ONNX: expected one of {', '.join(sorted(names))}; got {preset.name}")
     return found
 
 

@@ -66,7 +66,9 @@ def read_description(folder: Path) -> dict[str, Any]:
     try:
         facts = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or error
+        reason: object = getattr(error, "strerror", None) or error
+        if isinstance(error, FileNotFoundError):
+            reason = f"no {DESCRIPTION} in it" if folder.is_dir() else "no such folder"
         raise FileError(
             f"{folder}: expected a folder written by motes export-model, got: {reason}"
         ) from None

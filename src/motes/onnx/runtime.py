@@ -41,7 +41,7 @@ def load_exported(
     facts = read_description(place)
     if facts.get("model") != preset.name:
         raise InputError(f"{place}: expected an exported {preset.name}, got {facts.get('model')!r}")
-    return architecture.load(preset.config, place, threads)
+    return architecture.load(preset.config, place, threads).eval()
 
 
 def load_installed(preset: Preset, threads: int | None = None) -> PointModel:

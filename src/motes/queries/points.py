@@ -126,7 +126,8 @@ class Queries:
             content = Path(path).read_text(encoding="utf-8-sig")  # Excel writes a byte order mark
             table = list(csv.reader(StringIO(content), delimiter=_delimiter(content)))
         except (OSError, ValueError, csv.Error) as error:
-            raise FileError(f"cannot read queries from {path}: {error}") from None
+            reason = getattr(error, "strerror", None) or error
+            raise FileError(f"cannot read queries from {path}: {reason}") from None
         header, *lines = table or [[]]
         columns = {name.strip(): index for index, name in enumerate(header)}
         if not columns.keys() >= set(COLUMNS):

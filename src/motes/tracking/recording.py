@@ -256,8 +256,12 @@ def record_live(
 
 
 def is_long(video: Video, limit: int | None = None) -> bool:
-    """Whether a video has so many frames (more than ``limit``; None means ``LONG``) that
-    tracking it should survive a kill."""
+    """Whether a video has so many frames that tracking it should survive a kill.
+
+    Args:
+        video: Its number of frames may be unknown, then it does not.
+        limit: More frames than these; None: than `LONG`.
+    """
     return (video.num_frames or 0) > (limit or LONG)
 
 
