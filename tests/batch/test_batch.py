@@ -18,7 +18,7 @@ from motes.batch.jobs import Options, read_jobs
 from motes.batch.local import run_local
 from motes.batch.work import check_formats, track_video
 from motes.cli import run
-from motes.errors import InputError
+from motes.errors import FileError, InputError
 
 COUNT, FRAMES = 6, 8
 
@@ -133,6 +133,7 @@ def test_a_worker_that_is_killed_costs_its_video_only(clips, tmp_path):
         ("batch . -o out --grid 3 --corners 3", "got grid and corners"),
         ("batch . -o out --formats csv,cornerpin.nk", "clip.mp4: expected 4 points for the format"),
         ("batch . -o out --formats cornerpin.nk --points 1,2", "cornerpin.nk, got 1"),
+        ("batch . -o out --runtime tensorrt", "unknown runtime 'tensorrt'"),
         ("batch . -o out --workers 0", "--workers: expected at least 1, got 0"),
         ("batch . -o file/out", "cannot make the folder file/out"),
         ("batch . -o memory://out", "--ledger: expected a local file"),
@@ -159,6 +160,13 @@ def test_points_that_only_the_video_tells_are_counted_before_it_is_tracked(clips
     check_formats(jobs)
     with pytest.raises(InputError, match=r"expected 4 points for the format cornerpin\.nk, got 9"):
         track_video(jobs[0], str(tmp_path), progress=pytest.fail)
+
+
+def test_the_runtime_is_that_of_the_option(clips, tmp_path):
+    options = Options(grid=3, weights=str(tmp_path), runtime="onnx")
+    jobs = read_jobs([str(clips / "b/0.mp4")], options, ["csv"])
+    with pytest.raises(FileError, match=r"written by motes export-model, got: no config\.json"):
+        track_video(jobs[0], str(tmp_path))
 
 
 @pytest.mark.parametrize("more", [[], ["--ledger", "other.sqlite"]])

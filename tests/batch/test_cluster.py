@@ -11,11 +11,26 @@ import pytest
 import motes
 from motes.batch.cluster import run_cluster
 from motes.batch.jobs import Job, Options, read_jobs
+from motes.batch.nodes import packed, prepare_node
 from motes.batch.work import track_video
 
 ray = pytest.importorskip("ray")
 
 PICTURE = np.random.default_rng(0).integers(0, 255, (12, 16, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_weights_reach_a_node(tmp_path, monkeypatch, is_folder):
+    weights = tmp_path / "weights"
+    file = weights / "encoder.onnx" if is_folder else weights
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"content")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    options = Options(grid=3, weights=str(weights))
+    there = prepare_node(Job("a", "a.mp4", options, ("csv",)), 1, packed(weights))
+    arrived = Path(there.options.weights)
+    assert arrived != weights
+    assert (arrived / file.name if is_folder else arrived).read_bytes() == b"content"
 
 
 @pytest.fixture(scope="module")

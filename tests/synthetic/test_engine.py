@@ -103,6 +103,7 @@ def test_photographs_are_used(tmp_path):
     ("changes", "message"),
     [
         ({"kind": "solid"}, "kind: expected one of mixed, layers, solids, got 'solid'"),
+        ({"textures": 5}, "textures: expected a folder or None, got 5"),
         ({"size": (16, 64)}, "size: expected at least 32x32"),
         ({"frames": 0}, "frames: expected at least 1, got 0"),
         ({"points": 0}, "points: expected at least 1"),

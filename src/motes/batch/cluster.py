@@ -20,7 +20,7 @@ from typing import Any
 from motes.batch.events import Event, failure
 from motes.batch.jobs import Job
 from motes.batch.ledger import DONE, FAILED, RUNNING
-from motes.batch.nodes import RETRIES, prepare_node
+from motes.batch.nodes import RETRIES, packed, prepare_node
 from motes.batch.split import SPLIT_BYTES, Split
 from motes.batch.storage import is_remote
 from motes.errors import FileError, InputError, MissingExtraError
@@ -72,7 +72,7 @@ def run_cluster(
     ray = _connected(address)
     plan = ray.remote(num_cpus=cpus, max_retries=RETRIES)(_plan)
     task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES)(_task)
-    contents = {path: (ray.put(Path(path).read_bytes()),) for path in _weights(jobs)}
+    contents = {path: (ray.put(packed(Path(path))),) for path in _weights(jobs)}
     waiting, planned, running = deque(jobs), dict[Any, Job](), dict[Any, Job]()
     slots = max(1, int(ray.cluster_resources().get("CPU", 1) // max(cpus, 1)))
     while waiting or planned or running:

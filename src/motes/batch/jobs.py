@@ -44,6 +44,7 @@ class Options:
     model: str | None = None
     weights: str | None = None
     dtype: str = "float32"
+    runtime: str = "torch"
     grid: int | None = None
     points: str | None = None
     queries: str | None = None
@@ -80,7 +81,7 @@ class Options:
 
     @property
     def files(self) -> list[Path]:
-        """Local files that the options name."""
+        """Local files that the options name; the weights of an ONNX runtime are a folder."""
         named = (self.weights, self.queries, self.mask)
         return [Path(path).expanduser() for path in named if path is not None]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tarfile
 from dataclasses import replace
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from tempfile import gettempdir
 
@@ -20,7 +22,7 @@ def prepare_node(job: Job, cpus: float, weights: bytes | None) -> Job:
     Args:
         job: A job.
         cpus: Processors of the task.
-        weights: Content of the file that the job names; None: it names none.
+        weights: Content of the file or folder that the job names, by `packed`; None: it names none.
 
     Returns:
         The job with the file of this node.
@@ -37,10 +39,24 @@ def prepare_node(job: Job, cpus: float, weights: bytes | None) -> Job:
     return replace(job, options=replace(job.options, weights=str(path)))
 
 
+def packed(path: Path) -> bytes:
+    """Content of a file, or of a folder as an archive."""
+    if not path.is_dir():
+        return path.read_bytes()
+    buffer = BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.add(path, arcname=".")
+    return buffer.getvalue()
+
+
 def _unpacked(content: bytes, suffix: str) -> Path:
-    """Weights as a file, written once a node."""
+    """Weights as a file or folder, written once a node."""
     path = Path(gettempdir()) / f"motes-weights-{sha256(content).hexdigest()[:16]}{suffix}"
     if not path.exists():
         with replacing(path) as temporary:
-            temporary.write_bytes(content)
+            if tarfile.is_tarfile(BytesIO(content)):
+                with tarfile.open(fileobj=BytesIO(content)) as archive:
+                    archive.extractall(temporary, filter="data")
+            else:
+                temporary.write_bytes(content)
     return path

@@ -140,17 +140,23 @@ def _point_choice(options: Options) -> dict[str, Any]:
 
 def tracker_of(options: Options, device: str | None = None, memory: int | None = None) -> Tracker:
     """The tracker that a job wants; consecutive videos of a process share it."""
-    return _loaded(options.model, options.weights, options.dtype, device, memory)
+    o = options
+    return _loaded(o.model, o.weights, o.dtype, o.runtime, device, memory)
 
 
 @lru_cache(maxsize=1)
 def _loaded(
-    model: str | None, weights: str | None, dtype: str, device: str | None, memory: int | None
+    model: str | None,
+    weights: str | None,
+    dtype: str,
+    runtime: str,
+    device: str | None,
+    memory: int | None,
 ) -> Tracker:
     from motes.tracking.load import DEFAULT_MODEL, load
 
     name = model or DEFAULT_MODEL
-    return load(name, weights=weights, dtype=dtype, device=device, memory=memory)
+    return load(name, weights=weights, dtype=dtype, runtime=runtime, device=device, memory=memory)
 
 
 def _split_video(

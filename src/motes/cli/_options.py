@@ -41,6 +41,11 @@ DEVICE = typer.Option(
     help="cpu, cuda, cuda:1, ...  (default: a GPU if there is one)", rich_help_panel=MODEL
 )
 DTYPE = typer.Option(help="Number type: $dtypes.", rich_help_panel=MODEL)
+RUNTIME = typer.Option(
+    help="Library that runs the networks: $runtimes; for onnx, --weights is a folder that motes "
+    "export-model wrote.",
+    rich_help_panel=MODEL,
+)
 MEMORY = typer.Option(
     help="Memory that tracking may use, such as 2G.  (default: a share of what is free)",
     rich_help_panel=MODEL,

@@ -24,6 +24,7 @@ from motes.cli._options import (
     MODEL_NAME,
     POINT_LIST,
     QUERIES,
+    RUNTIME,
     START,
     WEIGHTS,
 )
@@ -69,6 +70,7 @@ def command(
     model: Annotated[str | None, MODEL_NAME] = None,
     weights: Annotated[str | None, WEIGHTS] = None,
     dtype: Annotated[str, DTYPE] = "float32",
+    runtime: Annotated[str, RUNTIME] = "torch",
     device: Annotated[
         str | None,
         typer.Option(help="cpu, cuda, or several: cuda:0,cuda:1.", rich_help_panel=MODEL),
@@ -128,11 +130,12 @@ def command(
     choice |= {"corners": corners, "dense": dense}
     if all(choice[name] is None for name in POINT_CHOICES):
         choice["grid"] = DEFAULT_GRID
+    choice |= {"mask": mask, "at": at}
     shared = Options(
-        model, weights, dtype, **choice, mask=mask, at=at, backward=backward, start=start, end=end
+        model, weights, dtype, runtime, **choice, backward=backward, start=start, end=end
     )
     shared.check()
-    check_names(model or DEFAULT_MODEL, dtype)
+    check_names(model or DEFAULT_MODEL, dtype, runtime)
     suffixes = _formats(formats)
     jobs = read_jobs(inputs, shared, suffixes, output)
     check_formats(jobs)

@@ -41,6 +41,7 @@ from motes.cli._options import (
     OUTPUT,
     POINT_LIST,
     QUERIES,
+    RUNTIME,
     START,
     WEIGHTS,
 )
@@ -102,14 +103,7 @@ def command(
             rich_help_panel=MODEL,
         ),
     ] = False,
-    runtime: Annotated[
-        str,
-        typer.Option(
-            help="Library that runs the networks: $runtimes; for onnx, --weights is a folder that "
-            "motes export-model wrote.",
-            rich_help_panel=MODEL,
-        ),
-    ] = "torch",
+    runtime: Annotated[str, RUNTIME] = "torch",
     live: Annotated[
         int | None,
         typer.Option(

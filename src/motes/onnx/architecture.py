@@ -37,12 +37,10 @@ class Graph:
     outputs: list[str]
 
     @staticmethod
-    def of(
-        module: nn.Module, names: Sequence[str], inputs: Inputs, free: Axes, outputs: list[str]
-    ) -> Graph:
-        """A graph that takes some of the named inputs."""
-        chosen = {name: inputs[name] for name in names}
-        return Graph(module, chosen, {name: free[name] for name in names}, outputs)
+    def of(module: nn.Module, names: str, inputs: Inputs, free: Axes, outputs: list[str]) -> Graph:
+        """A graph that takes some of the inputs, by their names, separated by spaces."""
+        chosen = {name: inputs[name] for name in names.split()}
+        return Graph(module, chosen, {name: free[name] for name in chosen}, outputs)
 
     @property
     def input_names(self) -> list[str]:

@@ -118,17 +118,13 @@ def _graphs(model: CoTracker3) -> dict[str, Graph]:
         "support": [points] * count,
     }
     window = free | {"levels": [{2: FREE, 3: FREE}] * count}
-
-    def graph(module: nn.Module, inputs: str, free: Axes, outputs: list[str]) -> Graph:
-        return Graph.of(module, inputs.split(), examples, free, outputs)
-
+    encoder, patches, update = Encoder(model), Patches(model.support_radius), Update(model)
+    at_query, refined = "levels frame cells", "xy logits levels support"
     levels, support = (numbered(kind, count) for kind in ("level", "support"))
     return {
-        "encoder": graph(Encoder(model), "frames", free, levels),
-        "patches": graph(Patches(model.support_radius), "levels frame cells", free, support),
-        "update": graph(
-            Update(model), "xy logits levels support", window, ["new_xy", "new_logits"]
-        ),
+        "encoder": Graph.of(encoder, "frames", examples, free, levels),
+        "patches": Graph.of(patches, at_query, examples, free, support),
+        "update": Graph.of(update, refined, examples, window, ["new_xy", "new_logits"]),
     }
 
 

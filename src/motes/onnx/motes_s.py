@@ -155,17 +155,16 @@ def _graphs(model: MotesS) -> dict[str, Graph]:
         **dict.fromkeys(("frame", "cells", "known"), per_point),
         **dict.fromkeys(("xy", "scores", "candidates", "error", "similar", "mask"), per_frame),
     }
-
-    def graph(module: nn.Module, inputs: str, outputs: list[str]) -> Graph:
-        return Graph.of(module, inputs.split(), examples, free, outputs)
-
+    encoder, update = Encoder(model), Update(model)
+    patches, compare = Patches(model.config.radius), Compare(model.config.radius)
+    at_query, compared = "levels frame cells", "candidates levels support"
+    refined = "xy scores candidates error similar mask known levels support"
     levels, support = (numbered(kind, count) for kind in ("level", "support"))
-    update = "xy scores candidates error similar mask known levels support"
     return {
-        "encoder": graph(Encoder(model), "frames", levels),
-        "patches": graph(Patches(model.config.radius), "levels frame cells", support),
-        "compare": graph(Compare(model.config.radius), "candidates levels support", ["similar"]),
-        "update": graph(Update(model), update, ["new_xy", "new_scores"]),
+        "encoder": Graph.of(encoder, "frames", examples, free, levels),
+        "patches": Graph.of(patches, at_query, examples, free, support),
+        "compare": Graph.of(compare, compared, examples, free, ["similar"]),
+        "update": Graph.of(update, refined, examples, free, ["new_xy", "new_scores"]),
     }
 
 

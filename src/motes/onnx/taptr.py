@@ -173,20 +173,14 @@ def _graphs(model: Taptr) -> dict[str, Graph]:
         "contents": {1: FREE, 2: FREE},
     }
     window = free | {"levels": [{2: FREE, 3: FREE}] * count}
-
-    def graph(module: nn.Module, inputs: str, free: Axes, outputs: list[str]) -> Graph:
-        return Graph.of(module, inputs.split(), examples, free, outputs)
-
+    encoder, content, decoder = Encoder(model), Content(model), Decoder(model)
+    at_query, refined = "levels frame position", "content logits tracked updated levels"
+    results = ["new_content", "new_logits", "classes"]
     return {
-        "encoder": graph(Encoder(model), "frames", free, numbered("level", count)),
-        "content": graph(Content(model), "levels frame position", free, ["content"]),
-        "decoder": graph(
-            Decoder(model),
-            "content logits tracked updated levels",
-            window,
-            ["new_content", "new_logits", "classes"],
-        ),
-        "carry": graph(model.between_windows, "contents", free, ["change"]),
+        "encoder": Graph.of(encoder, "frames", examples, free, numbered("level", count)),
+        "content": Graph.of(content, at_query, examples, free, ["content"]),
+        "decoder": Graph.of(decoder, refined, examples, window, results),
+        "carry": Graph.of(model.between_windows, "contents", examples, free, ["change"]),
     }
 
 

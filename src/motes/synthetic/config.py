@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -120,6 +121,8 @@ class SyntheticConfig:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise InputError(f"kind: expected one of {', '.join(KINDS)}, got {self.kind!r}")
+        if self.textures is not None and not isinstance(self.textures, str | PathLike):
+            raise InputError(f"textures: expected a folder or None, got {self.textures!r}")
         if _numbers("size", self.size, (2,), whole_array).min() < 32:
             raise InputError(f"size: expected at least 32x32 pixels, got {self.size}")
         for name in ("frames", "points"):

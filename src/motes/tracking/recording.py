@@ -412,7 +412,7 @@ def _saved_stream(tracker: Tracker, folder: Path, facts: dict[str, Any]) -> Stre
     if different:
         raise InputError(
             f"{folder}: expected a recording with {different} {facts[different]}, "
-            f"got {stored.get(different)}; choose another folder, or remove this one"
+            f"got {stored.get(different)}; remove it, or write to another place"
         )
     if not (folder / STATE).exists():
         return None
