@@ -146,7 +146,7 @@ def _last_pixel(like: Tensor, size: tuple[int, int]) -> Tensor:
 
 TAPTR_V2_XS = Preset(
     name="taptrv2-xs",
-    summary="TAPTRv2's decoder, started from several dense flows; not trained yet",
+    summary="TAPTRv2's decoder, started from several dense flows; not trained to the end",
     build=TaptrXs,
     config=TaptrXsConfig(),
     resize=ResizeRule(long_side=512, multiple=2),
