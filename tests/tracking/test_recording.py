@@ -327,7 +327,7 @@ def test_another_video_of_the_same_name_is_refused(tracker, clip, tmp_path, chan
     video = copied(clip, tmp_path)
     record(tracker, video, QUERIES, tmp_path / "r", every=100)
     change(video)
-    with pytest.raises(InputError, match=f"expected a recording with {fact}.*, got .*; choose"):
+    with pytest.raises(InputError, match=f"expected a recording with {fact}.*, got .*; remove it"):
         record(tracker, video, QUERIES, tmp_path / "r", every=100)
 
 
