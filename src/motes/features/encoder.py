@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from motes.features.enlarged import conv_of_joined
+from motes.features.winograd import convolve
 
 
 def instance_norm(x: Tensor) -> Tensor:
@@ -88,8 +89,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[n, C, H, W]`` to ``[n, C', H / stride, W / stride]``."""
-        y = instance_norm(self.conv1(x)).relu_()
-        y = instance_norm(self.conv2(y)).relu_()
+        y = instance_norm(convolve(self.conv1, x)).relu_()
+        y = instance_norm(convolve(self.conv2, y)).relu_()
         skip = x if self.shortcut is None else instance_norm(self.shortcut(x))
         y = y + skip if torch.is_grad_enabled() else y.add_(skip)
         return y.relu_()

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from motes.features.linear import product
+from motes.features.winograd import conv2d
 
 KERNEL = 3
 """Side of the kernel."""
@@ -53,7 +54,7 @@ def conv_of_joined(conv: nn.Conv2d, maps: Sequence[Tensor], size: Sequence[int])
         return conv_by_joining(conv, maps, size)
     joined = torch.cat([resize(x, size) for x, _ in large], 1)
     kernel = torch.cat([w for _, w in large], 1)
-    total = F.conv2d(joined, kernel, conv.bias, padding=1)
+    total = conv2d(joined, kernel, conv.bias)
     for x, weight in small:
         _add_enlarged(total, x, weight)
     return total

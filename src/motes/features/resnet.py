@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from motes.features.encoder import ResidualBlock, instance_norm
+from motes.features.winograd import conv2d
 
 
 class FrozenNorm(nn.Module):
@@ -42,7 +43,7 @@ def conv_norm(x: Tensor, conv: nn.Conv2d, norm: FrozenNorm) -> Tensor:
     """Convolution and frozen norm in one pass over memory."""
     scale, shift = norm.scale_and_shift()
     weight = conv.weight * scale[:, None, None, None]
-    return F.conv2d(x, weight, shift.to(weight.dtype), conv.stride, conv.padding)
+    return conv2d(x, weight, shift.to(weight.dtype), conv.stride, conv.padding)
 
 
 class Bottleneck(nn.Module):
