@@ -51,7 +51,15 @@ def main() -> None:
         print(json.dumps(cost(arguments.cost, arguments.frames)))
         return
     sets = arguments.sets
-    found = {folder.name: accuracy(folder, sets, arguments) for folder in arguments.clips}
+    found = {
+        folder.name: scores_of(
+            folder,
+            {kinds: with_candidates(kinds) for kinds in sets},
+            arguments.points,
+            arguments.limit,
+        )
+        for folder in arguments.clips
+    }
     columns = ["CPU ms/frame", *(f"{name} AJ / delta / OA" for name in found)]
     print(f"| candidates | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
     for kinds in sets:
@@ -63,7 +71,7 @@ def main() -> None:
 
 def with_candidates(kinds: str) -> Tracker:
     """`motes-s` with a set of candidates, whose names are joined by ``+``."""
-    tracker = load("motes-s")
+    tracker = load("motes-s", dtype="float32")
     model = tracker.model
     model.config = dataclasses.replace(model.config, candidates=tuple(kinds.split("+")))
     return tracker
@@ -79,14 +87,18 @@ def cost(kinds: str, frames: int) -> float:
     return 1e3 * (time.process_time() - start) / frames
 
 
-def accuracy(folder: Path, sets: list[str], arguments: argparse.Namespace) -> dict[str, str]:
-    """AJ / delta / OA of each set, as means over the clips of a folder."""
-    trackers, cache = {kinds: with_candidates(kinds) for kinds in sets}, FlowCache(CACHE_BYTES)
+def scores_of(
+    folder: Path, trackers: dict[str, Tracker], points: int, limit: int | None
+) -> dict[str, str]:
+    """AJ / delta / OA of each tracker, as means over the clips of a folder.
+
+    They share their flow, which changes no result.
+    """
+    cache = FlowCache(CACHE_BYTES)
     for tracker in trackers.values():
         tracker.model.new_cache = lambda limit: cache
-    collection = load_data("clips", folder, arguments.limit)
-    protocol = find_protocol("native-joint")
-    scores = evaluate(collection, trackers, protocol, "first", at_most=arguments.points)
+    collection, protocol = load_data("clips", folder, limit), find_protocol("native-joint")
+    scores = evaluate(collection, trackers, protocol, "first", max_queries=points)
     rows = summarise([score for of_clip in scores for score in of_clip])
     return {
         row.model: " / ".join(f"{100 * row.metrics[name]:.1f}" for name in SCORES.values())

@@ -5,6 +5,8 @@ python benchmarks/fast_paths.py --threads 1
 
 import argparse
 import time
+from contextlib import ExitStack
+from unittest.mock import patch
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +17,7 @@ from motes.features.correlation import correlate, query_patches, stack
 from motes.features.deformable import sampling_positions
 from motes.features.deformable_encoder import cell_centres
 from motes.features.encoder import FrameEncoder, encode_video
+from motes.features.enlarged import conv_by_joining
 from motes.features.gather import (
     corners,
     deformable_sum_by_grid_sample,
@@ -52,16 +55,18 @@ def seconds(run):
 
 
 def encoders(frames):
-    """PyTorch's memory order and instance norm, against channels-last and group norm."""
+    """PyTorch's memory order, instance norm and convolutions, against those of `FrameEncoder`."""
     c = CoTracker3Config()
     encoder = FrameEncoder(c.encoder_widths, c.encoder_mixed, c.channels, c.stride).eval()
     video = torch.rand(1, frames, 3, 384, 512)
 
     def plain():
-        fast_norm, order = encoding.instance_norm, torch.channels_last
-        encoding.instance_norm, torch.channels_last = F.instance_norm, torch.contiguous_format
-        encode_video(encoder, video, c.levels)
-        encoding.instance_norm, torch.channels_last = fast_norm, order
+        with ExitStack() as patches:
+            patches.enter_context(patch.object(encoding, "instance_norm", F.instance_norm))
+            patches.enter_context(patch.object(encoding, "convolve", lambda conv, x: conv(x)))
+            patches.enter_context(patch.object(encoding, "conv_of_joined", conv_by_joining))
+            patches.enter_context(patch.object(torch, "channels_last", torch.contiguous_format))
+            encode_video(encoder, video, c.levels)
 
     return plain, lambda: encode_video(encoder, video, c.levels)
 
@@ -77,19 +82,19 @@ def correlations(frames, points):
     offsets = torch.stack(torch.meshgrid(steps, steps, indexing="ij"), -1).flatten(0, 1)
 
     def plain():
-        for i, (volume, patch) in enumerate(zip(volumes, support, strict=True)):
+        for i, (volume, around) in enumerate(zip(volumes, support, strict=True)):
             at = (xy[0] / 2**i)[:, :, None] + offsets  # [N, T, 49, 2]
             t = torch.arange(frames).view(1, -1, 1, 1).expand(points, -1, 49, 1)
             size = torch.tensor([volume.shape[4], volume.shape[3], frames]) - 1
             grid = torch.cat([at, t], -1) * 2 / size - 1
             samples = F.grid_sample(volume, grid[None], padding_mode="border", align_corners=True)
-            torch.einsum("cntp,nkc->ntpk", samples[0], patch[0])
+            torch.einsum("cntp,nkc->ntpk", samples[0], around[0])
 
     def fast():
-        for i, (level, patch) in enumerate(zip(levels, support, strict=True)):
+        for i, (level, around) in enumerate(zip(levels, support, strict=True)):
             for n in range(points):  # one point at a time, as in the model
                 one = slice(n, n + 1)
-                correlate(stack(level), patch[0, one], frame[one], xy[0, one] / 2**i, 3)
+                correlate(stack(level), around[0, one], frame[one], xy[0, one] / 2**i, 3)
 
     return plain, fast
 

@@ -22,11 +22,11 @@ import numpy as np
 import torch
 
 import motes
+from everyday import make
 from motes.models.base import Features, PointModel
 from motes.queries.grid import grid
 from motes.tracking import windows
 from motes.tracking.engine import Engine
-from motes.tracking.load import presets
 from motes.tracking.results import to_model
 from motes.tracking.support import with_support
 from motes.video import Video
@@ -52,7 +52,7 @@ def main() -> None:
             W, H = map(int, size.split("x"))
             clip = make_clip(Path(folder) / f"{size}.mp4", arguments.frames, (W, H))
             for name in arguments.models.split(","):
-                row = measure(engine_of(name), motes.open_video(clip), arguments.points)
+                row = measure(make(name).engine, motes.open_video(clip), arguments.points)
                 print(line(name, size, row, arguments.price), flush=True)
 
 
@@ -76,8 +76,9 @@ def measure(engine: Engine, video: Video, points: int) -> Counter[str]:
         frames = list(video)
     with timed(row, "resize", count):
         scaled = [engine.resized(frame, resize) for frame in frames]
+    engine.encode_resized(scaled[:1])  # to warm up
     with timed(row, "encode", count):
-        features = [model.encode(frame[None]) for frame in scaled]
+        features = [engine.encode_resized([frame]) for frame in scaled]
     starts, cache = schedule.starts(count), model.new_cache(model.cache_bytes)
     if cache is not None:
         model.prepare(Features.concat(features[:first]), 0, cache)
@@ -88,9 +89,14 @@ def measure(engine: Engine, video: Video, points: int) -> Counter[str]:
     txy = to_model(grid(points, video.size), resize, 0)
     txy = with_support(txy, engine.preset.support, resize.target)
     state = windows.begin(model, torch.from_numpy(txy)[None], schedule)
-    for frame in features[:first]:
-        _, state = windows.push(model, state, frame, cache=cache, ahead=False)
-    with refinements_timed(model, row, count - first), timed(row, "rest", count - first):
+    with engine.autocast():
+        for frame in features[:first]:
+            _, state = windows.push(model, state, frame, cache=cache, ahead=False)
+    with (
+        engine.autocast(),
+        refinements_timed(model, row, count - first),
+        timed(row, "rest", count - first),
+    ):
         for frame in features[first:]:
             _, state = windows.push(model, state, frame, cache=cache, ahead=False)
     row["rest"] -= row["refine"]
@@ -120,15 +126,6 @@ def refinements_timed(model: PointModel, row: Counter[str], frames: int) -> Iter
     model.refine = refine  # type: ignore[assignment]
     yield
     del model.refine
-
-
-def engine_of(name: str) -> Engine:
-    """A model with its weights, or with random ones where motes does not have them."""
-    preset = presets()[name]
-    if preset.weights is None or preset.weights.embedded:
-        return motes.load(name).engine
-    torch.manual_seed(0)
-    return Engine(preset.build(preset.config).eval(), preset)
 
 
 def make_clip(path: Path, frames: int, size: tuple[int, int]) -> Path:

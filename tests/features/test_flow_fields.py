@@ -249,11 +249,11 @@ def test_a_search_in_narrow_frames_gives_the_same_each_time(size):
 
 def test_a_thread_keeps_few_searches():
     made = flow_fields._Searches()
-    first = made.get(0, (40, 50))
+    first = made.get((0, (40, 50)), object)
     for width in range(51, 50 + flow_fields.MAX_SEARCHES):
-        made.get(0, (40, width))
-    assert made.get(0, (40, 50)) is first
-    made.get(2, (40, 50))
+        made.get((0, (40, width)), object)
+    assert made.get((0, (40, 50)), object) is first
+    made.get((2, (40, 50)), object)
     assert len(made._made) == flow_fields.MAX_SEARCHES
 
 
@@ -268,3 +268,11 @@ def test_a_forked_process_searches_too():
     hangs = child.is_alive()
     child.kill()
     assert not hangs and child.exitcode == 0
+
+
+def test_refinement_brings_a_flow_nearer_to_the_frames():
+    before, after = (flow_fields._halved(frame) for frame in moving(2)[0].numpy())
+    noise = np.random.default_rng(0).normal(0, 0.5, (*before.shape, 2))
+    flow = np.add([2, 1], noise).astype(np.float32)
+    middle = flow_fields._refined(before, after, flow)[8:-8, 8:-8]
+    assert np.abs(middle - [2, 1]).mean() < 0.4 * np.abs(noise).mean()

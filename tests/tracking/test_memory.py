@@ -45,6 +45,15 @@ def test_the_plan_stays_within_the_limit(limit, num_points, keep, points, featur
     assert plan.peak <= limit
 
 
+def test_pixels_take_memory_whatever_the_number_of_points():
+    model, limit = Heavy(), 1 << 20
+    model.pixel_bytes = 7
+    peaks = [
+        make_plan(m, m.schedule, (64, 48), 50, 100, limit, False).peak for m in (model, Heavy())
+    ]
+    assert peaks[0] - peaks[1] == 7 * 64 * 48
+
+
 def test_what_cannot_fit_is_said_before_any_work():
     with pytest.raises(InputError, match=r"memory: expected at least \d+M for windows of 8 frames"):
         make_plan(Heavy(), Heavy.schedule, (64, 48), 5, 100, ENCODING, keep=False)
@@ -56,14 +65,14 @@ def test_each_session_and_stream_has_a_flow_cache_that_its_memory_allows():
     session = motes.load("flow").session(video)
     free = session.track(grid=3)
     known = session.cache.nbytes
-    tight = motes.load("flow", memory="400k").session(video)
+    tight = motes.load("flow", memory="1500k").session(video)
     assert tight.track(grid=3) == free
-    assert tight.plan(9).cache == tight.cache.limit == 100 << 10
+    assert tight.plan(9).cache == tight.cache.limit == 375 << 10
     assert tight.cache.nbytes <= tight.cache.limit < known
     assert session.track(grid=3) == free
     assert session.cache.nbytes == known
     assert session.cache.limit == motes.load("flow").stream()._cache.limit == FLOW_CACHE_BYTES
-    assert motes.load("flow", memory="400k").stream()._cache.limit == 100 << 10
+    assert motes.load("flow", memory="1500k").stream()._cache.limit == 375 << 10
 
 
 def test_a_session_computes_the_flow_once(monkeypatch):

@@ -43,10 +43,13 @@ def test_flags_are_those_of_the_first_processor(text, flags):
     assert parse_flags(text) == flags
 
 
-def test_models_that_gain_little_stay_exact(monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("lk", torch.float32), ("flow", torch.float32), ("motes-s", torch.bfloat16)],
+)
+def test_models_that_gain_little_stay_exact(name, expected, monkeypatch):
     monkeypatch.setattr(number_types, "_processor_flags", lambda: frozenset({"amx_bf16"}))
-    for name in ("lk", "flow", "motes-s"):
-        assert motes.load(name, device="cpu").dtype == torch.float32
+    assert motes.load(name, device="cpu").dtype == expected
 
 
 def test_what_the_user_names_is_used(monkeypatch):

@@ -195,8 +195,10 @@ class FineEncoder(nn.Module):
 
         The first level is the fine map; the others are the coarse map and its averages.
         """
-        fine, coarse = (F.normalize(x.float(), dim=1, eps=1e-6) for x in self(frames))
-        return (fine.permute(0, 2, 3, 1), *pyramid(coarse, levels - 1))
+        maps = self(frames)
+        fine, coarse = (F.normalize(x.float(), dim=1, eps=1e-6) for x in maps)
+        levels_of = fine.permute(0, 2, 3, 1), *pyramid(coarse, levels - 1)
+        return tuple(level.to(maps[0].dtype) for level in levels_of)
 
 
 def encode_video(

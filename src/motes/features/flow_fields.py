@@ -15,6 +15,7 @@ from functools import lru_cache, reduce
 from hashlib import blake2b
 from os import getpid
 from threading import Lock, local
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -27,10 +28,17 @@ from motes.features.sampling import blend, neighbourhood
 MIN_SIDE = 12
 """OpenCV's search refuses frames with a shorter side, in pixels."""
 
-PATCH_SIDE, PATCH_STRIDE, ITERATIONS, REFINEMENTS = 8, 5, 12, 2
-"""Side of the patches and distance between them, in pixels; steps of each search, and variational
-refinements per level.  With a good initial flow, OpenCV's 3, 25 and 5 of the last three are no more
-accurate and take three times as long."""
+PATCH_SIDE, PATCH_STRIDE, ITERATIONS = 8, 5, 12
+"""Side of the patches and distance between them, in pixels, and steps of each search.  With a good
+initial flow, OpenCV's 3 and 25 of the last two are no more accurate and take much longer."""
+
+COARSE_REFINEMENTS, FINE_REFINEMENTS, HALVED_REFINEMENTS = 2, 0, 2
+"""Variational refinements of each scale of a coarse search, of a search at the full size, and of
+its result at half the size.  At the full size they would take a third of the time."""
+
+SMOOTHNESS, GRADIENT_CONSTANCY = 60.0, 40.0
+"""Weights of two terms of the refinement at half the size (alpha and gamma in Brox et al., "High
+Accuracy Optical Flow Estimation Based on a Theory for Warping", 2004)."""
 
 COARSE_SCALE = 2
 """The coarse search stops at frames of 1 / 2^COARSE_SCALE of the size."""
@@ -43,8 +51,13 @@ CORRELATION_SIDE, VARIANCE_FLOOR = 5, 16.0
 """Side of the squares whose correlation is the appearance cost, in cells, and a variance that is
 added so that flat squares correlate."""
 
-MAX_SEARCHES = 4
-"""Searches that a thread keeps: fine and coarse, for frames of the full and of half the size."""
+MAX_SEARCHES = 6
+"""Searches and refinements that a thread keeps: a fine search, a coarse one and a refinement, for
+frames of the full and of half the size."""
+
+SEARCH_BYTES = 2 * 120
+"""Buffers of the searches of two threads per pixel of the frames, in bytes; at 1024x1024 each takes
+105."""
 
 FLOW_CACHE_BYTES = 320 * 2**20
 """Upper bound of the flow cache, in bytes."""
@@ -337,8 +350,9 @@ def compute_field(
         float16 ``[h, w, 3]``, see `FlowFields.flow`.
     """
     flow = _halved(_search(before, after, 0, _initial_flow(before, after, predicted)))
-    cost = _appearance_cost(_halved(before), _halved(after), flow)
-    return np.dstack([flow, cost]).astype(np.float16)
+    before, after = _halved(before), _halved(after)
+    flow = _refined(before, after, flow)
+    return np.dstack([flow, _appearance_cost(before, after, flow)]).astype(np.float16)
 
 
 def sample_fields(
@@ -420,31 +434,53 @@ def _search(
     No scale is coarser than a patch: OpenCV would choose another by the width alone, and crash.
     """
     scale = min(scale, (min(before.shape) // PATCH_SIDE).bit_length() - 1)
-    search = _SEARCHES.get(scale, before.shape)
+    search = _SEARCHES.get(("search", scale, before.shape), _new_search)
+    search = _configured(search, scale)
     return search.calc(before, after, initial)  # type: ignore[arg-type]
 
 
+def _refined(before: np.ndarray, after: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """A flow ``[h, w, 2]``, whose cells are two pixels wide, after variational refinement."""
+    refinement = _SEARCHES.get(("refinement", before.shape), _new_refinement)
+    return refinement.calc(before, after, flow / 2) * 2
+
+
+S = TypeVar("S")
+
+
 class _Searches(local):
-    """The searches of a thread; their buffers, 200 bytes a pixel, are used again.
+    """The searches and refinements of a thread; their buffers are used again.
 
     A new search would map and clear them at each call, a third of its time.
     """
 
     def __init__(self) -> None:
-        self._made: OrderedDict[tuple[object, ...], cv2.DISOpticalFlow] = OrderedDict()
+        self._made: OrderedDict[tuple[object, ...], Any] = OrderedDict()
 
-    def get(self, scale: int, size_hw: tuple[int, ...]) -> cv2.DISOpticalFlow:
-        """The search for frames of a size, down to 1 / 2^scale of it."""
-        key = scale, size_hw
+    def get(self, key: tuple[object, ...], make: Callable[[], S]) -> S:
+        """The search (or refinement) of a kind for frames of a size; made if there is none."""
         if key not in self._made:
-            self._made[key] = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+            self._made[key] = make()
         self._made.move_to_end(key)
         if len(self._made) > MAX_SEARCHES:
             self._made.popitem(last=False)
-        return _configured(self._made[key], scale)
+        found: S = self._made[key]
+        return found
 
 
 _SEARCHES = _Searches()
+
+
+def _new_search() -> cv2.DISOpticalFlow:
+    return cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+
+
+def _new_refinement() -> cv2.VariationalRefinement:
+    refinement = cv2.VariationalRefinement.create()
+    refinement.setFixedPointIterations(HALVED_REFINEMENTS)
+    refinement.setAlpha(SMOOTHNESS)
+    refinement.setGamma(GRADIENT_CONSTANCY)
+    return refinement
 
 
 def _configured(search: cv2.DISOpticalFlow, scale: int) -> cv2.DISOpticalFlow:
@@ -453,7 +489,7 @@ def _configured(search: cv2.DISOpticalFlow, scale: int) -> cv2.DISOpticalFlow:
     search.setPatchSize(PATCH_SIDE)
     search.setPatchStride(PATCH_STRIDE)
     search.setGradientDescentIterations(ITERATIONS)
-    search.setVariationalRefinementIterations(REFINEMENTS)
+    search.setVariationalRefinementIterations(COARSE_REFINEMENTS if scale else FINE_REFINEMENTS)
     return search
 
 

@@ -60,8 +60,7 @@ def attend_in_groups(q: Tensor, k: Tensor, v: Tensor, group: Tensor) -> Tensor:
     Without a mask memory is linear in N.  A mask has N squared entries, so it is made for a block
     of rows at a time; the results are the same.
     """
-    exporting = torch.compiler.is_exporting()  # a graph has no branch that depends on values
-    if not exporting and bool((group == group[:, :1]).all()):
+    if certainly(group == group[:, :1]):
         return F.scaled_dot_product_attention(q, k, v)
     rows = q.shape[2]
     if not torch.is_grad_enabled():
@@ -71,6 +70,11 @@ def attend_in_groups(q: Tensor, k: Tensor, v: Tensor, group: Tensor) -> Tensor:
         (part, (rows_group[:, :, None] == group[:, None])[:, None]) for part, rows_group in parts
     )
     return torch.cat([F.scaled_dot_product_attention(part, k, v, mask) for part, mask in masks], 2)
+
+
+def certainly(mask: Tensor) -> bool:
+    """Whether all of a mask is true; never in an exported graph, whose branches read no values."""
+    return not torch.compiler.is_exporting() and bool(mask.all())
 
 
 class ProxyAttention(nn.Module):
@@ -100,8 +104,7 @@ class ProxyAttention(nn.Module):
         """Attend; arguments and result as for `GroupAttention`."""
         placed = x + code
         seen = group | ~group.any(1, keepdim=True)  # a row without any key would give NaN
-        exporting = torch.compiler.is_exporting()  # a graph has no branch that depends on values
-        mask = None if not exporting and bool(seen.all()) else seen[:, None, None]
+        mask = None if certainly(seen) else seen[:, None, None]
         proxies = self.proxies.expand(x.shape[0], -1, -1)
         found = self._attend(self.gather_q(proxies), self.gather_kv(placed), mask)
         proxies = self.norm(proxies + self.gather_output(found))

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from motes.features.attention import CrossBlock, SelfBlock, init_linear
 from motes.features.linear import linear
+from motes.features.proxy import certainly
 
 
 class ProxyTransformer(nn.Module):
@@ -111,9 +112,7 @@ def mask_biases(
         For virtual tracks attending to points, and for points attending to virtual tracks; each
         broadcasts to ``[B T, heads, queries, keys]``.
     """
-    if known is None:
-        return None, None
-    if not torch.compiler.is_exporting() and bool(known.all()):  # a graph always has the biases
+    if known is None or certainly(known):
         return None, None
     bias = torch.zeros(known.shape, dtype=dtype, device=known.device)
     bias = bias.masked_fill(~known, torch.finfo(dtype).min).repeat_interleave(frames, 0)

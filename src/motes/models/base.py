@@ -335,6 +335,7 @@ class PointModel(nn.Module, ABC):
         iterations: Number of refinements by default; None where there are none to choose.
         joint: Whether points attend to each other, so that the result of one depends on the others.
         point_bytes: Working memory per point and frame of a window, at most, as measured.
+        pixel_bytes: Working memory per pixel of the input, at most, as measured.
         cache_bytes: Upper bound of what `new_cache` holds, in bytes; 0: the model needs no cache.
         look_back: Number of frames before a new one that `prepare_ahead` reads.
         settings: Fields of the configuration that belong to the weights: `save_weights` writes them
@@ -356,6 +357,7 @@ class PointModel(nn.Module, ABC):
     iterations: int | None = None
     joint: bool = True
     point_bytes: int = 60_000
+    pixel_bytes: int = 0
     cache_bytes: int = 0
     look_back: int = 0
     settings: Mapping[str, str] = MappingProxyType({})

@@ -35,7 +35,14 @@ from motes.features.candidates import (
 )
 from motes.features.correlation import query_patches
 from motes.features.encoder import FineEncoder, encode_in_parts
-from motes.features.flow_fields import FLOW_CACHE_BYTES, FlowCache, frame_hashes, grey, inside
+from motes.features.flow_fields import (
+    FLOW_CACHE_BYTES,
+    SEARCH_BYTES,
+    FlowCache,
+    frame_hashes,
+    grey,
+    inside,
+)
 from motes.features.overlap import frames_first, query_in_window
 from motes.models.base import Features, PointModel, Prediction, Schedule, State
 
@@ -131,6 +138,7 @@ class CandidateModel(PointModel):
     """Refines candidates, 16 frames at a time; a subclass defines `refine`."""
 
     features_type = CandidateFeatures
+    pixel_bytes = SEARCH_BYTES * 5 // 4  # frames of half the size, too
     cache_bytes = FLOW_CACHE_BYTES
     look_back = HISTORY
 

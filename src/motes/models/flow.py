@@ -17,6 +17,7 @@ from motes.coordinates import ResizeRule
 from motes.features.flow_chain import compute_steps, compute_steps_ahead, follow
 from motes.features.flow_fields import (
     FLOW_CACHE_BYTES,
+    SEARCH_BYTES,
     FlowCache,
     FlowFields,
     frame_hashes,
@@ -70,6 +71,7 @@ class DenseFlow(PointModel):
     features_type = FlowFrames
     joint = False
     point_bytes = 1_000
+    pixel_bytes = SEARCH_BYTES
     cache_bytes = FLOW_CACHE_BYTES
 
     def __init__(self, config: FlowConfig) -> None:

@@ -197,6 +197,7 @@ MOTES_S = Preset(
     visible_above=0.3,
     score_with_confidence=True,
     support=Support(global_grid=5, local_grid=4, local_extent=32.0, below=8),
+    bfloat16=True,
     weights=WeightsInfo(
         "Apache-2.0",
         "motes-s.safetensors",

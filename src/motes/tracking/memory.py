@@ -80,6 +80,7 @@ def make_plan(
     per_point = model.point_bytes * window
     kept = min(per_frame * num_frames, limit // 2) if keep else 0
     fixed = per_frame * (window + CHUNK) + cache + kept + frames
+    fixed += model.pixel_bytes * size[0] * size[1]
     room = limit - fixed
     if room < per_point:
         need = (fixed + per_point) / UNITS["M"]
