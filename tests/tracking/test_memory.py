@@ -61,7 +61,7 @@ def test_what_cannot_fit_is_said_before_any_work():
 
 def test_each_session_and_stream_has_a_flow_cache_that_its_memory_allows():
     """So one with little memory makes no other one slow."""
-    video = np.random.default_rng(0).integers(0, 255, (12, 48, 64, 3)).astype(np.uint8)
+    video = np.random.default_rng(0).integers(0, 255, (24, 48, 64, 3)).astype(np.uint8)
     session = motes.load("flow").session(video)
     free = session.track(grid=3)
     known = session.cache.nbytes
