@@ -316,7 +316,7 @@ def test_models_shows_what_is_measured_and_what_can_be_fetched(capsys, monkeypat
     monkeypatch.setenv("MOTES_CACHE", str(tmp_path))
     assert run(["models"]) == 0
     rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
-    assert " 61.6 " in rows["flow"]
+    assert " 61.4 " in rows["flow"]
     assert " to fetch " in rows["cotracker2"]
     assert " from its authors " in rows["taptrv2"]
 

@@ -205,7 +205,7 @@ MOTES_S = Preset(
         sha256="7b698fc6408df2d55409bf8a8f4fc1b948b218afd694de66496934ff0cc50359",
     ),
     accuracy=Accuracy(
-        64.0, 75.0, 86.9, "rendered validation clips, native-joint, 256 points (docs/motes-s.md)"
+        64.0, 75.0, 87.2, "rendered validation clips, native-joint, 256 points (docs/motes-s.md)"
     ),
 )
 """The flow works at 512 pixels on the long side, as in the `flow` preset; the network at 256."""
