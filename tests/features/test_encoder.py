@@ -3,6 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from motes.features.encoder import FineEncoder, FrameEncoder, encode_video, instance_norm, pyramid
+from motes.features.resnet import ResNet50
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +65,14 @@ def test_the_fine_map_has_half_the_size_of_the_frame():
         (2, 16, 24, 6), (2, 8, 12, 6), (2, 4, 6, 6), (2, 2, 3, 6),
     ]  # fmt: skip
     torch.testing.assert_close(levels[0].norm(dim=-1), torch.ones(2, 16, 24))
+
+
+@pytest.mark.parametrize("make", [lambda: FrameEncoder((8, 8, 8, 8), 8, 8, 4), ResNet50])
+@pytest.mark.parametrize("count", [1, 2])
+def test_maps_are_channels_last_also_those_of_a_single_frame(make, count):
+    """The first stride of a single frame says nothing, and convolutions took the other order."""
+    video = torch.rand(1, count, 64, 64, 3).permute(0, 1, 4, 2, 3)
+    with torch.inference_mode():
+        found = make().eval()(video.flatten(0, 1))
+    finest = found[0] if isinstance(found, list) else found
+    assert finest.stride()[1:] == (1, finest.shape[1] * finest.shape[3], finest.shape[1])

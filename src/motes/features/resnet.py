@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from motes.features.encoder import ResidualBlock, instance_norm
+from motes.features.encoder import ResidualBlock, channels_last, instance_norm
 from motes.features.winograd import conv2d
 
 
@@ -89,7 +89,7 @@ class ResNet50(nn.Module):
 
     def forward(self, frames: Tensor) -> list[Tensor]:
         """Encode frames ``[n, 3, H, W]``; the finest map first."""
-        x = frames.contiguous(memory_format=torch.channels_last)
+        x = channels_last(frames)
         x = F.max_pool2d(conv_norm(x, self.conv1, self.bn1).relu_(), 3, 2, 1)
         maps = []
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
@@ -126,7 +126,7 @@ class ResidualPyramid(nn.Module):
 
     def forward(self, frames: Tensor) -> list[Tensor]:
         """Encode frames ``[n, 3, H, W]``; the finest map first."""
-        x = frames.contiguous(memory_format=torch.channels_last)
+        x = channels_last(frames)
         x = instance_norm(self.stem(x)).relu()
         maps = []
         for stage in self.stages:
