@@ -1,11 +1,14 @@
 """Textured planes that move, and points on them."""
 
 import math
+from os import getpid
+from threading import Barrier
 
 import cv2
 import numpy as np
 import torch
 
+from motes.features import flow_fields
 from motes.features.flow_fields import FlowFields, frame_hashes
 
 
@@ -32,3 +35,11 @@ def known(T, *points):
     for n, (t, *_) in enumerate(points):
         error[0, n, t] = 0
     return xy, error
+
+
+def finish_ahead():
+    """Wait for the threads that compute flow ahead: both take part in a barrier, at the end."""
+    workers, end = flow_fields._workers("ahead", getpid()), Barrier(3)
+    waiting = [workers.submit(end.wait, 30) for _ in range(2)]
+    end.wait(30)
+    assert all(task.result() is not None for task in waiting)

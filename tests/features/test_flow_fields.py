@@ -13,7 +13,7 @@ import torch
 from motes.errors import InputError
 from motes.features import flow_fields
 from motes.features.flow_fields import FlowCache, frame_hashes, grey, inside
-from planes import fields, moving, texture
+from planes import fields, finish_ahead, moving, texture
 
 
 @pytest.fixture
@@ -196,15 +196,26 @@ def test_flow_is_computed_ahead_until_it_is_cancelled(searches):
     fields(frames, cache=cache).compute([(0, 1)], [(1, 0)])
     assert sorted(searches) == [0, 0, 2, 2]
     hold = Event()
-    busy = [flow_fields._workers(getpid()).submit(hold.wait, 10) for _ in range(2)]
+    busy = [flow_fields._workers("ahead", getpid()).submit(hold.wait, 10) for _ in range(2)]
     fields(frames, cache=cache).compute_ahead([(1, 2)])
     cache.cancel_ahead()
     hold.set()
-    fields(frames, cache=cache).compute([(0, 1)])  # comes after
+    finish_ahead()
     assert all(task.result(10) for task in busy) and len(searches) == 4
     fields(frames, cache=cache).compute_ahead([(1, 2)])
     fields(frames, cache=cache).compute([(1, 2)])
     assert len(searches) > 4
+
+
+def test_what_is_needed_now_does_not_wait_behind_what_runs_ahead(searches):
+    cache, frames, hold = FlowCache(), moving(3), Event()
+    busy = [flow_fields._workers("ahead", getpid()).submit(hold.wait, 30) for _ in range(2)]
+    fields(frames, cache=cache).compute_ahead([(1, 2)])
+    fields(frames, cache=cache).compute([(0, 1)])
+    assert searches == [2, 0]
+    hold.set()
+    finish_ahead()
+    assert all(task.result(30) for task in busy) and len(searches) > 2
 
 
 def test_frames_that_are_too_small_are_refused():

@@ -1,7 +1,3 @@
-from functools import partial
-from os import getpid
-from threading import Barrier
-
 import cv2
 import numpy as np
 import pytest
@@ -11,6 +7,7 @@ import motes
 from motes.errors import InputError
 from motes.features import flow_fields
 from motes.models.flow import DenseFlow, FlowConfig
+from planes import finish_ahead
 
 
 def texture(size, seed=0):
@@ -128,11 +125,3 @@ def test_what_is_computed_ahead_is_all_that_a_window_needs(name, monkeypatch):
     assert len(fields) == (8 + 7 + 3) * 2 * (2 if name == "motes-s" else 1)
     stream.close()
     assert computed == fields
-
-
-def finish_ahead():
-    """Wait for the threads that compute flow: both take part in a barrier, at the end."""
-    workers, end = flow_fields._workers(getpid()), Barrier(3)
-    waiting = [workers.submit(partial(end.wait, 30)) for _ in range(2)]
-    end.wait(30)
-    assert all(task.result() is not None for task in waiting)

@@ -65,14 +65,14 @@ def test_each_session_and_stream_has_a_flow_cache_that_its_memory_allows():
     session = motes.load("flow").session(video)
     free = session.track(grid=3)
     known = session.cache.nbytes
-    tight = motes.load("flow", memory="1500k").session(video)
+    tight = motes.load("flow", memory="2400k").session(video)
     assert tight.track(grid=3) == free
-    assert tight.plan(9).cache == tight.cache.limit == 375 << 10
+    assert tight.plan(9).cache == tight.cache.limit == 600 << 10
     assert tight.cache.nbytes <= tight.cache.limit < known
     assert session.track(grid=3) == free
     assert session.cache.nbytes == known
     assert session.cache.limit == motes.load("flow").stream()._cache.limit == FLOW_CACHE_BYTES
-    assert motes.load("flow", memory="1500k").stream()._cache.limit == 375 << 10
+    assert motes.load("flow", memory="2400k").stream()._cache.limit == 600 << 10
 
 
 def test_a_session_computes_the_flow_once(monkeypatch):

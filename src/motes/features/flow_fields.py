@@ -15,7 +15,7 @@ from functools import lru_cache, reduce
 from hashlib import blake2b
 from os import getpid
 from threading import Lock, local
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -55,9 +55,9 @@ MAX_SEARCHES = 6
 """Searches and refinements that a thread keeps: a fine search, a coarse one and a refinement, for
 frames of the full and of half the size."""
 
-SEARCH_BYTES = 2 * 120
-"""Buffers of the searches of two threads per pixel of the frames, in bytes; at 1024x1024 each takes
-105."""
+SEARCH_BYTES = 4 * 120
+"""Buffers of the searches of four threads per pixel of the frames, in bytes; at 1024x1024 each
+takes 105."""
 
 FLOW_CACHE_BYTES = 320 * 2**20
 """Upper bound of the flow cache, in bytes."""
@@ -216,13 +216,13 @@ class FlowFields:
 
         Within a chain a field may need those before it.
         """
-        list(_workers(getpid()).map(self._compute_chain, chains))
+        list(_workers("now", getpid()).map(self._compute_chain, chains))
 
     def compute_ahead(self, *chains: Sequence[tuple[int, int]]) -> None:
         """As `compute`, but in the background, until `FlowCache.cancel_ahead`."""
         before = self._cache._cancelled
         for chain in chains:
-            _workers(getpid()).submit(self._compute_unless_cancelled, chain, before)
+            _workers("ahead", getpid()).submit(self._compute_unless_cancelled, chain, before)
 
     def _compute_unless_cancelled(self, chain: Sequence[tuple[int, int]], before: int) -> None:
         for pair in chain:
@@ -282,7 +282,7 @@ class FlowFields:
         """
         frame, (forward, backward) = self.frame(b, t), predicted
         pairs = [(anchor, frame, forward), (frame, anchor, backward)]
-        return list(_workers(getpid()).map(self._direct_field, *zip(*pairs, strict=True)))
+        return list(_workers("now", getpid()).map(self._direct_field, *zip(*pairs, strict=True)))
 
     def _direct_field(
         self, before: np.ndarray, after: np.ndarray, predicted: np.ndarray
@@ -314,10 +314,13 @@ class FlowFields:
         return _halved(_search(frames[a - 1], frames[b - 1], COARSE_SCALE))
 
 
-@lru_cache(maxsize=1)
-def _workers(process: int) -> ThreadPoolExecutor:
-    """Two threads, forward and backward; a forked process has none of its parent's."""
-    return ThreadPoolExecutor(2, "motes-flow")
+@lru_cache(maxsize=2)
+def _workers(kind: Literal["now", "ahead"], process: int) -> ThreadPoolExecutor:
+    """Two threads, forward and backward; a forked process has none of its parent's.
+
+    What is needed now does not wait behind what later windows need.
+    """
+    return ThreadPoolExecutor(2, f"motes-flow-{kind}")
 
 
 def _hops(a: int, b: int, deltas: Sequence[int]) -> list[tuple[int, int]]:
