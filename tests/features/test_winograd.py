@@ -7,6 +7,11 @@ from motes.features import winograd
 from motes.features.winograd import conv2d, convolve
 
 
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+
+
 def inputs(frames, channels, out, size):
     torch.manual_seed(0)
     x = torch.randn(frames, channels, *size).contiguous(memory_format=torch.channels_last)
@@ -60,6 +65,13 @@ def test_it_is_used_only_where_it_pays(case, monkeypatch):
         ELSEWHERE[case](x, weight, bias)
         with pytest.raises(TypeError):
             conv2d(x, weight, bias)
+
+
+def test_several_threads_convolve_directly(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(winograd, "winograd", None)
+    with torch.no_grad():
+        assert conv2d(*inputs(1, 64, 64, (24, 32))).shape == (1, 64, 24, 32)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ Networks", 2016, F(4x4, 3x3)):
     conv(tile) = A' [(G w G') * (B' tile B)] A
 
 The products, summed over the input channels, are 36 matrix products.  Transforming the values and
-the sums takes additions only, but many of them, so that it pays for many channels alone.
+the sums takes additions only, but many of them, so that it pays for many channels alone; and it
+takes many short steps, in which several threads would mostly wait for each other.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ TILE, SPAN = 4, 6
 """Side of a tile of results, and of the values that it needs."""
 
 MIN_CHANNELS = 64
-"""Channels from which Winograd's algorithm is faster, on a CPU in float32."""
+"""Channels from which Winograd's algorithm is faster, in one thread of a CPU in float32."""
 
 MIN_PIXELS = 24 * 32
 """Pixels of a map from which this is so: transforming the weights costs as much for any map."""
@@ -68,7 +69,7 @@ def conv2d(
 def _pays(x: Tensor, weight: Tensor) -> bool:
     if torch.is_grad_enabled() or torch.compiler.is_compiling() or x.device.type != "cpu":
         return False
-    if x.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
+    if x.dtype != torch.float32 or torch.is_autocast_enabled("cpu") or torch.get_num_threads() > 1:
         return False
     return min(weight.shape[:2]) >= MIN_CHANNELS and x[0, 0].numel() >= MIN_PIXELS
 
