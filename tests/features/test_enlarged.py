@@ -2,7 +2,14 @@ import pytest
 import torch
 from torch import nn
 
+from motes.features import enlarged
 from motes.features.enlarged import conv_by_joining, conv_of_joined
+
+
+@pytest.fixture
+def no_map_is_small(monkeypatch):
+    monkeypatch.setattr(enlarged, "SMALL_MAP", 0)
+
 
 SIZES = {
     "as in the encoder": [(24, 32), (12, 16), (6, 8), (3, 4)],
@@ -15,6 +22,7 @@ SIZES = {
 
 @pytest.mark.parametrize("case", SIZES)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.03)])
+@pytest.mark.usefixtures("no_map_is_small")
 def test_enlarging_afterwards_is_enlarging_before(case, dtype, tolerance):
     torch.manual_seed(0)
     maps = [

@@ -26,6 +26,9 @@ from motes.features.winograd import conv2d
 KERNEL = 3
 """Side of the kernel."""
 
+SMALL_MAP = 64 * 64
+"""Pixels of a result up to which its maps are joined: the steps below would be too short to pay."""
+
 ROWS, COLUMNS = 12, 64
 """Size of the parts in which a map is enlarged: few enough that most of their weights count."""
 
@@ -33,8 +36,8 @@ ROWS, COLUMNS = 12, 64
 def conv_of_joined(conv: nn.Conv2d, maps: Sequence[Tensor], size: Sequence[int]) -> Tensor:
     """Convolve maps, each of which is brought to one size and given its share of the weights.
 
-    `conv_by_joining` is the readable reference, which is used where gradients are recorded, and on
-    accelerators, for which the products with small maps are too small.
+    `conv_by_joining` is the readable reference, which is used where gradients are recorded, for
+    small results, and on accelerators, for which the products with small maps are too small.
 
     Args:
         conv: 3x3 with padding 1; its input channels are those of all maps together.
@@ -44,7 +47,8 @@ def conv_of_joined(conv: nn.Conv2d, maps: Sequence[Tensor], size: Sequence[int])
     Returns:
         ``[n, out channels, *size]``, channels-last in memory.
     """
-    if torch.is_grad_enabled() or maps[0].device.type != "cpu":
+    small_result = size[0] * size[1] <= SMALL_MAP
+    if small_result or torch.is_grad_enabled() or maps[0].device.type != "cpu":
         return conv_by_joining(conv, maps, size)
     weights = conv.weight.split([x.shape[1] for x in maps], 1)
     pairs = list(zip(maps, weights, strict=True))
