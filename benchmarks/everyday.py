@@ -24,6 +24,7 @@ import numpy as np
 import torch
 
 from motes.tracking.load import load, presets
+from motes.tracking.number_types import choose_dtype
 from motes.tracking.parts import track_in_parts
 from motes.tracking.tracker import Tracker
 
@@ -122,7 +123,8 @@ def make(name: str) -> Tracker:
     if preset.weights is None or preset.weights.embedded:
         return load(name)
     torch.manual_seed(0)
-    return Tracker(preset.build(preset.config).eval(), preset)
+    dtype = choose_dtype(preset, torch.device("cpu"))
+    return Tracker(preset.build(preset.config).eval(), preset, dtype)
 
 
 def clip(T: int, W: int, H: int) -> np.ndarray:
