@@ -1,3 +1,4 @@
+import re
 import weakref
 
 import numpy as np
@@ -57,6 +58,20 @@ def test_pixels_take_memory_whatever_the_number_of_points():
 def test_what_cannot_fit_is_said_before_any_work():
     with pytest.raises(InputError, match=r"memory: expected at least \d+M for windows of 8 frames"):
         make_plan(Heavy(), Heavy.schedule, (64, 48), 5, 100, ENCODING, keep=False)
+
+
+@pytest.mark.parametrize(("cache", "keep"), [(0, False), (10 << 20, False), (10 << 20, True)])
+def test_the_memory_that_is_asked_for_is_enough(cache, keep):
+    """The cache and the kept features take shares of it, which grow with it."""
+    model = Heavy()
+    model.pixel_bytes, model.cache_bytes = 1000, cache
+    arguments = model, Heavy.schedule, (64, 48), 5, 100_000
+    with pytest.raises(InputError) as error:
+        make_plan(*arguments, 1 << 20, keep)
+    asked = re.search(r"at least (\d+M)", str(error.value))[1]
+    assert make_plan(*arguments, parse_bytes(asked), keep).points >= 1
+    with pytest.raises(InputError):
+        make_plan(*arguments, parse_bytes(asked) - (1 << 20), keep)
 
 
 def test_each_session_and_stream_has_a_flow_cache_that_its_memory_allows():

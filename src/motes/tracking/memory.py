@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from math import ceil
 from weakref import WeakKeyDictionary
 
 import torch
@@ -76,17 +77,24 @@ def make_plan(
     """
     window = min(schedule.window or num_frames, num_frames)
     per_frame = feature_bytes(model, size)
-    cache = cache_bytes(model, limit)
     per_point = model.point_bytes * window
-    kept = min(per_frame * num_frames, limit // 2) if keep else 0
-    fixed = per_frame * (window + CHUNK) + cache + kept + frames
-    fixed += model.pixel_bytes * size[0] * size[1]
+    always = per_frame * (window + CHUNK) + frames + model.pixel_bytes * size[0] * size[1]
+
+    def shares(limit: int) -> tuple[int, int]:
+        """Bytes of the features that are kept, and of the cache."""
+        kept = min(per_frame * num_frames, limit // 2) if keep else 0
+        return kept, cache_bytes(model, limit)
+
+    kept, cache = shares(limit)
+    fixed = always + kept + cache
     room = limit - fixed
     if room < per_point:
-        need = (fixed + per_point) / UNITS["M"]
+        enough = limit
+        while (need := always + sum(shares(enough)) + per_point) > enough:
+            enough = need  # of which the shares take at most three quarters
         raise InputError(
-            f"memory: expected at least {need:.0f}M for windows of {window} frames, "
-            f"got {limit / UNITS['M']:.0f}M"
+            f"memory: expected at least {ceil(enough / UNITS['M'])}M for windows of {window} "
+            f"frames, got {limit // UNITS['M']}M"
         )
     points = max(min(num_points, room // per_point), 1)
     return MemoryPlan(limit, kept, points, cache, fixed + points * per_point)
