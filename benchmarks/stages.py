@@ -92,13 +92,9 @@ def measure(engine: Engine, video: Video, points: int) -> Counter[str]:
     with engine.autocast():
         for frame in features[:first]:
             _, state = windows.push(model, state, frame, cache=cache, ahead=False)
-    with (
-        engine.autocast(),
-        refinements_timed(model, row, count - first),
-        timed(row, "rest", count - first),
-    ):
-        for frame in features[first:]:
-            _, state = windows.push(model, state, frame, cache=cache, ahead=False)
+        with refinements_timed(model, row, count - first), timed(row, "rest", count - first):
+            for frame in features[first:]:
+                _, state = windows.push(model, state, frame, cache=cache, ahead=False)
     row["rest"] -= row["refine"]
     return row
 

@@ -47,7 +47,7 @@ def test_flags_are_those_of_the_first_processor(text, flags):
     ("name", "expected"),
     [("lk", torch.float32), ("flow", torch.float32), ("motes-s", torch.bfloat16)],
 )
-def test_models_that_gain_little_stay_exact(name, expected, monkeypatch):
+def test_models_that_gain_nothing_stay_exact(name, expected, monkeypatch):
     monkeypatch.setattr(number_types, "_processor_flags", lambda: frozenset({"amx_bf16"}))
     assert motes.load(name, device="cpu").dtype == expected
 

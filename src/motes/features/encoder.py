@@ -255,13 +255,6 @@ def encode_in_parts(
     return tuple(torch.cat(level).unflatten(0, (B, T)) for level in zip(*parts, strict=True))
 
 
-def resize(x: Tensor, size: Sequence[int]) -> Tensor:
-    """Resize bilinearly, with aligned corners."""
-    if list(x.shape[-2:]) == list(size):
-        return x
-    return F.interpolate(x, list(size), mode="bilinear", align_corners=True)
-
-
 def pyramid(features: Tensor, levels: int) -> tuple[Tensor, ...]:
     """Halve feature maps by averaging 2x2 pixels; an odd last row or column is dropped.
 
