@@ -34,7 +34,7 @@ initial flow, OpenCV's 3 and 25 of the last two are no more accurate and take mu
 
 COARSE_REFINEMENTS, FINE_REFINEMENTS, HALVED_REFINEMENTS = 2, 0, 2
 """Variational refinements of each scale of a coarse search, of a search at the full size, and of
-its result at half the size.  At the full size they would take a third of the time."""
+its result at half the size.  At the full size they would take a quarter of the time."""
 
 SMOOTHNESS, GRADIENT_CONSTANCY = 60.0, 40.0
 """Weights of two terms of the refinement at half the size (alpha and gamma in Brox et al., "High

@@ -98,7 +98,7 @@ class Preset:
         visible_above: A point is visible where its score is above this.
         score_with_confidence: Whether the score is visibility times confidence.
         support: Support points that are added by default.
-        bfloat16: Whether ``dtype="auto"`` may choose bfloat16: it makes the model much faster, and
+        bfloat16: Whether ``dtype="auto"`` may choose bfloat16: it makes the model faster, and
             its tracks differ from those of float32 by less than 0.1 pixels (median).
         weights: None where the model needs none.
         accuracy: Measured with these weights; None: not measured.

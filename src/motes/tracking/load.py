@@ -81,7 +81,7 @@ def load(
         device: Such as ``"cpu"`` or ``"cuda:1"``; by default a GPU if there is one.
         dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``: the number type of features and
             attention.  Coordinates are always float32.  ``"auto"``: bfloat16 for the models that it
-            makes much faster and moves by less than 0.1 pixels (docs/howto/number-types.md), on
+            makes faster and moves by less than 0.1 pixels (docs/howto/number-types.md), on
             processors and GPUs that have it; float32 otherwise, and with `compat` or ONNX.
         compat: ``"official"``, ``"official-online"`` or ``"official-eval"``: track as the published
             predictor does, number for number, with an `OfficialTracker`, which has no sessions and
